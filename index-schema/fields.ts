@@ -1,0 +1,61 @@
+/** The small grammars that every format shares: names, versions, dependencies, paths, digests. */
+import * as v from 'valibot';
+import { isSafePath } from './path.ts';
+import { isDependency, isCapability } from './dependency.ts';
+import { isVersion } from './version.ts';
+
+/** Architectures a package can be for; `noarch` installs on every machine. */
+export const ARCHES = ['x86_64', 'aarch64', 'noarch'] as const;
+export type Arch = (typeof ARCHES)[number];
+/** Architectures a machine can have. */
+export type MachineArch = Exclude<Arch, 'noarch'>;
+
+/** C0, DEL and C1 controls, and the marks that reorder text on a terminal. */
+export const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/u;
+
+export const ArchSchema = v.picklist(ARCHES, 'expected one of x86_64, aarch64, noarch');
+export const PackageNameSchema = v.pipe(
+  v.string('expected a string'),
+  v.regex(
+    /^[A-Za-z0-9_][A-Za-z0-9_+.-]{0,127}$/,
+    'expected a package name (letters, digits, and _ + . - after the first)',
+  ),
+);
+export const VersionSchema = v.pipe(
+  v.string('expected a string'),
+  v.check(isVersion, 'expected a version such as 1.2.3-r0'),
+);
+export const DependencySchema = v.pipe(
+  v.string('expected a string'),
+  v.check(isDependency, 'expected a dependency such as zlib@^1.2'),
+);
+export const CapabilitySchema = v.pipe(
+  v.string('expected a string'),
+  v.check(isCapability, 'expected a name such as cmd:awk or so:libz.so.1@=1.3.1'),
+);
+export const Sha256Schema = v.pipe(
+  v.string('expected a string'),
+  v.regex(/^[0-9a-f]{64}$/, 'expected 64 lower-case hexadecimal digits (a sha256)'),
+);
+export const PathSchema = v.pipe(
+  v.string('expected a string'),
+  v.check(isSafePath, 'expected a relative path without . or .. components, empty components or control characters'),
+);
+export const SymlinkTargetSchema = v.pipe(
+  v.string('expected a string'),
+  v.minLength(1, 'expected a target that is not empty'),
+  v.maxBytes(4095),
+  v.check((text) => !UNPRINTABLE.test(text), 'expected no control characters'),
+);
+const account = v.pipe(
+  v.string('expected a string'),
+  v.regex(/^[a-z_][a-z0-9_-]{0,30}$/, 'expected an account name (lower-case letters, digits, _ and -)'),
+);
+export const UserNameSchema = account;
+export const GroupNameSchema = account;
+/** One line of printable text. */
+export const LineSchema = v.pipe(
+  v.string('expected a string'),
+  v.maxLength(8192),
+  v.check((text) => !UNPRINTABLE.test(text), 'expected one line of printable text'),
+);

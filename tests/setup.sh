@@ -1,0 +1,21 @@
+#!/bin/sh
+# Installs what the build and the tests need: npm packages, and Debian packages through apt when root.
+set -eu
+cd "$(dirname "$0")/.."
+packages='bubblewrap gcc make bison flex bc gawk patch file xz-utils zstd tar attr dpkg-dev pkg-config rsync gcc-aarch64-linux-gnu qemu-user-static'
+missing=''
+for package in $packages; do
+  dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing="$missing $package"
+done
+if [ -n "$missing" ]; then
+  if [ "$(id -u)" = 0 ]; then
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
+  else
+    echo "these Debian packages are missing; as root type: apt-get install$missing" >&2
+    exit 1
+  fi
+fi
+if [ ! -f node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
+  npm ci --no-audit --no-fund
+fi

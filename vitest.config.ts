@@ -1,0 +1,13 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  resolve: { conditions: ['source'] },
+  ssr: { resolve: { conditions: ['source'] } },
+  test: {
+    include: ['tests/**/*.test.ts'],
+    pool: 'forks',
+    testTimeout: 120_000,
+    hookTimeout: 240_000,
+    coverage: { provider: 'v8', include: ['cli', 'repo-server', 'pkgbuild', 'index-schema', 'bootstrap'] },
+  },
+});
