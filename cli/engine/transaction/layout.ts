@@ -1,0 +1,63 @@
+/** Where the transaction keeps its things; all paths are relative to the root. */
+
+export const STATE_DIRECTORY = 'var/lib/ice-pkg';
+export const STATE_FILE = `${STATE_DIRECTORY}/state.sqlite`;
+export const LOCK_FILE = `${STATE_DIRECTORY}/lock.sqlite`;
+export const HOLDER_FILE = `${STATE_DIRECTORY}/lock.pid`;
+
+/** At the top of a mount point below the root, where stage and undo of that file system lie. */
+const MOUNT_DIRECTORY = '.icepkg';
+
+/**
+ * A file system of the root. Files are staged and kept for undo on the file system they belong to, so that a
+ * rename or a hardlink is enough to move them.
+ */
+export interface Area {
+  /** Mount point relative to the root, `''` for the root itself. */
+  readonly mount: string;
+  /** Mirrors the mount point's own tree: `usr/bin/env` is staged as `<stage>/usr/bin/env`. */
+  readonly stage: string;
+  /** Holds one folder a transaction, each mirroring the mount point's tree. */
+  readonly undo: string;
+}
+
+export function areaOf(mount: string): Area {
+  const base = mount === '' ? STATE_DIRECTORY : `${mount}/${MOUNT_DIRECTORY}`;
+  return { mount, stage: `${base}/stage/tree`, undo: `${base}/undo` };
+}
+
+/** The area that a path lies in: the one with the longest mount point above it. */
+export function areaFor(areas: readonly Area[], path: string): Area {
+  let best = areaOf('');
+  for (const area of areas) {
+    if (area.mount.length > best.mount.length && path.startsWith(`${area.mount}/`)) best = area;
+  }
+  return best;
+}
+
+const inside = (area: Area, path: string): string =>
+  area.mount === '' ? path : path.slice(area.mount.length + 1);
+
+/** Where `path` is put together before it moves into place. */
+export function stagePath(areas: readonly Area[], path: string): string {
+  const area = areaFor(areas, path);
+  return `${area.stage}/${inside(area, path)}`;
+}
+
+/** Where a transaction keeps what `path` was. */
+export function undoPath(areas: readonly Area[], transaction: number, path: string): string {
+  const area = areaFor(areas, path);
+  return `${area.undo}/${transaction}/${inside(area, path)}`;
+}
+
+/** True for what belongs to the package manager itself and no package may touch. */
+export function isReserved(path: string): boolean {
+  return (
+    path === STATE_DIRECTORY ||
+    path.startsWith(`${STATE_DIRECTORY}/`) ||
+    path === MOUNT_DIRECTORY ||
+    path.startsWith(`${MOUNT_DIRECTORY}/`) ||
+    path.includes(`/${MOUNT_DIRECTORY}/`) ||
+    path.endsWith(`/${MOUNT_DIRECTORY}`)
+  );
+}
