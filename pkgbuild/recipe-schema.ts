@@ -1,0 +1,157 @@
+/**
+ * What a recipe may say. The published JSON Schema `index-schema/recipe.schema.json` is generated from the
+ * schema in this file; `docs/recipes.md` explains every field.
+ */
+import * as v from 'valibot';
+import {
+  CapabilitySchema,
+  DependencySchema,
+  GroupNameSchema,
+  LineSchema,
+  PackageNameSchema,
+  Sha256Schema,
+  UserNameSchema,
+} from '#schema/fields';
+import { ManifestSchema } from '#schema/manifest';
+import { isVersion } from '#schema/version';
+
+const Shell = v.pipe(v.string('expected shell text'), v.minLength(1, 'expected shell text that is not empty'));
+const Text = LineSchema;
+const Glob = v.pipe(
+  v.string('expected a path pattern such as usr/lib/*.a'),
+  v.regex(/^[^/].*$/, 'expected a path pattern relative to the root, without a leading slash'),
+);
+const RelativePath = v.pipe(
+  v.string('expected a path'),
+  v.regex(/^(?!\/)(?!(?:.*\/)?\.\.(?:\/|$)).+$/, 'expected a path inside the folder of the recipe'),
+);
+
+const LocationSchema = v.union(
+  [
+    v.strictObject({
+      /** A Debian source package; its file named `file` is taken, whatever its revision. */
+      debian: PackageNameSchema,
+      /** Pin of one Debian version, for a source whose hash changes with the revision. */
+      version: v.optional(Text),
+    }),
+    v.strictObject({
+      /** A Debian binary package: the `.deb` itself is the source. */
+      'debian-binary': PackageNameSchema,
+      version: v.optional(Text),
+    }),
+    v.strictObject({
+      url: v.pipe(v.string('expected a URL'), v.regex(/^(?:https?|file):\/\//, 'expected an http, https or file URL')),
+    }),
+  ],
+  'expected one of debian, debian-binary, url',
+);
+
+export const FetchedSourceSchema = v.strictObject({
+  /** Name of the file; also how it is found among the files of a Debian source package. */
+  file: v.pipe(
+    v.string('expected a file name'),
+    v.regex(/^[A-Za-z0-9_][A-Za-z0-9_.+~-]*$/, 'expected a file name'),
+  ),
+  sha256: Sha256Schema,
+  /** Places to try, in this order. */
+  from: v.pipe(v.array(LocationSchema, 'expected a list of places'), v.minLength(1, 'expected at least one place')),
+  /** False leaves the file as it is, in the source folder. */
+  extract: v.optional(v.boolean('expected true or false')),
+  /** Folder below the source folder to extract into. */
+  into: v.optional(RelativePath),
+});
+export const LocalSourceSchema = v.strictObject({
+  /** A file or a folder beside the recipe; a folder's content is copied. */
+  path: RelativePath,
+  into: v.optional(RelativePath),
+});
+
+/** What a package says to the solver and the engine, beyond what the builder finds by itself. */
+const packageFields = {
+  description: v.optional(Text),
+  depends: v.optional(v.array(DependencySchema, 'expected a list of dependencies')),
+  recommends: v.optional(v.array(DependencySchema, 'expected a list of dependencies')),
+  provides: v.optional(v.array(CapabilitySchema, 'expected a list of capabilities')),
+  providerPriority: v.optional(v.pipe(v.number('expected a number'), v.integer('expected an integer'), v.minValue(0))),
+  replaces: v.optional(v.array(DependencySchema, 'expected a list of dependencies')),
+  installIf: v.optional(v.array(DependencySchema, 'expected a list of dependencies')),
+  users: ManifestSchema.entries.users,
+  groups: ManifestSchema.entries.groups,
+  alternatives: ManifestSchema.entries.alternatives,
+  services: ManifestSchema.entries.services,
+  scripts: ManifestSchema.entries.scripts,
+  /** Files that an upgrade never overwrites once they were changed. */
+  configFiles: v.optional(v.array(Glob, 'expected a list of path patterns')),
+};
+
+const OwnerSchema = v.strictObject({
+  path: Glob,
+  user: v.optional(UserNameSchema),
+  group: v.optional(GroupNameSchema),
+  /** Octal text such as `"1777"`. */
+  mode: v.optional(v.pipe(v.string('expected octal text such as "0644"'), v.regex(/^[0-7]{3,5}$/, 'expected octal text such as "0644"'))),
+});
+
+const SubpackageSchema = v.strictObject({
+  name: PackageNameSchema,
+  files: v.pipe(v.array(Glob, 'expected a list of path patterns'), v.minLength(1)),
+  ...packageFields,
+});
+
+const stepFields = {
+  buildDepends: v.optional(v.array(PackageNameSchema, 'expected a list of recipe names')),
+  env: v.optional(v.record(v.pipe(v.string(), v.regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'expected the name of a variable')), v.string('expected a string'))),
+  prepare: v.optional(Shell),
+  build: v.optional(Shell),
+  check: v.optional(Shell),
+  install: v.optional(Shell),
+};
+
+export const RecipeSchema = v.strictObject({
+  name: PackageNameSchema,
+  /** The semantic version, without the release. */
+  version: v.pipe(
+    v.string('expected a version such as "1.2.3", in quotes'),
+    v.check((text) => isVersion(`${text}-r0`), 'expected a semantic version such as 1.2.3'),
+  ),
+  release: v.optional(v.pipe(v.number('expected a number'), v.integer('expected an integer'), v.minValue(0)), 0),
+  upstreamVersion: v.optional(Text),
+  license: Text,
+  url: v.optional(Text),
+  maintainer: v.optional(Text),
+  /** `noarch` for data, otherwise the machine architectures that the recipe builds for. */
+  arch: v.optional(
+    v.union([
+      v.literal('noarch'),
+      v.pipe(v.array(v.picklist(['x86_64', 'aarch64'])), v.minLength(1)),
+    ], 'expected noarch or a list of x86_64 and aarch64'),
+    ['x86_64', 'aarch64'],
+  ),
+  sources: v.optional(
+    v.array(v.union([FetchedSourceSchema, LocalSourceSchema], 'expected a source: file, sha256 and from; or path')),
+    [],
+  ),
+  /** Files beside the recipe, applied with `patch -p1` in this order. */
+  patches: v.optional(v.array(RelativePath, 'expected a list of paths')),
+  ...stepFields,
+  /** What differs for one architecture: steps replace, lists and variables add. */
+  perArch: v.optional(
+    v.strictObject({ x86_64: v.optional(v.strictObject(stepFields)), aarch64: v.optional(v.strictObject(stepFields)) }),
+  ),
+  ...packageFields,
+  /** Owners and modes that differ from 0:0 and from what the build left. */
+  owners: v.optional(v.array(OwnerSchema)),
+  subpackages: v.optional(v.array(SubpackageSchema)),
+  /** False puts everything that no subpackage names in the main package: no -dev, no -doc. */
+  split: v.optional(v.boolean('expected true or false'), true),
+  /** False leaves debug symbols in place. */
+  strip: v.optional(v.boolean('expected true or false'), true),
+});
+
+export type Recipe = v.InferOutput<typeof RecipeSchema>;
+export type RecipeSource = Recipe['sources'][number];
+export type FetchedSource = v.InferOutput<typeof FetchedSourceSchema>;
+export type LocalSource = v.InferOutput<typeof LocalSourceSchema>;
+export type SourceLocation = FetchedSource['from'][number];
+export type Subpackage = v.InferOutput<typeof SubpackageSchema>;
+export type OwnerRule = v.InferOutput<typeof OwnerSchema>;
