@@ -87,31 +87,32 @@ export class XzDecoder implements Decoder {
     const stream = new this.#native.Stream();
     stream.setBufsize(OUTPUT_PIECE);
     stream.streamDecoder({ memlimit: MEMORY_LIMIT });
-    let ended = false;
-    let failure: unknown;
-    let consumed = 0;
+    const state: { ended: boolean; failure: unknown; consumed: number } = {
+      ended: false,
+      failure: undefined,
+      consumed: 0,
+    };
     // The handler is called from native code, out of which nothing may be thrown.
     stream.bufferHandler = (bytes, _processed, error, totalIn) => {
-      if (totalIn !== null) consumed = totalIn;
-      if (error instanceof Error) failure ??= error;
-      else if (bytes === null) ended = true;
-      else if (bytes !== undefined && failure === undefined) {
+      if (totalIn !== null) state.consumed = totalIn;
+      if (error instanceof Error) state.failure ??= error;
+      else if (bytes === null) state.ended = true;
+      else if (bytes !== undefined && state.failure === undefined) {
         try {
           take(bytes);
         } catch (thrown) {
-          failure = thrown;
+          state.failure = thrown;
         }
       }
     };
     try {
-      while (!ended) {
+      while (!state.ended) {
         const piece = next();
         if (piece.length === 0) throw new Error('ends early');
         stream.code(piece, false);
-        if (failure !== undefined)
-          throw failure instanceof Error ? failure : new Error('damaged', { cause: failure });
+        if (state.failure instanceof Error) throw state.failure;
       }
-      return consumed;
+      return state.consumed;
     } finally {
       stream.resetUnderlying();
     }
