@@ -46,11 +46,16 @@ export function run(argv: readonly string[], options: CommandOptions = {}): Prom
     child.stderr?.on('data', (chunk: Buffer) => stderr.push(chunk));
     child.on('error', (error) => {
       if (isErrno(error, 'ENOENT')) reject(missingTool(program, error));
-      else if (error.name === 'AbortError') reject(new IcepkgError('cancelled', `${program} was interrupted`, { cause: error }));
+      else if (error.name === 'AbortError')
+        reject(new IcepkgError('cancelled', `${program} was interrupted`, { cause: error }));
       else reject(error);
     });
     child.on('close', (code) => {
-      resolve({ status: code ?? 255, stdout: Buffer.concat(stdout).toString(), stderr: Buffer.concat(stderr).toString() });
+      resolve({
+        status: code ?? 255,
+        stdout: Buffer.concat(stdout).toString(),
+        stderr: Buffer.concat(stderr).toString(),
+      });
     });
   });
 }

@@ -16,7 +16,13 @@ export interface ElfFile {
   readonly dynamic: boolean;
 }
 
-const MACHINES: Readonly<Record<number, string>> = { 3: 'i386', 40: 'arm', 62: 'x86_64', 183: 'aarch64', 243: 'riscv' };
+const MACHINES: Readonly<Record<number, string>> = {
+  3: 'i386',
+  40: 'arm',
+  62: 'x86_64',
+  183: 'aarch64',
+  243: 'riscv',
+};
 const KINDS: Readonly<Record<number, ElfKind>> = { 1: 'relocatable', 2: 'executable', 3: 'shared' };
 const PT_LOAD = 1;
 const PT_DYNAMIC = 2;
@@ -86,11 +92,15 @@ function read(view: DataView, bytes: Uint8Array): ElfFile {
   }
   const address = tags.find(({ tag }) => tag === DT_STRTAB)?.value;
   const load = segments.find(
-    (s) => s.type === PT_LOAD && address !== undefined && address >= s.address && address < s.address + s.size,
+    (s) =>
+      s.type === PT_LOAD && address !== undefined && address >= s.address && address < s.address + s.size,
   );
-  const strings = address === undefined || load === undefined ? undefined : address - load.address + load.offset;
+  const strings =
+    address === undefined || load === undefined ? undefined : address - load.address + load.offset;
   const named = (wanted: number): string[] =>
-    strings === undefined ? [] : tags.filter(({ tag }) => tag === wanted).map(({ value }) => text(strings + value));
+    strings === undefined
+      ? []
+      : tags.filter(({ tag }) => tag === wanted).map(({ value }) => text(strings + value));
   return {
     kind: KINDS[u16(16)] ?? 'other',
     machine: wide || machine !== 62 ? (MACHINES[machine] ?? `machine ${machine}`) : 'x32',

@@ -18,16 +18,24 @@ export function parsePkgConfig(text: string): PkgConfigFile {
   for (const line of text.replaceAll(/\\\n/g, ' ').split('\n')) {
     const match = /^\s*([A-Za-z0-9_.]+)\s*([=:])\s*(.*?)\s*$/.exec(line.replace(/#.*/, ''));
     if (match === null) continue;
-    const value = (match[3] ?? '').replaceAll(/\$\{([A-Za-z0-9_.]+)\}/g, (_, name: string) => variables.get(name) ?? '');
+    const value = (match[3] ?? '').replaceAll(
+      /\$\{([A-Za-z0-9_.]+)\}/g,
+      (_, name: string) => variables.get(name) ?? '',
+    );
     (match[2] === '=' ? variables : fields).set(match[1] ?? '', value);
   }
-  const requires = [fields.get('Requires'), fields.get('Requires.private')].flatMap((list) => parseRequires(list ?? ''));
+  const requires = [fields.get('Requires'), fields.get('Requires.private')].flatMap((list) =>
+    parseRequires(list ?? ''),
+  );
   const version = fields.get('Version');
   return { version: version === '' ? undefined : version, requires };
 }
 
 function parseRequires(list: string): PkgConfigRequirement[] {
-  const words = list.replaceAll(/(<=|>=|!=|<|>|=)/g, ' $1 ').split(/[\s,]+/).filter((word) => word !== '');
+  const words = list
+    .replaceAll(/(<=|>=|!=|<|>|=)/g, ' $1 ')
+    .split(/[\s,]+/)
+    .filter((word) => word !== '');
   const requirements: PkgConfigRequirement[] = [];
   for (let i = 0; i < words.length; i++) {
     const name = words[i] ?? '';

@@ -15,7 +15,10 @@ import {
 import { ManifestSchema } from '#schema/manifest';
 import { isVersion } from '#schema/version';
 
-const Shell = v.pipe(v.string('expected shell text'), v.minLength(1, 'expected shell text that is not empty'));
+const Shell = v.pipe(
+  v.string('expected shell text'),
+  v.minLength(1, 'expected shell text that is not empty'),
+);
 const Text = LineSchema;
 const Glob = v.pipe(
   v.string('expected a path pattern such as usr/lib/*.a'),
@@ -40,7 +43,10 @@ const LocationSchema = v.union(
       version: v.optional(Text),
     }),
     v.strictObject({
-      url: v.pipe(v.string('expected a URL'), v.regex(/^(?:https?|file):\/\//, 'expected an http, https or file URL')),
+      url: v.pipe(
+        v.string('expected a URL'),
+        v.regex(/^(?:https?|file):\/\//, 'expected an http, https or file URL'),
+      ),
     }),
   ],
   'expected one of debian, debian-binary, url',
@@ -54,7 +60,10 @@ export const FetchedSourceSchema = v.strictObject({
   ),
   sha256: Sha256Schema,
   /** Places to try, in this order. */
-  from: v.pipe(v.array(LocationSchema, 'expected a list of places'), v.minLength(1, 'expected at least one place')),
+  from: v.pipe(
+    v.array(LocationSchema, 'expected a list of places'),
+    v.minLength(1, 'expected at least one place'),
+  ),
   /** False leaves the file as it is, in the source folder. */
   extract: v.optional(v.boolean('expected true or false')),
   /** Folder below the source folder to extract into. */
@@ -72,7 +81,9 @@ const packageFields = {
   depends: v.optional(v.array(DependencySchema, 'expected a list of dependencies')),
   recommends: v.optional(v.array(DependencySchema, 'expected a list of dependencies')),
   provides: v.optional(v.array(CapabilitySchema, 'expected a list of capabilities')),
-  providerPriority: v.optional(v.pipe(v.number('expected a number'), v.integer('expected an integer'), v.minValue(0))),
+  providerPriority: v.optional(
+    v.pipe(v.number('expected a number'), v.integer('expected an integer'), v.minValue(0)),
+  ),
   replaces: v.optional(v.array(DependencySchema, 'expected a list of dependencies')),
   installIf: v.optional(v.array(DependencySchema, 'expected a list of dependencies')),
   users: ManifestSchema.entries.users,
@@ -89,7 +100,12 @@ const OwnerSchema = v.strictObject({
   user: v.optional(UserNameSchema),
   group: v.optional(GroupNameSchema),
   /** Octal text such as `"1777"`. */
-  mode: v.optional(v.pipe(v.string('expected octal text such as "0644"'), v.regex(/^[0-7]{3,5}$/, 'expected octal text such as "0644"'))),
+  mode: v.optional(
+    v.pipe(
+      v.string('expected octal text such as "0644"'),
+      v.regex(/^[0-7]{3,5}$/, 'expected octal text such as "0644"'),
+    ),
+  ),
 });
 
 const SubpackageSchema = v.strictObject({
@@ -100,7 +116,12 @@ const SubpackageSchema = v.strictObject({
 
 const stepFields = {
   buildDepends: v.optional(v.array(PackageNameSchema, 'expected a list of recipe names')),
-  env: v.optional(v.record(v.pipe(v.string(), v.regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'expected the name of a variable')), v.string('expected a string'))),
+  env: v.optional(
+    v.record(
+      v.pipe(v.string(), v.regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'expected the name of a variable')),
+      v.string('expected a string'),
+    ),
+  ),
   prepare: v.optional(Shell),
   build: v.optional(Shell),
   check: v.optional(Shell),
@@ -114,21 +135,26 @@ export const RecipeSchema = v.strictObject({
     v.string('expected a version such as "1.2.3", in quotes'),
     v.check((text) => isVersion(`${text}-r0`), 'expected a semantic version such as 1.2.3'),
   ),
-  release: v.optional(v.pipe(v.number('expected a number'), v.integer('expected an integer'), v.minValue(0)), 0),
+  release: v.optional(
+    v.pipe(v.number('expected a number'), v.integer('expected an integer'), v.minValue(0)),
+    0,
+  ),
   upstreamVersion: v.optional(Text),
   license: Text,
   url: v.optional(Text),
   maintainer: v.optional(Text),
   /** `noarch` for data, otherwise the machine architectures that the recipe builds for. */
   arch: v.optional(
-    v.union([
-      v.literal('noarch'),
-      v.pipe(v.array(v.picklist(['x86_64', 'aarch64'])), v.minLength(1)),
-    ], 'expected noarch or a list of x86_64 and aarch64'),
+    v.union(
+      [v.literal('noarch'), v.pipe(v.array(v.picklist(['x86_64', 'aarch64'])), v.minLength(1))],
+      'expected noarch or a list of x86_64 and aarch64',
+    ),
     ['x86_64', 'aarch64'],
   ),
   sources: v.optional(
-    v.array(v.union([FetchedSourceSchema, LocalSourceSchema], 'expected a source: file, sha256 and from; or path')),
+    v.array(
+      v.union([FetchedSourceSchema, LocalSourceSchema], 'expected a source: file, sha256 and from; or path'),
+    ),
     [],
   ),
   /** Files beside the recipe, applied with `patch -p1` in this order. */
@@ -136,7 +162,10 @@ export const RecipeSchema = v.strictObject({
   ...stepFields,
   /** What differs for one architecture: steps replace, lists and variables add. */
   perArch: v.optional(
-    v.strictObject({ x86_64: v.optional(v.strictObject(stepFields)), aarch64: v.optional(v.strictObject(stepFields)) }),
+    v.strictObject({
+      x86_64: v.optional(v.strictObject(stepFields)),
+      aarch64: v.optional(v.strictObject(stepFields)),
+    }),
   ),
   ...packageFields,
   /** Owners and modes that differ from 0:0 and from what the build left. */

@@ -26,15 +26,20 @@ const MAX_RECIPE_BYTES = 1024 * 1024;
 export function findRecipe(nameOrPath: string, roots: readonly string[]): LoadedRecipe {
   const tried: string[] = [];
   const places = [nameOrPath, path.join(nameOrPath, RECIPE_FILE)];
-  if (!nameOrPath.includes('/')) places.push(...roots.map((root) => path.join(root, nameOrPath, RECIPE_FILE)));
+  if (!nameOrPath.includes('/'))
+    places.push(...roots.map((root) => path.join(root, nameOrPath, RECIPE_FILE)));
   for (const place of places) {
     tried.push(place);
-    if (fs.statSync(place, { throwIfNoEntry: false })?.isFile() === true) return loadRecipe(path.resolve(place));
+    if (fs.statSync(place, { throwIfNoEntry: false })?.isFile() === true)
+      return loadRecipe(path.resolve(place));
   }
   const known = roots.flatMap(recipeNames);
   const guess = nearest(path.basename(nameOrPath), known);
   throw new IcepkgError('not-found', `no recipe named ${nameOrPath}: looked for ${tried.join(', ')}`, {
-    hint: guess === undefined ? 'Give the name of a folder below recipes/, or the path of a recipe.yaml' : `Did you mean ${guess}?`,
+    hint:
+      guess === undefined
+        ? 'Give the name of a folder below recipes/, or the path of a recipe.yaml'
+        : `Did you mean ${guess}?`,
   });
 }
 
@@ -65,7 +70,8 @@ export function loadRecipe(file: string): LoadedRecipe {
       throw new IcepkgError('format-invalid', `${file}: larger than ${MAX_RECIPE_BYTES} bytes, so no recipe`);
     text = fs.readFileSync(file, 'utf8');
   } catch (error) {
-    if (isErrno(error, 'ENOENT')) throw new IcepkgError('not-found', `${file}: no such recipe`, { cause: error });
+    if (isErrno(error, 'ENOENT'))
+      throw new IcepkgError('not-found', `${file}: no such recipe`, { cause: error });
     throw error;
   }
   return { recipe: parseRecipe(text, file), folder: path.dirname(file), file };
@@ -92,12 +98,19 @@ export function parseRecipe(text: string, file: string): Recipe {
   if (result.success) return result.output;
   const { issue, keys } = deepest(result.issues[0]);
   const where = at(offsetOf(document, keys));
-  const field = keys.map((key) => (typeof key === 'number' ? `[${key}]` : `.${String(key)}`)).join('').replace(/^\./, '');
+  const field = keys
+    .map((key) => (typeof key === 'number' ? `[${key}]` : `.${String(key)}`))
+    .join('')
+    .replace(/^\./, '');
   if (issue.type === 'strict_object' && issue.expected === 'never') {
     const guess = nearest(String(keys.at(-1)), fieldsAt(RecipeSchema, keys.slice(0, -1)));
-    throw invalid(`${where}: unknown field ${field}`, guess === undefined ? undefined : `Did you mean ${guess}?`);
+    throw invalid(
+      `${where}: unknown field ${field}`,
+      guess === undefined ? undefined : `Did you mean ${guess}?`,
+    );
   }
-  if (issue.type === 'strict_object' && issue.received === 'undefined') throw invalid(`${where}: missing field ${field}`);
+  if (issue.type === 'strict_object' && issue.received === 'undefined')
+    throw invalid(`${where}: missing field ${field}`);
   throw invalid(`${where}: ${field === '' ? '' : `${field}: `}${lowerFirst(issue.message)}`);
 }
 
@@ -116,7 +129,11 @@ function deepest(issue: Issue): { issue: Issue; keys: Key[] } {
   const keys = (issue.path ?? []).map(({ key }) => key as Key);
   const inner = (issue.issues ?? [])
     .filter((branch) => (branch.path?.length ?? 0) > 0)
-    .sort((a, b) => Number(b.expected !== 'never' && b.received !== 'undefined') - Number(a.expected !== 'never' && a.received !== 'undefined'))[0];
+    .sort(
+      (a, b) =>
+        Number(b.expected !== 'never' && b.received !== 'undefined') -
+        Number(a.expected !== 'never' && a.received !== 'undefined'),
+    )[0];
   if (inner === undefined) return { issue, keys };
   const below = deepest(inner);
   return { issue: below.issue, keys: [...keys, ...below.keys] };
@@ -125,11 +142,19 @@ function deepest(issue: Issue): { issue: Issue; keys: Key[] } {
 /** Where the value of a path starts; for a missing key, where the innermost existing parent starts. */
 function offsetOf(document: Document.Parsed, keys: readonly Key[]): number {
   for (let length = keys.length; length >= 0; length--) {
-    const parent: unknown = length === 0 ? document.contents : document.getIn(keys.slice(0, length - 1), true);
+    const parent: unknown =
+      length === 0 ? document.contents : document.getIn(keys.slice(0, length - 1), true);
     const key = keys[length - 1];
-    if (typeof parent === 'object' && parent !== null && 'items' in parent && Array.isArray(parent.items) && key !== undefined) {
+    if (
+      typeof parent === 'object' &&
+      parent !== null &&
+      'items' in parent &&
+      Array.isArray(parent.items) &&
+      key !== undefined
+    ) {
       for (const item of parent.items as unknown[]) {
-        const name: unknown = typeof item === 'object' && item !== null && 'key' in item ? item.key : undefined;
+        const name: unknown =
+          typeof item === 'object' && item !== null && 'key' in item ? item.key : undefined;
         if (isNode(name) && name.toJSON() === key && name.range) return name.range[0];
       }
     }
@@ -152,7 +177,9 @@ function fieldsAt(schema: unknown, keys: readonly Key[]): string[] {
 }
 
 const invalid = (message: string, hint?: string): IcepkgError =>
-  new IcepkgError('format-invalid', message, { hint: hint ?? 'docs/recipes.md lists the fields of a recipe' });
+  new IcepkgError('format-invalid', message, {
+    hint: hint ?? 'docs/recipes.md lists the fields of a recipe',
+  });
 const lowerFirst = (text: string): string => text.charAt(0).toLowerCase() + text.slice(1);
 
 /** The recipe as it stands for one architecture: `perArch` is merged in and gone. */

@@ -43,7 +43,15 @@ export async function runSandboxed(request: SandboxRequest): Promise<CommandResu
 }
 
 function sandboxArguments(request: SandboxRequest): string[] {
-  const args = ['--unshare-all', '--die-with-parent', '--new-session', '--cap-drop', 'ALL', '--hostname', 'build'];
+  const args = [
+    '--unshare-all',
+    '--die-with-parent',
+    '--new-session',
+    '--cap-drop',
+    'ALL',
+    '--hostname',
+    'build',
+  ];
   if (process.getuid?.() !== 0) args.push('--unshare-user', '--uid', '0', '--gid', '0');
   args.push('--ro-bind', '/usr', '/usr');
   for (const name of USR_LINKS) {
@@ -53,7 +61,17 @@ function sandboxArguments(request: SandboxRequest): string[] {
   }
   // Debian's program names such as awk and cc are links through here.
   if (fs.existsSync('/etc/alternatives')) args.push('--ro-bind', '/etc/alternatives', '/etc/alternatives');
-  args.push('--proc', '/proc', '--dev', '/dev', '--tmpfs', '/tmp', '--bind', path.resolve(request.workspace), BUILD_ROOT);
+  args.push(
+    '--proc',
+    '/proc',
+    '--dev',
+    '/dev',
+    '--tmpfs',
+    '/tmp',
+    '--bind',
+    path.resolve(request.workspace),
+    BUILD_ROOT,
+  );
   for (const { from, to } of request.readOnly) args.push('--ro-bind', from, to);
   args.push('--remount-ro', '/', '--chdir', request.directory, '--clearenv');
   for (const [name, value] of Object.entries(request.environment)) args.push('--setenv', name, value);

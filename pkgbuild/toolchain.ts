@@ -19,7 +19,19 @@ export const muslTriple = (arch: MachineArch): string => `${arch}-linux-musl`;
 /** Without it, aarch64 code calls libgcc helpers that need glibc's `__getauxval`. */
 const archFlags = (arch: MachineArch): string => (arch === 'aarch64' ? '-mno-outline-atomics' : '');
 
-const BINUTILS = ['ar', 'as', 'ld', 'nm', 'objcopy', 'objdump', 'ranlib', 'readelf', 'size', 'strings', 'strip'];
+const BINUTILS = [
+  'ar',
+  'as',
+  'ld',
+  'nm',
+  'objcopy',
+  'objdump',
+  'ranlib',
+  'readelf',
+  'size',
+  'strings',
+  'strip',
+];
 
 const specs = (arch: MachineArch): string => `%rename cpp_options old_cpp_options
 
@@ -76,7 +88,8 @@ export function writeToolchain(folder: string, arch: MachineArch): void {
     `exec /usr/bin/${gnuTriple(arch)}-gcc -specs ${TOOLS}/musl.specs -ffile-prefix-map=${BUILD_ROOT}/src=. ${archFlags(arch)} "$@"`,
   );
   fs.symlinkSync(`${musl}-gcc`, path.join(bin, `${musl}-cc`));
-  for (const tool of BINUTILS) fs.symlinkSync(`/usr/bin/${gnuTriple(arch)}-${tool}`, path.join(bin, `${musl}-${tool}`));
+  for (const tool of BINUTILS)
+    fs.symlinkSync(`/usr/bin/${gnuTriple(arch)}-${tool}`, path.join(bin, `${musl}-${tool}`));
   script('run', runner(arch));
 }
 

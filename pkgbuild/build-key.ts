@@ -1,0 +1,68 @@
+/** The name of a build in the cache: a digest of everything that can change its result. */
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { canonicalJson } from '#schema/canonical-json';
+import { sha256 } from '#schema/digest';
+import { IcepkgError, isErrno } from '#schema/error';
+import type { BuildNode } from './order.ts';
+import { sha256File } from './sources/cache.ts';
+import { toolchainId } from './toolchain.ts';
+import { walkTree } from './tree.ts';
+
+/** Raised when the builder itself comes to make something else of the same input. */
+const BUILDER_REVISION = 1;
+
+/** What the command line adds to the recipe. */
+export interface KeyOptions {
+  readonly codec: string;
+  readonly signers: readonly string[];
+  readonly epoch: number;
+}
+
+/** @param dependencyKeys keys of `node.dependencies`, in their order */
+export async function buildKey(
+  node: BuildNode,
+  dependencyKeys: readonly string[],
+  options: KeyOptions,
+): Promise<string> {
+  const { recipe } = node;
+  const local = recipe.sources.flatMap((source) => ('path' in source ? [source.path] : []));
+  const document = {
+    builder: BUILDER_REVISION,
+    arch: node.arch,
+    // Fetched sources are in the recipe by their sha256; the places they come from do not matter.
+    recipe: JSON.stringify({
+      ...recipe,
+      sources: recipe.sources.map((source) => ('path' in source ? source : { ...source, from: [] })),
+    }),
+    files: [...local, ...(recipe.patches ?? [])].map((file) => fingerprint(node.folder, file)),
+    dependencies: [...dependencyKeys],
+    toolchain: await toolchainId(node.toolArch),
+    ...options,
+    signers: [...options.signers],
+  };
+  return sha256(canonicalJson(document));
+}
+
+/** Digest of a file, or of a folder's paths, modes and contents. */
+function fingerprint(folder: string, relative: string): string {
+  const target = path.join(folder, relative);
+  try {
+    if (!fs.statSync(target).isDirectory())
+      return `${relative} ${fs.statSync(target).mode & 0o111} ${sha256File(target)}`;
+  } catch (cause) {
+    if (!isErrno(cause, 'ENOENT')) throw cause;
+    throw new IcepkgError('source-failed', `${target}: the recipe names this file, and it does not exist`, {
+      cause,
+    });
+  }
+  const lines = walkTree(target).map((entry) =>
+    [
+      entry.path,
+      entry.type,
+      entry.mode & 0o111,
+      entry.target ?? (entry.type === 'file' ? sha256File(path.join(target, entry.path)) : ''),
+    ].join(' '),
+  );
+  return sha256(lines.join('\n'));
+}

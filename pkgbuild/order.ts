@@ -1,0 +1,80 @@
+/** Finds everything that a set of recipes needs for building, in the order it must be built. */
+import * as path from 'node:path';
+import { IcepkgError } from '#schema/error';
+import type { MachineArch } from '#schema/fields';
+import { findRecipe, forArch, packageArch, type LoadedRecipe } from './recipe.ts';
+import type { Recipe } from './recipe-schema.ts';
+
+/** One recipe as it is built for one architecture. */
+export interface BuildNode {
+  readonly recipe: Recipe;
+  readonly folder: string;
+  /** Architecture of the packages. */
+  readonly arch: MachineArch | 'noarch';
+  /** Architecture that the toolchain is set up for. */
+  readonly toolArch: MachineArch;
+  /** All that is in the sysroot, dependencies of dependencies included, in build order. */
+  readonly dependencies: readonly BuildNode[];
+}
+
+/**
+ * Returns the recipes and their build dependencies, dependencies first.
+ * @throws IcepkgError `not-found` for a missing recipe, `build-failed` for a cycle or an architecture that is not built for
+ */
+export function buildOrder(
+  recipes: readonly LoadedRecipe[],
+  arch: MachineArch,
+  roots: readonly string[],
+): BuildNode[] {
+  const done = new Map<string, BuildNode>();
+  const visit = (loaded: LoadedRecipe, trail: readonly string[]): BuildNode => {
+    const { name } = loaded.recipe;
+    const known = done.get(name);
+    if (known !== undefined) return known;
+    if (trail.includes(name))
+      throw new IcepkgError(
+        'build-failed',
+        `build dependencies form a cycle: ${[...trail, name].join(' -> ')}`,
+        {
+          hint: `Take one of them out of buildDepends in ${loaded.file}`,
+        },
+      );
+    const packages = packageArch(loaded.recipe, arch);
+    if (packages === undefined)
+      throw new IcepkgError('build-failed', `${name} is not built for ${arch}`, {
+        hint: `${loaded.file} lists its architectures under arch`,
+      });
+    const recipe = forArch(loaded.recipe, arch);
+    const near = [path.dirname(loaded.folder), ...roots];
+    const dependencies = new Set<BuildNode>();
+    for (const needed of recipe.buildDepends ?? []) {
+      const node = visit(dependencyOf(loaded, needed, near), [...trail, name]);
+      for (const below of node.dependencies) dependencies.add(below);
+      dependencies.add(node);
+    }
+    const node: BuildNode = {
+      recipe,
+      folder: loaded.folder,
+      arch: packages,
+      // A package for every machine must not differ by the one it was asked for.
+      toolArch: packages === 'noarch' ? 'x86_64' : packages,
+      dependencies: [...dependencies],
+    };
+    done.set(name, node);
+    return node;
+  };
+  for (const loaded of recipes) visit(loaded, []);
+  return [...done.values()];
+}
+
+function dependencyOf(recipe: LoadedRecipe, name: string, roots: readonly string[]): LoadedRecipe {
+  try {
+    return findRecipe(name, roots);
+  } catch (cause) {
+    if (!(cause instanceof IcepkgError) || cause.code !== 'not-found') throw cause;
+    throw new IcepkgError('not-found', `${recipe.file}: buildDepends names ${name}, and ${cause.message}`, {
+      cause,
+      ...(cause.hint === undefined ? {} : { hint: cause.hint }),
+    });
+  }
+}

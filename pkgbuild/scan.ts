@@ -1,0 +1,120 @@
+/** Finds what packages offer and need by reading their files: `so:`, `cmd:` and `pc:`. */
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { parseCapability, parseDependency } from '#schema/dependency';
+import { IcepkgError } from '#schema/error';
+import type { MachineArch } from '#schema/fields';
+import { isElf, parseElf, type ElfFile } from './elf.ts';
+import { asSemver, parsePkgConfig, pkgConfigDependency } from './pkgconfig.ts';
+import type { PackagePart } from './split.ts';
+import type { TreeEntry } from './tree.ts';
+
+export interface Found {
+  readonly provides: readonly string[];
+  readonly depends: readonly string[];
+}
+
+export interface ScanContext {
+  readonly root: string;
+  readonly arch: MachineArch | 'noarch';
+  /** Semantic version of the recipe, given to the libraries. */
+  readonly version: string;
+}
+
+const LIBRARY_FOLDER = /^(?:usr\/)?lib\/[^/]+$/;
+const COMMAND_FOLDER = /^(?:usr\/)?s?bin\/[^/]+$/;
+const PC_FILE = /^usr\/(?:lib|share)\/pkgconfig\/([^/]+)\.pc$/;
+const MAX_ELF_BYTES = 2 ** 31;
+
+/** Reads a file of the tree as ELF. @throws IcepkgError `build-failed` for a broken one */
+export function elfOf(root: string, entry: TreeEntry): ElfFile | undefined {
+  if (entry.type !== 'file' || entry.size < 20 || entry.size > MAX_ELF_BYTES) return undefined;
+  const file = path.join(root, entry.path);
+  const head = Buffer.alloc(20);
+  const fd = fs.openSync(file, 'r');
+  try {
+    fs.readSync(fd, head, 0, head.length, 0);
+  } finally {
+    fs.closeSync(fd);
+  }
+  if (!isElf(head)) return undefined;
+  const elf = parseElf(fs.readFileSync(file));
+  if (elf === undefined) throw new IcepkgError('build-failed', `${entry.path} is a broken ELF file`);
+  return elf;
+}
+
+/**
+ * Scans one package.
+ * @throws IcepkgError `build-failed` where a program or library is for another architecture
+ */
+export function scanPart(part: PackagePart, context: ScanContext): Found {
+  const provides = new Set<string>();
+  const needs = new Set<string>();
+  for (const entry of part.entries) {
+    const elf = elfOf(context.root, entry);
+    if (elf !== undefined) {
+      checkArch(part.name, entry.path, elf, context.arch);
+      if (elf.kind !== 'relocatable') {
+        if (elf.soname !== undefined && LIBRARY_FOLDER.test(entry.path))
+          provides.add(`so:${elf.soname}@=${context.version}`);
+        for (const library of elf.needed) needs.add(`so:${library}`);
+      }
+    }
+    if (COMMAND_FOLDER.test(entry.path) && isCommand(entry)) provides.add(`cmd:${path.basename(entry.path)}`);
+    const pc = PC_FILE.exec(entry.path);
+    if (pc !== null && entry.type !== 'directory')
+      scanPkgConfig(part, entry, { provides, needs, root: context.root });
+    if (part.role === 'dev' && entry.type === 'symlink' && entry.path.endsWith('.so')) {
+      const soname = linkedSoname(context.root, entry);
+      if (soname !== undefined) needs.add(`so:${soname}`);
+    }
+  }
+  const names = new Set([...provides].map((text) => text.replace(/@.*/, '')));
+  return {
+    provides: [...provides].filter((text) => parseCapability(text) !== undefined).sort(),
+    depends: [...needs]
+      .filter((text) => !names.has(text.replace(/@.*/, '')) && parseDependency(text) !== undefined)
+      .sort(),
+  };
+}
+
+/** A symlink counts as a command by its place: its target may be another package's. */
+const isCommand = (entry: TreeEntry): boolean =>
+  entry.type === 'symlink' || (entry.type === 'file' && (entry.mode & 0o111) !== 0);
+
+function scanPkgConfig(
+  part: PackagePart,
+  entry: TreeEntry,
+  into: { readonly provides: Set<string>; readonly needs: Set<string>; readonly root: string },
+): void {
+  const name = path.basename(entry.path, '.pc');
+  const file = path.join(into.root, entry.path);
+  // A link to nothing says nothing.
+  if (!fs.existsSync(file)) return;
+  const { version, requires } = parsePkgConfig(fs.readFileSync(file, 'utf8'));
+  const semver = version === undefined ? undefined : asSemver(version);
+  into.provides.add(semver === undefined ? `pc:${name}` : `pc:${name}@=${semver}`);
+  for (const requirement of requires) into.needs.add(pkgConfigDependency(requirement));
+}
+
+function linkedSoname(root: string, entry: TreeEntry): string | undefined {
+  if (entry.target === undefined || entry.target.startsWith('/')) return undefined;
+  const file = path.join(root, path.dirname(entry.path), entry.target);
+  if (!file.startsWith(`${path.resolve(root)}/`) || !fs.existsSync(file)) return undefined;
+  return parseElf(fs.readFileSync(file))?.soname;
+}
+
+function checkArch(name: string, file: string, elf: ElfFile, arch: MachineArch | 'noarch'): void {
+  if (elf.machine === arch) return;
+  throw new IcepkgError(
+    'build-failed',
+    `${name}: ${file} is for ${elf.machine}, but the package is for ${arch}`,
+    {
+      hint:
+        arch === 'noarch'
+          ? 'A noarch recipe must not install programs or libraries: list its architectures under arch'
+          : 'Build it with $CC; $BUILD_CC makes programs for the machine that builds',
+      data: { file, machine: elf.machine, arch },
+    },
+  );
+}

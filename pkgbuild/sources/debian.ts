@@ -1,0 +1,102 @@
+/**
+ * Fetches from Debian through apt with state of its own: the machine's list of repositories is read, its apt
+ * configuration, lists and package state stay untouched.
+ */
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { IcepkgError, isErrno } from '#schema/error';
+import { run, type CommandResult } from '../command.ts';
+import type { SourceLocation } from '../recipe-schema.ts';
+
+type DebianLocation = Exclude<SourceLocation, { readonly url: string }>;
+
+/** Lists older than this are refreshed before the next fetch, in milliseconds. */
+const LIST_LIFETIME = 24 * 60 * 60 * 1000;
+
+/** Downloads into `scratch` and returns the paths of all files that came. */
+export async function fetchFromDebian(
+  location: DebianLocation,
+  places: { readonly scratch: string; readonly cacheFolder: string },
+): Promise<string[]> {
+  const options = await aptOptions(path.join(places.cacheFolder, 'apt'));
+  const name = 'debian' in location ? location.debian : location['debian-binary'];
+  const wanted = location.version === undefined ? name : `${name}=${location.version}`;
+  const verb = 'debian' in location ? ['source', '--download-only', wanted] : ['download', wanted];
+  const result = await run(['apt-get', ...options, '-q', ...verb], { cwd: places.scratch });
+  const files = fs.readdirSync(places.scratch).map((file) => path.join(places.scratch, file));
+  // A file that is missing on the mirror must not hide the one that came.
+  if (result.status !== 0 && files.length === 0) throw aptFailed(result, `apt-get ${verb.join(' ')}`);
+  return files;
+}
+
+const refreshed = new Map<string, Promise<readonly string[]>>();
+
+/** Options that point apt at private folders; the lists are there when this returns. */
+function aptOptions(folder: string): Promise<readonly string[]> {
+  const pending = refreshed.get(folder) ?? refresh(folder);
+  refreshed.set(folder, pending);
+  return pending;
+}
+
+async function refresh(folder: string): Promise<readonly string[]> {
+  const parts = path.join(folder, 'sources.d');
+  const cache = path.join(folder, 'cache');
+  for (const needed of [path.join(folder, 'lists/partial'), path.join(cache, 'archives/partial'), parts])
+    fs.mkdirSync(needed, { recursive: true });
+  writeSourceLists(parts);
+  const options = [
+    `Dir::State=${folder}`,
+    'Dir::State::status=/var/lib/dpkg/status',
+    `Dir::Cache=${cache}`,
+    'Dir::Etc::sourcelist=/dev/null',
+    `Dir::Etc::sourceparts=${parts}`,
+    'APT::Sandbox::User=',
+  ].flatMap((option) => ['-o', option]);
+  const stamp = path.join(folder, 'refreshed');
+  const age = Date.now() - (fs.statSync(stamp, { throwIfNoEntry: false })?.mtimeMs ?? 0);
+  if (age > LIST_LIFETIME) {
+    const result = await run(['apt-get', ...options, '-q', 'update']);
+    if (result.status !== 0) throw aptFailed(result, 'apt-get update');
+    fs.writeFileSync(stamp, '');
+  }
+  return options;
+}
+
+/** Copies the machine's lists, with the `deb-src` half that most machines leave out. */
+function writeSourceLists(folder: string): void {
+  for (const old of fs.readdirSync(folder)) fs.rmSync(path.join(folder, old));
+  const directory = '/etc/apt/sources.list.d';
+  for (const name of listFolder(directory)) {
+    const text = fs.readFileSync(path.join(directory, name), 'utf8');
+    if (name.endsWith('.sources'))
+      fs.writeFileSync(path.join(folder, name), text.replaceAll(/^Types:.*$/gm, 'Types: deb deb-src'));
+    else if (name.endsWith('.list')) fs.writeFileSync(path.join(folder, name), withSources(text));
+  }
+  if (fs.existsSync('/etc/apt/sources.list'))
+    fs.writeFileSync(
+      path.join(folder, 'machine.list'),
+      withSources(fs.readFileSync('/etc/apt/sources.list', 'utf8')),
+    );
+}
+
+/** Only Debian's own archives carry sources; a third party's list would only make the refresh fail. */
+function withSources(text: string): string {
+  const lines = text
+    .split('\n')
+    .filter((line) => /^deb\s/.test(line) && /\/debian(?:-security)?\/?\s/.test(line));
+  return [...lines, ...lines.map((line) => line.replace(/^deb\s/, 'deb-src ')), ''].join('\n');
+}
+
+function listFolder(folder: string): string[] {
+  try {
+    return fs.readdirSync(folder).filter((name) => name.startsWith('debian') || name.endsWith('.list'));
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return [];
+    throw error;
+  }
+}
+
+function aptFailed(result: CommandResult, command: string): IcepkgError {
+  const lines = `${result.stderr}\n${result.stdout}`.split('\n').filter((line) => /^[EW]:/.test(line));
+  return new IcepkgError('source-failed', `${command} failed: ${lines[0] ?? `exit status ${result.status}`}`);
+}

@@ -1,0 +1,139 @@
+/** One build: a workspace is set up, phases run in it, and the tree they installed comes out. */
+import * as fs from 'node:fs';
+import * as os from 'node:os';
+import * as path from 'node:path';
+import { IcepkgError } from '#schema/error';
+import { run } from './command.ts';
+import type { BuildNode } from './order.ts';
+import { runSandboxed, type SandboxMount } from './sandbox.ts';
+import { elfOf } from './scan.ts';
+import { fetchSource } from './sources/cache.ts';
+import { DISTFILES, phasesOf, RECIPE_FOLDER, stripScript, type Phase } from './steps.ts';
+import { buildEnvironment, BUILD_ROOT, writeToolchain } from './toolchain.ts';
+import { walkTree } from './tree.ts';
+
+export interface WorkspaceOptions {
+  readonly cacheFolder: string;
+  /** Package files of the dependencies; they become the sysroot. */
+  readonly sysroot: readonly string[];
+  readonly epoch: number;
+  readonly jobs: number;
+  readonly check: boolean;
+  readonly onPhase: (phase: string) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** Lines of the log that a failure shows. */
+const LOG_TAIL = 15;
+
+/**
+ * Builds in a fresh workspace, hands the installed tree to `use`, and removes the workspace.
+ * @throws IcepkgError `build-failed` naming recipe, phase and log
+ */
+export async function withBuiltTree<T>(
+  node: BuildNode,
+  options: WorkspaceOptions,
+  use: (tree: string) => Promise<T>,
+): Promise<T> {
+  const workspace = fs.mkdtempSync(path.join(os.tmpdir(), 'icepkg-build-'));
+  try {
+    for (const name of ['src', 'dest', 'sysroot', 'tools', 'distfiles', 'recipe'])
+      fs.mkdirSync(path.join(workspace, name));
+    writeToolchain(path.join(workspace, 'tools'), node.toolArch);
+    const mounts = await linkSources(node, workspace, options.cacheFolder);
+    for (const file of options.sysroot) await unpackInto(path.join(workspace, 'sysroot'), file);
+    await runPhases(node, workspace, { ...options, mounts });
+    return await use(path.join(workspace, 'dest'));
+  } finally {
+    fs.rmSync(workspace, { recursive: true, force: true });
+  }
+}
+
+async function linkSources(node: BuildNode, workspace: string, cacheFolder: string): Promise<SandboxMount[]> {
+  const mounts: SandboxMount[] = [{ from: node.folder, to: RECIPE_FOLDER }];
+  for (const source of node.recipe.sources) {
+    if ('path' in source) continue;
+    const cached = await fetchSource(source, cacheFolder);
+    // The mount point; the sandbox cannot make one where the file system is read-only.
+    fs.writeFileSync(path.join(workspace, 'distfiles', source.file), '');
+    mounts.push({ from: cached, to: `${DISTFILES}/${source.file}` });
+  }
+  return mounts;
+}
+
+/** A package is a tar that any tar reads; no owner is wanted in a sysroot. */
+async function unpackInto(folder: string, file: string): Promise<void> {
+  const result = await run(['tar', '--no-same-owner', '--exclude=.icepkg', '-C', folder, '-xf', file]);
+  if (result.status !== 0)
+    throw new IcepkgError('build-failed', `cannot unpack ${file}: ${result.stderr.trim()}`);
+}
+
+interface PhaseContext extends WorkspaceOptions {
+  readonly mounts: readonly SandboxMount[];
+}
+
+async function runPhases(node: BuildNode, workspace: string, context: PhaseContext): Promise<void> {
+  const { recipe } = node;
+  const logs = path.join(context.cacheFolder, 'logs');
+  fs.mkdirSync(logs, { recursive: true });
+  const log = path.join(logs, `${recipe.name}-${recipe.version}-r${recipe.release}.${node.arch}.log`);
+  fs.rmSync(log, { force: true });
+  const environment = {
+    ...buildEnvironment(node.toolArch, context.epoch, context.jobs),
+    VERSION: recipe.version,
+    ...recipe.env,
+  };
+  const sandboxed = async (phase: string, script: string, mounts: readonly SandboxMount[]): Promise<void> => {
+    context.onPhase(phase);
+    fs.appendFileSync(log, `== ${phase}\n`);
+    const result = await runSandboxed({
+      workspace,
+      readOnly: mounts,
+      environment,
+      script: `umask 022\n${script}`,
+      directory: `${BUILD_ROOT}/src`,
+      log,
+      ...(context.signal === undefined ? {} : { signal: context.signal }),
+    });
+    if (result.status !== 0) throw phaseFailed(node, phase, result.status, log);
+  };
+  const fixed: SandboxMount[] = ['sysroot', 'tools'].map((name) => ({
+    from: path.join(workspace, name),
+    to: `${BUILD_ROOT}/${name}`,
+  }));
+  for (const phase of phasesOf(recipe, context.check))
+    await sandboxed(phase.name, scriptOf(phase), [...fixed, ...context.mounts]);
+  const tree = path.join(workspace, 'dest');
+  removeLeftovers(tree);
+  if (!recipe.strip) return;
+  const files = walkTree(tree);
+  const programs = files.filter((entry) => {
+    const elf = elfOf(tree, entry);
+    return elf !== undefined && elf.kind !== 'relocatable' && elf.machine === node.arch;
+  });
+  const archives = files.filter((entry) => entry.type === 'file' && entry.path.endsWith('.a'));
+  if (programs.length + archives.length === 0) return;
+  const names = [programs, archives].map((list) => list.map((entry) => entry.path));
+  await sandboxed('strip', stripScript(names[0] ?? [], names[1] ?? []), fixed);
+}
+
+const scriptOf = (phase: Phase): string =>
+  phase.name === 'unpack' ? phase.script : `set -x\n${phase.script}`;
+
+/** libtool's archives name paths of the machine that builds; an index of info pages belongs to no single package. */
+function removeLeftovers(tree: string): void {
+  for (const entry of walkTree(tree)) {
+    const leftover = /\.la$/.test(entry.path) || entry.path === 'usr/share/info/dir';
+    if (leftover && entry.type === 'file') fs.rmSync(path.join(tree, entry.path));
+  }
+}
+
+function phaseFailed(node: BuildNode, phase: string, status: number, log: string): IcepkgError {
+  const tail = fs.readFileSync(log, 'utf8').trimEnd().split('\n').slice(-LOG_TAIL);
+  const { name, version, release } = node.recipe;
+  return new IcepkgError(
+    'build-failed',
+    `${name} ${version}-r${release} for ${node.arch}: ${phase} ended with status ${status}`,
+    { hint: `The whole log is ${log}; it ends with:\n${tail.join('\n')}`, data: { phase, status, log } },
+  );
+}
