@@ -1,0 +1,76 @@
+/** What every command shares: the flags, JSON or text, and the way to a root. */
+import type { EngineContext } from '#engine/context';
+import type { MachineArch } from '#schema/fields';
+import { Command, Flags } from './oclif.ts';
+import { escapeLines } from './escape.ts';
+import { createProgressReporter } from './progress.ts';
+
+const MACHINE_ARCHES = ['x86_64', 'aarch64'] as const;
+
+/** For commands that make packages or roots for a machine. */
+export const archFlag = {
+  arch: Flags.option({
+    options: MACHINE_ARCHES,
+    helpValue: 'ARCH',
+    summary: 'machine architecture',
+  })(),
+};
+
+/** For commands that look at or change a root. */
+export const rootFlags = {
+  root: Flags.string({ default: '/', helpValue: 'DIR', summary: 'root folder to work on' }),
+  ...archFlag,
+  offline: Flags.boolean({ summary: 'open no connection; use caches and folders only' }),
+};
+
+/** For commands that change a root by a plan. */
+export const changeFlags = {
+  ...rootFlags,
+  yes: Flags.boolean({ char: 'y', summary: 'do not ask' }),
+  'dry-run': Flags.boolean({ char: 'n', summary: 'show the plan and change nothing' }),
+};
+
+/** The values of `rootFlags` after parsing. */
+export interface RootFlagValues {
+  readonly root: string;
+  readonly arch?: MachineArch | undefined;
+  readonly offline: boolean;
+  readonly quiet: boolean;
+}
+
+/**
+ * Base of all commands. `run` returns plain data, which `--json` prints; for people it prints with `print`.
+ * Errors are thrown as `IcepkgError`; `main.ts` renders them and sets the exit status.
+ */
+export abstract class BaseCommand extends Command {
+  static override enableJsonFlag = true;
+  static override baseFlags = {
+    quiet: Flags.boolean({ char: 'q', summary: 'print errors and results only' }),
+  };
+
+  /** Prints text for people on stdout, escaped; silent under `--json`. */
+  protected print(text: string): void {
+    if (!this.jsonEnabled()) process.stdout.write(`${escapeLines(text)}\n`);
+  }
+
+  /** Prints a remark on stderr, escaped; silent under `--json`. */
+  protected remark(text: string): void {
+    if (!this.jsonEnabled()) process.stderr.write(`${escapeLines(text)}\n`);
+  }
+
+  /** Opens the root that the flags name, with progress on stderr. */
+  protected async openRoot(flags: RootFlagValues): Promise<EngineContext> {
+    const { openContext } = await import('#engine/context');
+    const interrupt = new AbortController();
+    process.once('SIGINT', () => interrupt.abort());
+    return openContext({
+      root: flags.root,
+      ...(flags.arch === undefined ? {} : { arch: flags.arch }),
+      offline: flags.offline,
+      signal: interrupt.signal,
+      onProgress: createProgressReporter({ quiet: flags.quiet || this.jsonEnabled() }),
+    });
+  }
+
+  abstract override run(): Promise<unknown>;
+}

@@ -1,0 +1,85 @@
+/** Finds the command that the arguments name, loads that one module and runs it. */
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { BaseCommand } from './base-command.ts';
+import type { CommandTable } from './command-table.ts';
+import { findCommand, renderCommandHelp, renderOverview } from './help.ts';
+
+/** `ID`s are paths below `cli/commands`, with `:` for `/`. */
+interface CommandModule {
+  readonly default: new (argv: string[], config: object) => BaseCommand;
+}
+
+const SOURCE = import.meta.url.endsWith('.ts');
+
+/** @returns the exit status */
+export async function main(argv: readonly string[]): Promise<number> {
+  const table = await loadTable();
+  if (argv[0] === '--version' || argv[0] === '-V') {
+    process.stdout.write(`icepkg ${table.version}\n`);
+    return 0;
+  }
+  const asked = argv[0] === 'help' ? argv.slice(1) : argv;
+  const found = findCommand(table, asked);
+  if (found === undefined) return unknownCommand(table, asked);
+  const end = found.rest.indexOf('--');
+  const options = end === -1 ? found.rest : found.rest.slice(0, end);
+  if (argv[0] === 'help' || options.some((word) => word === '--help' || word === '-h')) {
+    process.stdout.write(renderCommandHelp(found.command));
+    return 0;
+  }
+  return runCommand(found.command.id, found.rest, table.version);
+}
+
+async function loadTable(): Promise<CommandTable> {
+  if (SOURCE) {
+    const { buildCommandTable } = await import('./command-table.ts');
+    return buildCommandTable();
+  }
+  const file = fileURLToPath(new URL('../oclif.manifest.json', import.meta.url));
+  return JSON.parse(readFileSync(file, 'utf8')) as CommandTable;
+}
+
+async function unknownCommand(table: CommandTable, asked: readonly string[]): Promise<number> {
+  const words = asked.filter((word) => !word.startsWith('-'));
+  const topic = table.commands.some((command) => command.id.startsWith(`${words[0] ?? ''}:`));
+  if (words.length === 0 || (topic && words.length === 1)) {
+    process.stdout.write(renderOverview(table, words[0]));
+    return 0;
+  }
+  const { IcepkgError } = await import('#schema/error');
+  const { reportError } = await import('./render-error.ts');
+  const { nearest } = await import('./nearest.ts');
+  const ids = table.commands.map((command) => command.id.replaceAll(':', ' '));
+  const near = nearest(words.slice(0, topic ? 2 : 1).join(' '), ids);
+  const error = new IcepkgError('usage', `no command is called ${words.slice(0, topic ? 2 : 1).join(' ')}`, {
+    hint: `${near === undefined ? '' : `Did you mean: icepkg ${near}? `}All commands: icepkg --help`,
+  });
+  return reportError(error, asked.includes('--json'));
+}
+
+async function runCommand(id: string, argv: readonly string[], version: string): Promise<number> {
+  const path = id.replaceAll(':', '/');
+  const module = (await import(
+    new URL(`./commands/${path}.${SOURCE ? 'ts' : 'js'}`, import.meta.url).href
+  )) as CommandModule;
+  const command = new module.default([...argv], {
+    bin: 'icepkg',
+    version,
+    runHook: async () => ({ successes: [], failures: [] }),
+  });
+  const json = command.jsonEnabled();
+  try {
+    const result = await command.run();
+    if (json) {
+      const { jsonText } = await import('./escape.ts');
+      process.stdout.write(`${jsonText(result ?? {})}\n`);
+    }
+    return Number(process.exitCode ?? 0);
+  } catch (error) {
+    const { asUserError, reportError } = await import('./render-error.ts');
+    const status = reportError(asUserError(error, id.replaceAll(':', ' ')), json);
+    if (error instanceof Error) Object.assign(error, { exitCode: status });
+    return status;
+  }
+}
