@@ -146,7 +146,10 @@ export const RecipeSchema = v.strictObject({
   /** `noarch` for data, otherwise the machine architectures that the recipe builds for. */
   arch: v.optional(
     v.union(
-      [v.literal('noarch'), v.pipe(v.array(v.picklist(['x86_64', 'aarch64'])), v.minLength(1))],
+      [
+        v.literal('noarch'),
+        v.pipe(v.array(v.picklist(['x86_64', 'aarch64'], 'expected x86_64 or aarch64')), v.minLength(1)),
+      ],
       'expected noarch or a list of x86_64 and aarch64',
     ),
     ['x86_64', 'aarch64'],

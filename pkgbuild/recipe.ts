@@ -124,19 +124,18 @@ interface Issue {
   readonly issues?: readonly Issue[] | undefined;
 }
 
-/** A union reports every branch; the branch that got furthest is what the author meant. */
-function deepest(issue: Issue): { issue: Issue; keys: Key[] } {
-  const keys = (issue.path ?? []).map(({ key }) => key as Key);
-  const inner = (issue.issues ?? [])
-    .filter((branch) => (branch.path?.length ?? 0) > 0)
-    .sort(
-      (a, b) =>
-        Number(b.expected !== 'never' && b.received !== 'undefined') -
-        Number(a.expected !== 'never' && a.received !== 'undefined'),
-    )[0];
-  if (inner === undefined) return { issue, keys };
-  const below = deepest(inner);
-  return { issue: below.issue, keys: [...keys, ...below.keys] };
+/**
+ * A union reports every branch. What the author meant shows in a value that is wrong, or in a field that no branch
+ * knows; otherwise the union's own words are the best there are.
+ */
+function deepest(issue: Issue, above: readonly Key[] = []): { issue: Issue; keys: Key[] } {
+  const keys = [...above, ...(issue.path ?? []).map(({ key }) => key as Key)];
+  const below = (issue.issues ?? []).filter((branch) => (branch.path?.length ?? 0) > 0);
+  const known = fieldsAt(RecipeSchema, keys);
+  const inner =
+    below.find((branch) => branch.type !== 'strict_object') ??
+    below.find((branch) => branch.expected === 'never' && !known.includes(String(branch.path?.at(-1)?.key)));
+  return inner === undefined ? { issue, keys } : deepest(inner, keys);
 }
 
 /** Where the value of a path starts; for a missing key, where the innermost existing parent starts. */

@@ -1,0 +1,119 @@
+import { describe, expect, test } from 'vitest';
+import { IcepkgError } from '#schema/error';
+import { forArch, parseRecipe } from '#pkgbuild/recipe';
+
+const good = `name: hello
+version: "1.0.0"
+license: MIT
+sources:
+  - file: hello.tar.gz
+    sha256: ${'a'.repeat(64)}
+    from:
+      - url: https://example.org/hello.tar.gz
+`;
+
+/** Returns message and hint of the error that a recipe gives. */
+function refused(text: string): { message: string; hint: string | undefined } {
+  try {
+    parseRecipe(text, 'hello/recipe.yaml');
+  } catch (error) {
+    if (error instanceof IcepkgError) return { message: error.message, hint: error.hint };
+    throw error;
+  }
+  throw new Error('the recipe was accepted');
+}
+
+describe('a recipe', () => {
+  test('gets its defaults', () => {
+    expect(parseRecipe(good, 'recipe.yaml')).toMatchObject({
+      release: 0,
+      arch: ['x86_64', 'aarch64'],
+      split: true,
+      strip: true,
+    });
+  });
+
+  test('is merged for one architecture: steps replace, lists and variables add', () => {
+    const recipe = parseRecipe(
+      `${good}buildDepends: [musl]\nbuild: common\nenv: {A: "1"}\nperArch:\n  aarch64:\n    build: own\n    buildDepends: [more]\n    env: {B: "2"}\n`,
+      'recipe.yaml',
+    );
+    expect(forArch(recipe, 'aarch64')).toMatchObject({
+      build: 'own',
+      buildDepends: ['musl', 'more'],
+      env: { A: '1', B: '2' },
+    });
+    expect(forArch(recipe, 'x86_64')).toMatchObject({
+      build: 'common',
+      buildDepends: ['musl'],
+      env: { A: '1' },
+    });
+  });
+
+  test.each([
+    [
+      'an unknown field, with the nearest one',
+      `${good}bulid: make\n`,
+      'hello/recipe.yaml:9:1: unknown field bulid',
+      'Did you mean build?',
+    ],
+    [
+      'an unknown field below another',
+      good.replace('- url:', '- urls:'),
+      'hello/recipe.yaml:8:9: unknown field sources[0].from[0].urls',
+      'Did you mean url?',
+    ],
+    [
+      'a version that YAML reads as a number',
+      good.replace('"1.0.0"', '1.0'),
+      'hello/recipe.yaml:2:1: version: expected a version such as "1.2.3", in quotes',
+      undefined,
+    ],
+    [
+      'a version that is none',
+      good.replace('1.0.0', '9.2p1'),
+      'hello/recipe.yaml:2:1: version: expected a semantic version such as 1.2.3',
+      undefined,
+    ],
+    [
+      'a missing field',
+      good.replace('license: MIT\n', ''),
+      'hello/recipe.yaml:1:1: missing field license',
+      undefined,
+    ],
+    [
+      'a short digest',
+      good.replace('a'.repeat(64), 'abc'),
+      'hello/recipe.yaml:6:5: sources[0].sha256: expected 64 lower-case hexadecimal digits (a sha256)',
+      undefined,
+    ],
+    [
+      'a path out of the folder',
+      `${good}patches: [../x.patch]\n`,
+      'hello/recipe.yaml:9:11: patches[0]: expected a path inside the folder of the recipe',
+      undefined,
+    ],
+    [
+      'a dependency that is none',
+      `${good}depends: ["zlib@what"]\n`,
+      'hello/recipe.yaml:9:11: depends[0]: expected a dependency such as zlib@^1.2',
+      undefined,
+    ],
+    [
+      'an unknown architecture',
+      `${good}arch: [mips]\n`,
+      'hello/recipe.yaml:9:8: arch[0]: expected x86_64 or aarch64',
+      undefined,
+    ],
+  ])('is refused for %s', (_, text, message, hint) => {
+    const error = refused(text);
+    expect(error.message).toBe(message);
+    if (hint !== undefined) expect(error.hint).toBe(hint);
+  });
+
+  test('is refused for a duplicate key and for broken YAML, naming the place', () => {
+    expect(refused(`${good}name: other\n`).message).toMatch(/^hello\/recipe\.yaml:9:1: /);
+    expect(refused('name: [unclosed\n').message).toMatch(/^hello\/recipe\.yaml:\d+:\d+: /);
+    expect(refused('').message).toMatch(/^hello\/recipe\.yaml:1:1: /);
+  });
+});

@@ -1,0 +1,137 @@
+/** Real binaries of both architectures, made by the host's compilers without any C library. */
+import { execFileSync } from 'node:child_process';
+import * as fs from 'node:fs';
+import * as os from 'node:os';
+import * as path from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { parseElf } from '#pkgbuild/elf';
+import { parsePkgConfig, pkgConfigDependency } from '#pkgbuild/pkgconfig';
+import { RecipeSchema } from '#pkgbuild/recipe-schema';
+import { scanPart } from '#pkgbuild/scan';
+import { splitTree } from '#pkgbuild/split';
+import { walkTree } from '#pkgbuild/tree';
+import * as v from 'valibot';
+
+const ARCHES = ['x86_64', 'aarch64'] as const;
+let root: string;
+const treeOf = (arch: string): string => path.join(root, arch);
+
+beforeAll(() => {
+  root = fs.mkdtempSync(path.join(os.tmpdir(), 'icepkg-scan-'));
+  for (const arch of ARCHES) {
+    const tree = treeOf(arch);
+    for (const folder of ['usr/lib/pkgconfig', 'usr/bin', 'usr/include', 'usr/share/man/man1'])
+      fs.mkdirSync(path.join(tree, folder), { recursive: true });
+    fs.writeFileSync(path.join(root, 'lib.c'), 'int answer(void) { return 42; }\n');
+    fs.writeFileSync(
+      path.join(root, 'main.c'),
+      'int answer(void);\nvoid _start(void) { answer(); for (;;) {} }\n',
+    );
+    const gcc = (...args: string[]): Buffer =>
+      execFileSync(`${arch}-linux-gnu-gcc`, ['-nostdlib', '-fno-stack-protector', ...args], { cwd: root });
+    gcc('-shared', '-fPIC', '-Wl,-soname,libanswer.so.1', 'lib.c', '-o', `${arch}/usr/lib/libanswer.so.1.0`);
+    fs.symlinkSync('libanswer.so.1.0', path.join(tree, 'usr/lib/libanswer.so.1'));
+    fs.symlinkSync('libanswer.so.1', path.join(tree, 'usr/lib/libanswer.so'));
+    gcc(
+      'main.c',
+      '-o',
+      `${arch}/usr/bin/ask`,
+      `-L${arch}/usr/lib`,
+      '-lanswer',
+      '-Wl,-dynamic-linker,/lib/ld-test.so.1',
+    );
+    gcc('-c', 'lib.c', '-o', `${arch}/usr/lib/answer.o`);
+    fs.writeFileSync(path.join(tree, 'usr/include/answer.h'), 'int answer(void);\n');
+    fs.writeFileSync(path.join(tree, 'usr/share/man/man1/ask.1'), '.TH ask\n');
+    fs.writeFileSync(
+      path.join(tree, 'usr/lib/pkgconfig/answer.pc'),
+      'base=1.2\nName: answer\nVersion: ${base}\nRequires: zlib >= 1.2, plain\nRequires.private: odd = 9p1\n',
+    );
+  }
+});
+afterAll(() => fs.rmSync(root, { recursive: true, force: true }));
+
+const recipe = v.parse(RecipeSchema, { name: 'answer', version: '1.2.0', license: 'MIT' });
+
+describe.each(ARCHES)('on %s', (arch) => {
+  test('ELF files tell machine, interpreter, soname and needs', () => {
+    const read = (file: string): ReturnType<typeof parseElf> =>
+      parseElf(fs.readFileSync(path.join(treeOf(arch), file)));
+    expect(read('usr/lib/libanswer.so.1.0')).toMatchObject({
+      machine: arch,
+      kind: 'shared',
+      soname: 'libanswer.so.1',
+      needed: [],
+    });
+    expect(read('usr/bin/ask')).toMatchObject({
+      machine: arch,
+      interpreter: '/lib/ld-test.so.1',
+      needed: ['libanswer.so.1'],
+    });
+    expect(read('usr/lib/answer.o')).toMatchObject({ machine: arch, kind: 'relocatable' });
+  });
+
+  test('packages get what they provide and need', () => {
+    const parts = splitTree(recipe, walkTree(treeOf(arch)));
+    const found = Object.fromEntries(
+      parts.map((part) => [part.name, scanPart(part, { root: treeOf(arch), arch, version: '1.2.0' })]),
+    );
+    expect(found).toEqual({
+      answer: { provides: ['cmd:ask', 'so:libanswer.so.1@=1.2.0'], depends: [] },
+      'answer-dev': {
+        provides: ['pc:answer@=1.2.0'],
+        depends: ['pc:odd', 'pc:plain', 'pc:zlib@>=1.2.0', 'so:libanswer.so.1'],
+      },
+      'answer-doc': { provides: [], depends: [] },
+    });
+    expect(
+      parts.map(({ entries }) =>
+        entries.filter(({ type }) => type !== 'directory').map((entry) => entry.path),
+      ),
+    ).toEqual([
+      ['usr/bin/ask', 'usr/lib/libanswer.so.1', 'usr/lib/libanswer.so.1.0'],
+      ['usr/include/answer.h', 'usr/lib/answer.o', 'usr/lib/libanswer.so', 'usr/lib/pkgconfig/answer.pc'],
+      ['usr/share/man/man1/ask.1'],
+    ]);
+  });
+
+  test('a program for another architecture stops the build', () => {
+    const [part] = splitTree(recipe, walkTree(treeOf(arch)));
+    const other = arch === 'x86_64' ? 'aarch64' : 'x86_64';
+    expect(() => scanPart(part!, { root: treeOf(arch), arch: other, version: '1.2.0' })).toThrow(
+      `answer: usr/bin/ask is for ${arch}, but the package is for ${other}`,
+    );
+    expect(() => scanPart(part!, { root: treeOf(arch), arch: 'noarch', version: '1.2.0' })).toThrow(
+      'the package is for noarch',
+    );
+  });
+
+  test('an ELF file cut short anywhere is refused or read, never a crash', () => {
+    const bytes = fs.readFileSync(path.join(treeOf(arch), 'usr/bin/ask'));
+    for (let length = 0; length < bytes.length; length += 7) parseElf(bytes.subarray(0, length));
+    expect(parseElf(bytes.subarray(0, 100))).toBeUndefined();
+  });
+});
+
+test('a subpackage takes what its patterns name and must not stay empty', () => {
+  const withTools = v.parse(RecipeSchema, {
+    name: 'answer',
+    version: '1.2.0',
+    license: 'MIT',
+    split: false,
+    subpackages: [{ name: 'answer-tools', files: ['usr/bin/*'] }],
+  });
+  const parts = splitTree(withTools, walkTree(treeOf('x86_64')));
+  expect(parts.map(({ name }) => name)).toEqual(['answer', 'answer-tools']);
+  expect(parts[1]?.entries.map((entry) => entry.path)).toEqual(['usr', 'usr/bin', 'usr/bin/ask']);
+  const empty = { ...withTools, subpackages: [{ name: 'answer-none', files: ['opt/**'] }] };
+  expect(() => splitTree(empty, walkTree(treeOf('x86_64')))).toThrow(
+    'no installed file matches the patterns of subpackage answer-none',
+  );
+});
+
+test('.pc files: variables, continued lines, comments and versions that are not semantic', () => {
+  const file = parsePkgConfig('v=3\nVersion: ${v}.1 # now\nRequires: a>=1.2 \\\n b < 2\n');
+  expect(file.version).toBe('3.1');
+  expect(file.requires.map(pkgConfigDependency)).toEqual(['pc:a@>=1.2.0', 'pc:b@<2.0.0']);
+});
