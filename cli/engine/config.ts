@@ -1,0 +1,130 @@
+/** The configuration of a root, `etc/icepkg/icepkg.toml` and `etc/icepkg/repositories.toml`. */
+import { join } from 'node:path';
+import * as v from 'valibot';
+import { PackageNameSchema } from '#schema/fields';
+import { readToml } from './config-file.ts';
+
+export const CONFIG_FILE = 'etc/icepkg/icepkg.toml';
+export const REPOSITORIES_FILE = 'etc/icepkg/repositories.toml';
+
+const count = (min: number, max: number) =>
+  v.pipe(
+    v.number('expected a number'),
+    v.integer('expected an integer'),
+    v.minValue(min, `expected ${min} or more`),
+    v.maxValue(max, `expected ${max} or less`),
+  );
+const flag = v.boolean('expected true or false');
+
+const ConfigSchema = v.strictObject({
+  /** Install what packages recommend. */
+  recommends: v.optional(flag, true),
+  /** Remove what nothing needs any more in the course of every change. */
+  autoremove: v.optional(flag, true),
+  /** Flush to the device around the commit point. */
+  sync: v.optional(flag, true),
+  history: v.optional(v.strictObject({ keep: v.optional(count(1, 10_000), 10) }), {}),
+  network: v.optional(
+    v.strictObject({
+      /** Downloads at a time. */
+      parallel: v.optional(count(1, 32), 4),
+      /** Attempts per mirror, the first included. */
+      attempts: v.optional(count(1, 20), 4),
+      /** Seconds until a server must have answered. */
+      timeout: v.optional(count(1, 3600), 30),
+      /** Bytes a second; a transfer that stays below for `timeout` seconds is given up. */
+      minimumRate: v.optional(count(0, 1_000_000_000), 1000),
+      /** Seconds an index may be old before a command that needs it asks the mirror again. */
+      maxAge: v.optional(count(0, 31_536_000), 0),
+    }),
+    {},
+  ),
+});
+
+const RepositorySchema = v.strictObject({
+  name: PackageNameSchema,
+  channel: v.optional(PackageNameSchema, 'stable'),
+  /** `http://`, `https://` and `file://` addresses or absolute paths of folders, tried in order. */
+  mirrors: v.pipe(
+    v.array(
+      v.pipe(
+        v.string('expected a string'),
+        v.check(isMirror, 'expected an http://, https:// or file:// address or an absolute path'),
+      ),
+    ),
+    v.minLength(1, 'expected at least one mirror'),
+  ),
+  /** The trusted root, relative to the root folder; by default `etc/icepkg/trust/NAME.root.json`. */
+  trust: v.optional(
+    v.pipe(v.string('expected a string'), v.check(isInside, 'expected a path below the root')),
+  ),
+  /** Only packages that world pins to this repository come from it. */
+  pinnedOnly: v.optional(flag, false),
+  enabled: v.optional(flag, true),
+});
+const RepositoriesSchema = v.strictObject({
+  repository: v.optional(
+    v.pipe(
+      v.array(RepositorySchema),
+      v.check((list) => new Set(list.map((r) => r.name)).size === list.length, 'expected each name once'),
+    ),
+    [],
+  ),
+});
+
+export type NetworkConfig = Required<v.InferOutput<typeof ConfigSchema>['network']>;
+export interface RepositoryConfig {
+  readonly name: string;
+  readonly channel: string;
+  readonly mirrors: readonly string[];
+  /** Path of the trusted root metadata, relative to the root folder. */
+  readonly trust: string;
+  readonly pinnedOnly: boolean;
+}
+export interface Config {
+  readonly recommends: boolean;
+  readonly autoremove: boolean;
+  readonly sync: boolean;
+  readonly history: { readonly keep: number };
+  readonly network: NetworkConfig;
+  /** The enabled repositories in order of preference. */
+  readonly repositories: readonly RepositoryConfig[];
+}
+
+/** Reads the configuration of a root; absent files mean the defaults. @throws IcepkgError `config-invalid` */
+export function loadConfig(root: string): Config {
+  const general = readToml(join(root, CONFIG_FILE), CONFIG_FILE, ConfigSchema);
+  const { repository } = readToml(join(root, REPOSITORIES_FILE), REPOSITORIES_FILE, RepositoriesSchema);
+  return {
+    recommends: general.recommends,
+    autoremove: general.autoremove,
+    sync: general.sync,
+    history: { keep: general.history.keep },
+    network: general.network,
+    repositories: repository
+      .filter((each) => each.enabled)
+      .map(({ name, channel, mirrors, trust, pinnedOnly }) => ({
+        name,
+        channel,
+        mirrors,
+        trust: trust ?? trustFileOf(name),
+        pinnedOnly,
+      })),
+  };
+}
+
+/** Where the trusted root of a repository lies unless the configuration says otherwise. */
+export const trustFileOf = (name: string): string => `etc/icepkg/trust/${name}.root.json`;
+
+function isMirror(text: string): boolean {
+  if (text.startsWith('/')) return true;
+  try {
+    return ['http:', 'https:', 'file:'].includes(new URL(text).protocol);
+  } catch {
+    return false;
+  }
+}
+
+function isInside(path: string): boolean {
+  return path !== '' && !path.startsWith('/') && !path.split('/').includes('..');
+}
