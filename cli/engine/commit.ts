@@ -96,10 +96,10 @@ export function finish(
     applyJournal(root, journal, onStep);
     onStep('settle');
     if (context.sync) flushAreas(root, areas);
-    onStep('clear');
-    clearJournal(store.database);
     onStep('cleanup');
     clearStage(root, areas);
+    onStep('clear');
+    clearJournal(store.database);
   } catch (error) {
     throw new IcepkgError(
       'io-failed',

@@ -94,8 +94,15 @@ function moveArea(work: Work, area: Area): void {
       continue;
     }
     if (to !== undefined && from.isDirectory() !== to.isDirectory()) clearWay(work, live, to.isDirectory());
-    move(work, staged, live);
+    if (to?.ino === from.ino && to.dev === from.dev) dropTwin(work, staged);
+    else move(work, staged, live);
   }
+}
+
+/** Two names of one file: `rename` would do nothing and leave both. */
+function dropTwin(work: Work, staged: string): void {
+  const real = work.staged.at(staged);
+  if (real !== undefined) unlinkSync(real);
 }
 
 function children(work: Work, staged: string, live: (name: string) => string): Pending[] {

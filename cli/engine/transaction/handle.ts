@@ -6,7 +6,7 @@ import { closeSync, constants, lstatSync, openSync, type Stats } from 'node:fs';
 import { isErrno } from '#schema/error';
 import { parentPath } from '#schema/path';
 
-const DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW | constants.O_CLOEXEC;
+const DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 
 export interface Handle {
   /** A path good for one system call on `path` itself, or `undefined` where its directory is not there. */
@@ -18,7 +18,7 @@ export interface Handle {
 }
 
 export function openHandle(root: string): Handle {
-  const top = openSync(root, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_CLOEXEC);
+  const top = openSync(root, constants.O_RDONLY | constants.O_DIRECTORY);
   let parent: string | undefined;
   let fd: number | undefined;
   const forget = (): void => {

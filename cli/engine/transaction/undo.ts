@@ -92,7 +92,8 @@ export function linkOrCopy(from: string, to: string, stats: Stats): void {
   }
 }
 
-function copyEntry(from: string, to: string, stats: Stats): void {
+/** An independent copy with owner, mode and times. */
+export function copyEntry(from: string, to: string, stats: Stats): void {
   if (stats.isSymbolicLink()) symlinkSync(readlinkSync(from), to);
   else copyFileSync(from, to);
   try {

@@ -1,0 +1,136 @@
+/** Stages what the undo store kept, so that a rollback commits like any other transaction. */
+import { chmodSync, chownSync, mkdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { sha256 } from '#schema/digest';
+import { IcepkgError, isErrno } from '#schema/error';
+import type { FileChanges } from '../commit.ts';
+import type { Journal, UndoRow } from '../store/model.ts';
+import type { OnStep } from './apply.ts';
+import { openHandle, type Handle } from './handle.ts';
+import { stagePath, undoPath, type Area } from './layout.ts';
+import { copyEntry, linkOrCopy } from './undo.ts';
+
+/** How a path was, and the transaction whose undo folder holds it. */
+export interface PriorState {
+  readonly row: UndoRow;
+  readonly transaction: number;
+  /** sha256 of what must be there now, where an operator may have edited it. */
+  readonly written: string | undefined;
+}
+
+export interface RestoreRequest {
+  readonly root: string;
+  readonly areas: readonly Area[];
+  readonly paths: ReadonlyMap<string, PriorState>;
+  readonly onStep: OnStep;
+}
+
+interface Restore extends RestoreRequest {
+  readonly live: Handle;
+  readonly kept: Handle;
+  readonly write: Map<string, string | undefined>;
+  readonly displace: string[];
+  readonly remove: { readonly path: string; readonly directory: boolean }[];
+  readonly directories: Journal['directories'][number][];
+  readonly notices: string[];
+}
+
+export function stageRestore(request: RestoreRequest): {
+  readonly files: FileChanges;
+  readonly notices: readonly string[];
+} {
+  const live = openHandle(request.root);
+  const kept = openHandle(request.root);
+  const work: Restore = {
+    ...request,
+    live,
+    kept,
+    write: new Map(),
+    displace: [],
+    remove: [],
+    directories: [],
+    notices: [],
+  };
+  try {
+    for (const path of [...request.paths.keys()].sort()) restorePath(work, path);
+  } finally {
+    live.close();
+    kept.close();
+  }
+  const remove = work.remove.sort((a, b) => (a.path < b.path ? 1 : -1));
+  const { write, displace, directories, notices } = work;
+  return { files: { write, displace, remove, directories }, notices };
+}
+
+function restorePath(work: Restore, path: string): void {
+  const prior = work.paths.get(path);
+  if (prior === undefined) return;
+  const stats = work.live.lstat(path);
+  if (stats?.isFile() === true && prior.written !== undefined && changed(work, path, prior.written)) {
+    work.notices.push(`kept ${path}, which was changed since`);
+    return;
+  }
+  const { row } = prior;
+  switch (row.prior) {
+    case 'absent':
+      if (stats !== undefined) work.remove.push({ path, directory: stats.isDirectory() });
+      return;
+    case 'directory':
+      if (stats?.isDirectory() === true) {
+        work.directories.push({ path, mode: row.mode, uid: row.uid, gid: row.gid });
+        return;
+      }
+      if (stats !== undefined) work.displace.push(path);
+      stageDirectory(work, path, row);
+      return;
+    case 'kept':
+      if (stats?.isDirectory() === true) work.displace.push(path);
+      stageKept(work, path, prior);
+  }
+}
+
+function changed(work: Restore, path: string, written: string): boolean {
+  const real = work.live.at(path);
+  return real === undefined || sha256(readFileSync(real)) !== written;
+}
+
+function stageDirectory(work: Restore, path: string, row: UndoRow): void {
+  const staged = join(work.root, stagePath(work.areas, path));
+  work.onStep(`stage ${path}`);
+  mkdirSync(staged, { recursive: true });
+  try {
+    chownSync(staged, row.uid, row.gid);
+  } catch (error) {
+    if (!isErrno(error, 'EPERM', 'EINVAL')) throw error;
+  }
+  chmodSync(staged, row.mode);
+  work.write.set(path, undefined);
+}
+
+function stageKept(work: Restore, path: string, { transaction, written }: PriorState): void {
+  const staged = join(work.root, stagePath(work.areas, path));
+  const keptPath = undoPath(work.areas, transaction, path);
+  const stats = work.kept.lstat(keptPath);
+  const kept = work.kept.at(keptPath);
+  if (kept === undefined || stats === undefined) {
+    throw new IcepkgError('store-corrupt', `what transaction ${transaction} replaced at ${path} is gone`, {
+      hint: 'Somebody deleted it from the undo store; install the wanted version instead',
+    });
+  }
+  work.onStep(`stage ${path}`);
+  mkdirSync(dirname(staged), { recursive: true });
+  // A file that people edit in place must not share its bytes with the undo store.
+  if (written === undefined) linkOrCopy(kept, staged, stats);
+  else copyEntry(kept, staged, stats);
+  // Whoever rolls this rollback back wants to know whether the operator edited what is put there now.
+  work.write.set(path, written === undefined ? undefined : digestOf(staged));
+}
+
+function digestOf(file: string): string | undefined {
+  try {
+    return sha256(readFileSync(file));
+  } catch (error) {
+    if (isErrno(error, 'EINVAL', 'ENOENT', 'EISDIR', 'ELOOP')) return undefined;
+    throw error;
+  }
+}
