@@ -99,7 +99,7 @@ export function parseRecipe(text: string, file: string): Recipe {
   const { issue, keys } = deepest(result.issues[0]);
   const where = at(offsetOf(document, keys));
   const field = keys
-    .map((key) => (typeof key === 'number' ? `[${key}]` : `.${String(key)}`))
+    .map((key) => (typeof key === 'number' ? `[${key}]` : `.${key}`))
     .join('')
     .replace(/^\./, '');
   if (issue.type === 'strict_object' && issue.expected === 'never') {
@@ -170,7 +170,7 @@ function fieldsAt(schema: unknown, keys: readonly Key[]): string[] {
   if ('wrapped' in node) return fieldsAt(node['wrapped'], keys);
   if (Array.isArray(node['options'])) return node['options'].flatMap((option) => fieldsAt(option, keys));
   const [key, ...rest] = keys;
-  if (key === undefined) return Object.keys((node['entries'] ?? {}) as object);
+  if (key === undefined) return Object.keys(node['entries'] ?? {});
   if ('entries' in node) return fieldsAt((node['entries'] as Record<string, unknown>)[String(key)], rest);
   return fieldsAt(node['item'] ?? node['value'], rest);
 }

@@ -55,15 +55,15 @@ export function scanPart(part: PackagePart, context: ScanContext): Found {
     if (elf !== undefined) {
       checkArch(part.name, entry.path, elf, context.arch);
       if (elf.kind !== 'relocatable') {
-        if (elf.soname !== undefined && LIBRARY_FOLDER.test(entry.path))
-          provides.add(`so:${elf.soname}@=${context.version}`);
+        const soname = sonameOf(entry.path, elf);
+        if (soname !== undefined) provides.add(`so:${soname}@=${context.version}`);
         for (const library of elf.needed) needs.add(`so:${library}`);
       }
     }
     if (COMMAND_FOLDER.test(entry.path) && isCommand(entry)) provides.add(`cmd:${path.basename(entry.path)}`);
     const pc = PC_FILE.exec(entry.path);
     if (pc !== null && entry.type !== 'directory')
-      scanPkgConfig(part, entry, { provides, needs, root: context.root });
+      scanPkgConfig(entry, { provides, needs, root: context.root });
     if (part.role === 'dev' && entry.type === 'symlink' && entry.path.endsWith('.so')) {
       const soname = linkedSoname(context.root, entry);
       if (soname !== undefined) needs.add(`so:${soname}`);
@@ -78,12 +78,18 @@ export function scanPart(part: PackagePart, context: ScanContext): Found {
   };
 }
 
+/** What programs are linked to: the SONAME or, for a library without one, as musl's is, the name of the file. */
+function sonameOf(file: string, elf: ElfFile): string | undefined {
+  if (!LIBRARY_FOLDER.test(file) || elf.kind !== 'shared') return undefined;
+  const name = path.basename(file);
+  return elf.soname ?? (/^lib.*\.so$/.test(name) ? name : undefined);
+}
+
 /** A symlink counts as a command by its place: its target may be another package's. */
 const isCommand = (entry: TreeEntry): boolean =>
   entry.type === 'symlink' || (entry.type === 'file' && (entry.mode & 0o111) !== 0);
 
 function scanPkgConfig(
-  part: PackagePart,
   entry: TreeEntry,
   into: { readonly provides: Set<string>; readonly needs: Set<string>; readonly root: string },
 ): void {

@@ -123,7 +123,7 @@ const scriptOf = (phase: Phase): string =>
 /** libtool's archives name paths of the machine that builds; an index of info pages belongs to no single package. */
 function removeLeftovers(tree: string): void {
   for (const entry of walkTree(tree)) {
-    const leftover = /\.la$/.test(entry.path) || entry.path === 'usr/share/info/dir';
+    const leftover = entry.path.endsWith('.la') || entry.path === 'usr/share/info/dir';
     if (leftover && entry.type === 'file') fs.rmSync(path.join(tree, entry.path));
   }
 }

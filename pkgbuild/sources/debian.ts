@@ -97,6 +97,6 @@ function listFolder(folder: string): string[] {
 }
 
 function aptFailed(result: CommandResult, command: string): IcepkgError {
-  const lines = `${result.stderr}\n${result.stdout}`.split('\n').filter((line) => /^[EW]:/.test(line));
-  return new IcepkgError('source-failed', `${command} failed: ${lines[0] ?? `exit status ${result.status}`}`);
+  const line = `${result.stderr}\n${result.stdout}`.split('\n').find((text) => /^[EW]:/.test(text));
+  return new IcepkgError('source-failed', `${command} failed: ${line ?? `exit status ${result.status}`}`);
 }

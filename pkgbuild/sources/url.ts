@@ -30,7 +30,7 @@ async function download(url: string, file: string): Promise<void> {
     if (!response.ok || response.body === null)
       throw new IcepkgError('source-failed', `the server answered ${response.status}`);
     let received = 0;
-    const body = Readable.fromWeb(response.body as Parameters<typeof Readable.fromWeb>[0]);
+    const body = Readable.fromWeb(response.body);
     body.on('data', (chunk: Uint8Array) => {
       received += chunk.length;
       clearTimeout(timer);
