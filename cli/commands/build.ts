@@ -15,9 +15,9 @@ Results are kept in the cache under a digest of everything that went in, so buil
 copies them. Fetched sources and build logs are in the cache too. The packages of the build dependencies are
 delivered along with those of the recipes, because a repository needs both.`;
   static override examples = [
-    '<%= config.bin %> build zlib --arch aarch64',
-    '<%= config.bin %> build ./my-recipe --arch x86_64 --output packages --key packager.key',
-    '<%= config.bin %> build zlib --arch x86_64 --check-reproducible',
+    'icepkg build zlib --arch aarch64',
+    'icepkg build ./my-recipe --arch x86_64 --output packages --key packager.key',
+    'icepkg build zlib --arch x86_64 --check-reproducible',
   ];
   static override strict = false;
   static override args = {

@@ -1,0 +1,193 @@
+/** The builder from recipe to package files, on recipes that need no compiler. */
+import { execFileSync } from 'node:child_process';
+import * as fs from 'node:fs';
+import * as os from 'node:os';
+import * as path from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { readHeader } from '#schema/container/read';
+import { sha256 } from '#schema/digest';
+import { generateKey } from '#schema/keys';
+import { verifyManifest } from '#schema/signature';
+import { buildRecipes, type BuildRequest, type BuiltRecipe } from '#pkgbuild/build';
+
+let folder: string;
+beforeEach(() => {
+  folder = fs.mkdtempSync(path.join(os.tmpdir(), 'icepkg-build-test-'));
+});
+afterEach(() => fs.rmSync(folder, { recursive: true, force: true }));
+
+/** Declares a recipe; `files` lie beside it. */
+function recipe(name: string, body: string, files: Readonly<Record<string, string>> = {}): void {
+  const home = path.join(folder, 'recipes', name);
+  fs.mkdirSync(home, { recursive: true });
+  fs.writeFileSync(
+    path.join(home, 'recipe.yaml'),
+    `name: ${name}\nversion: "1.0.0"\nlicense: MIT\narch: noarch\n${body}`,
+  );
+  for (const [file, text] of Object.entries(files)) fs.writeFileSync(path.join(home, file), text);
+}
+
+const build = (names: readonly string[], more: Partial<BuildRequest> = {}): Promise<BuiltRecipe[]> =>
+  buildRecipes({
+    recipes: names,
+    arch: 'x86_64',
+    roots: [path.join(folder, 'recipes')],
+    cacheFolder: path.join(folder, 'cache'),
+    output: path.join(folder, 'out'),
+    keys: [],
+    codec: 'zstd',
+    jobs: 1,
+    check: true,
+    checkReproducible: false,
+    onProgress: () => {},
+    ...more,
+  });
+
+const HELLO = `sources:
+  - path: hello
+patches: [loud.patch]
+install: |
+  install -Dm755 hello "$DESTDIR/usr/bin/hello"
+  install -Dm644 hello "$DESTDIR/etc/hello.conf"
+  ln "$DESTDIR/etc/hello.conf" "$DESTDIR/etc/hello.same"
+configFiles: [etc/hello.conf]
+owners:
+  - {path: etc/hello.conf, group: wheel, mode: "0640"}
+`;
+const HELLO_FILES = {
+  hello: 'echo hello\n',
+  'loud.patch': '--- a/hello\n+++ b/hello\n@@ -1 +1 @@\n-echo hello\n+echo HELLO\n',
+};
+
+test('a recipe becomes a signed package that tar reads', async () => {
+  recipe('hello', HELLO, HELLO_FILES);
+  const key = generateKey();
+  const [built] = await build(['hello'], { keys: [key] });
+  const file = path.join(folder, 'out/hello-1.0.0-r0.noarch.icepkg');
+  const { manifest, manifestBytes, signatures } = readHeader(file, 'hello');
+  expect(manifest).toMatchObject({
+    name: 'hello',
+    version: '1.0.0-r0',
+    arch: 'noarch',
+    origin: 'hello',
+    provides: ['cmd:hello'],
+  });
+  expect(manifest.files.filter(({ type }) => type !== 'directory')).toMatchObject([
+    {
+      path: 'etc/hello.conf',
+      type: 'file',
+      mode: 0o640,
+      group: 'wheel',
+      config: true,
+      sha256: sha256('echo HELLO\n'),
+    },
+    { path: 'etc/hello.same', type: 'hardlink', target: 'etc/hello.conf' },
+    { path: 'usr/bin/hello', type: 'file', mode: 0o755 },
+  ]);
+  expect(verifyManifest(manifestBytes, signatures, [key.public])).toEqual([key.public]);
+  expect(execFileSync('tar', ['-xOf', file, 'usr/bin/hello'], { encoding: 'utf8' })).toBe('echo HELLO\n');
+  expect(built).toMatchObject({
+    cached: false,
+    packages: [{ name: 'hello', sha256: sha256(fs.readFileSync(file)) }],
+  });
+});
+
+test('nothing is built twice, and every input counts', async () => {
+  recipe('base', 'install: mkdir -p "$DESTDIR/base"\n');
+  recipe('hello', `buildDepends: [base]\n${HELLO}`, HELLO_FILES);
+  expect((await build(['hello'])).map((one) => [one.recipe, one.cached])).toEqual([
+    ['base', false],
+    ['hello', false],
+  ]);
+  expect((await build(['hello'])).map((one) => one.cached)).toEqual([true, true]);
+  fs.writeFileSync(path.join(folder, 'recipes/hello/hello'), 'echo hello\n# more\n');
+  expect((await build(['hello'])).map((one) => one.cached)).toEqual([true, false]);
+  recipe('base', 'install: mkdir -p "$DESTDIR/other"\n');
+  expect((await build(['hello'])).map((one) => one.cached)).toEqual([false, false]);
+});
+
+test('a damaged package in the cache is built again', async () => {
+  recipe('hello', HELLO, HELLO_FILES);
+  const [built] = await build(['hello']);
+  fs.appendFileSync(path.join(folder, 'cache/builds', built!.key, built!.packages[0]!.file), 'x');
+  expect((await build(['hello'])).map((one) => one.cached)).toEqual([false]);
+  expect((await build(['hello'])).map((one) => one.cached)).toEqual([true]);
+});
+
+test('dependencies are in the sysroot, those of dependencies too, but no documentation', async () => {
+  recipe(
+    'low',
+    'install: install -Dm644 /dev/null "$DESTDIR/usr/include/low.h"; install -Dm644 /dev/null "$DESTDIR/usr/share/doc/low"\n',
+  );
+  recipe('middle', 'buildDepends: [low]\ninstall: install -Dm644 /dev/null "$DESTDIR/usr/lib/middle"\n');
+  recipe('top', 'buildDepends: [middle]\ninstall: cd "$SYSROOT" && find . -type f | sort >"$DESTDIR/seen"\n');
+  await build(['top']);
+  const seen = execFileSync('tar', ['-xOf', path.join(folder, 'out/top-1.0.0-r0.noarch.icepkg'), 'seen'], {
+    encoding: 'utf8',
+  });
+  expect(seen).toBe('./usr/include/low.h\n./usr/lib/middle\n');
+});
+
+test('a failing step names recipe, phase and log, and leaves nothing', async () => {
+  recipe('broken', 'build: echo about to fail; exit 3\n');
+  await expect(build(['broken'])).rejects.toMatchObject({
+    code: 'build-failed',
+    message: 'broken 1.0.0-r0 for noarch: build ended with status 3',
+    hint: expect.stringMatching(
+      /The whole log is .*broken-1\.0\.0-r0\.noarch\.log; it ends with:\n[^]*about to fail/,
+    ) as string,
+  });
+  expect(fs.existsSync(path.join(folder, 'out'))).toBe(false);
+  expect(fs.readdirSync(path.join(folder, 'cache/builds'))).toEqual([]);
+});
+
+test('a source is taken from the first place that has it, by its sha256', async () => {
+  fs.writeFileSync(path.join(folder, 'wrong'), 'wrong');
+  fs.writeFileSync(path.join(folder, 'right'), 'right');
+  const source = (hash: string): string =>
+    `sources:\n  - file: data\n    sha256: ${hash}\n    from:\n      - url: file://${folder}/missing\n      - url: file://${folder}/wrong\n      - url: file://${folder}/right\ninstall: cp data "$DESTDIR/"\n`;
+  recipe('data', source(sha256('right')));
+  await build(['data']);
+  fs.rmSync(path.join(folder, 'right'));
+  // From here on the cache has it.
+  recipe('data', `${source(sha256('right'))}description: again\n`);
+  await build(['data']);
+  recipe('data', source(sha256('other')));
+  await expect(build(['data'])).rejects.toMatchObject({
+    code: 'source-failed',
+    message: expect.stringMatching(
+      new RegExp(
+        `cannot get data \\(sha256 ${sha256('other')}\\); tried file://.*/missing: .*ENOENT.*; file://.*/wrong: no file with that sha256 \\(data has ${sha256('wrong')}\\); file://.*/right: `,
+      ),
+    ) as string,
+  });
+});
+
+test('a cycle, a missing recipe and an architecture that is not built for are named', async () => {
+  recipe('a', 'buildDepends: [b]\n');
+  recipe('b', 'buildDepends: [a]\n');
+  recipe('c', 'buildDepends: [hallo]\n');
+  recipe('hello', HELLO, HELLO_FILES);
+  await expect(build(['a'])).rejects.toThrow('build dependencies form a cycle: a -> b -> a');
+  await expect(build(['c'])).rejects.toMatchObject({
+    code: 'not-found',
+    message: expect.stringContaining('buildDepends names hallo') as string,
+    hint: 'Did you mean hello?',
+  });
+  fs.writeFileSync(
+    path.join(folder, 'recipes/hello/recipe.yaml'),
+    'name: hello\nversion: "1.0.0"\nlicense: MIT\narch: [aarch64]\n',
+  );
+  await expect(build(['hello'])).rejects.toThrow('hello is not built for x86_64');
+});
+
+test('building twice tells a recipe that gives other bytes each time', async () => {
+  recipe('stable', 'install: date +%Y >/dev/null; echo "$SOURCE_DATE_EPOCH" >"$DESTDIR/time"\n');
+  recipe('fickle', 'install: cat /proc/sys/kernel/random/uuid >"$DESTDIR/id"\n');
+  expect(await build(['stable'], { checkReproducible: true })).toMatchObject([
+    { reproducible: true, cached: false },
+  ]);
+  await expect(build(['fickle'], { checkReproducible: true })).rejects.toThrow(
+    'fickle for noarch: two builds gave different bytes in fickle-1.0.0-r0.noarch.icepkg',
+  );
+});
