@@ -1,0 +1,19 @@
+/** Asks the operator before anything changes. */
+import { createInterface } from 'node:readline/promises';
+import { IcepkgError } from '#schema/error';
+
+/** @throws IcepkgError `usage` where nobody is there to answer */
+export async function ask(question: string): Promise<boolean> {
+  if (!process.stdin.isTTY || !process.stderr.isTTY) {
+    throw new IcepkgError('usage', 'this changes the root and there is no terminal to ask on', {
+      hint: 'Add --yes to agree, or --dry-run to see the plan only',
+    });
+  }
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    const answer = await terminal.question(`${question} [y/N] `);
+    return /^y(es)?$/i.test(answer.trim());
+  } finally {
+    terminal.close();
+  }
+}

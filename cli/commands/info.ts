@@ -1,0 +1,42 @@
+import { Args } from '#cli/oclif';
+import { BaseCommand, rootFlags } from '#cli/base-command';
+import { sizeText } from '#cli/size';
+
+export default class Info extends BaseCommand {
+  static override summary = 'Describe a package: installed, offered, or an .icepkg file';
+  static override examples = ['icepkg info busybox', 'icepkg info ./hello-1.0.0-r0.x86_64.icepkg'];
+  static override args = { package: Args.string({ required: true, description: 'package or .icepkg file' }) };
+  static override flags = rootFlags;
+
+  async run(): Promise<unknown> {
+    const { args, flags } = await this.parse(Info);
+    const { info, fileInfo } = await import('#engine/queries/info');
+    const result = args.package.endsWith('.icepkg')
+      ? fileInfo(args.package)
+      : await info(await this.openRoot(flags), args.package);
+    for (const { record, state } of result.versions) {
+      const line = (label: string, value: string | undefined): void => {
+        if (value !== undefined && value !== '') this.print(`${`${label}:`.padEnd(14)} ${value}`);
+      };
+      line('name', record.name);
+      line('version', record.version);
+      line('upstream', record.upstreamVersion);
+      line('architecture', record.arch);
+      line('state', state);
+      line('description', record.description);
+      line('license', record.license);
+      line('url', record.url);
+      line('maintainer', record.maintainer);
+      line('origin', record.origin);
+      line('size', `${sizeText(record.installedSize)} installed, ${sizeText(record.package.size)} packed`);
+      line('depends', record.depends?.join(', '));
+      line('recommends', record.recommends?.join(', '));
+      line('provides', record.provides?.join(', '));
+      line('replaces', record.replaces?.join(', '));
+      line('install if', record.installIf?.join(', '));
+      line('manifest', record.manifest.sha256);
+      this.print('');
+    }
+    return result;
+  }
+}

@@ -1,0 +1,24 @@
+import { Args } from '#cli/oclif';
+import { BaseCommand, rootFlags } from '#cli/base-command';
+
+export default class Verify extends BaseCommand {
+  static override summary = 'Compare the files on disk with what was installed';
+  static override description =
+    'Checks type, mode, owner, size, content and link target. Changed configuration files are shown and are no failure.';
+  static override examples = ['icepkg verify', 'icepkg verify busybox --json'];
+  static override strict = false;
+  static override args = { package: Args.string({ description: 'package to check; all without one' }) };
+  static override flags = rootFlags;
+
+  async run(): Promise<unknown> {
+    const { argv, flags } = await this.parse(Verify);
+    const context = await this.openRoot(flags);
+    const { verify, verifyError } = await import('#engine/queries/verify');
+    const report = verify(context.root, argv.map(String));
+    for (const { path, package: owner, problem } of [...report.changedConfig, ...report.problems])
+      this.print(`/${path} (${owner}): ${problem}`);
+    if (report.problems.length > 0) throw verifyError(report);
+    if (!flags.quiet) this.print(`${report.packages} packages, ${report.files} files: all as installed`);
+    return report;
+  }
+}

@@ -1,0 +1,18 @@
+import { BaseCommand, rootFlags } from '#cli/base-command';
+
+export default class World extends BaseCommand {
+  static override summary = 'Show what was asked for, with holds and pins';
+  static override examples = ['icepkg world', 'icepkg world --json'];
+  static override flags = rootFlags;
+
+  async run(): Promise<unknown> {
+    const { flags } = await this.parse(World);
+    const context = await this.openRoot(flags);
+    const { readStore } = await import('#engine/queries/read-store');
+    const world = readStore(context.root, (store) => store.world());
+    for (const text of world.depends) this.print(text);
+    for (const name of world.holds) this.print(`hold ${name}`);
+    for (const [name, source] of Object.entries(world.pins)) this.print(`pin ${name} ${source}`);
+    return world;
+  }
+}

@@ -1,0 +1,119 @@
+/** What repositories offer beside what is installed. */
+import { compareVersions, parseVersion } from '#schema/version';
+import { loadIndexes } from '../client/load-indexes.ts';
+import type { EngineContext } from '../context.ts';
+import type { Candidate, InstalledPackage } from '../model.ts';
+import { readStore } from './read-store.ts';
+
+export interface ListedPackage {
+  readonly package: string;
+  readonly version: string;
+  readonly arch: string;
+  readonly repository: string | null;
+  readonly requested: boolean;
+  /** A newer version that a repository offers. */
+  readonly available: string | null;
+}
+
+export interface FoundPackage {
+  readonly package: string;
+  readonly version: string;
+  readonly repository: string;
+  readonly description: string;
+  /** The installed version. */
+  readonly installed: string | null;
+}
+
+export interface UpdateReport {
+  readonly repositories: readonly { readonly repository: string; readonly packages: number }[];
+  readonly upgradable: readonly ListedPackage[];
+}
+
+export const repositoryOf = (candidate: Candidate): string =>
+  candidate.source.kind === 'repository' ? candidate.source.repository : candidate.source.kind;
+
+/** Newest first. */
+export function byVersion(a: string, b: string): number {
+  const [left, right] = [parseVersion(a), parseVersion(b)];
+  return left === undefined || right === undefined ? 0 : compareVersions(right, left);
+}
+
+/** Asks every mirror for news. */
+export async function update(context: EngineContext): Promise<UpdateReport> {
+  const candidates = await loadIndexes(context, { refresh: 'force' });
+  const counts = new Map(context.config.repositories.map((one) => [one.name, 0]));
+  for (const candidate of candidates) {
+    const name = repositoryOf(candidate);
+    counts.set(name, (counts.get(name) ?? 0) + 1);
+  }
+  const installed = readStore(context.root, (store) => store.installedPackages());
+  return {
+    repositories: [...counts].map(([repository, packages]) => ({ repository, packages })),
+    upgradable: listed(installed, candidates).filter((one) => one.available !== null),
+  };
+}
+
+export interface ListOptions {
+  readonly requested: boolean;
+  /** Consults the indexes. */
+  readonly upgradable: boolean;
+}
+
+export async function list(context: EngineContext, options: ListOptions): Promise<readonly ListedPackage[]> {
+  const installed = readStore(context.root, (store) => store.installedPackages());
+  const candidates = options.upgradable ? await loadIndexes(context, { refresh: 'auto' }) : [];
+  return listed(installed, candidates).filter(
+    (one) => (!options.requested || one.requested) && (!options.upgradable || one.available !== null),
+  );
+}
+
+function listed(
+  installed: readonly InstalledPackage[],
+  candidates: readonly Candidate[],
+): readonly ListedPackage[] {
+  const newest = new Map<string, string>();
+  for (const { record } of candidates) {
+    const known = newest.get(record.name);
+    if (known === undefined || byVersion(record.version, known) < 0) newest.set(record.name, record.version);
+  }
+  return installed.map(({ record, repository, requested }) => {
+    const offered = newest.get(record.name);
+    return {
+      package: record.name,
+      version: record.version,
+      arch: record.arch,
+      repository: repository ?? null,
+      requested,
+      available: offered !== undefined && byVersion(offered, record.version) < 0 ? offered : null,
+    };
+  });
+}
+
+/** Packages that hold every word in their name, description or provides; the newest version of each a repository. */
+export async function search(
+  context: EngineContext,
+  words: readonly string[],
+): Promise<readonly FoundPackage[]> {
+  const candidates = await loadIndexes(context, { refresh: 'auto' });
+  const installed = readStore(context.root, (store) => store.installedPackages());
+  const versions = new Map(installed.map(({ record }) => [record.name, record.version]));
+  const wanted = words.map((word) => word.toLowerCase());
+  const found = new Map<string, FoundPackage>();
+  for (const candidate of candidates) {
+    const { record } = candidate;
+    const text = [record.name, record.description ?? '', ...(record.provides ?? [])].join('\n').toLowerCase();
+    if (!wanted.every((word) => text.includes(word))) continue;
+    const repository = repositoryOf(candidate);
+    const key = `${record.name}\n${repository}`;
+    const known = found.get(key);
+    if (known !== undefined && byVersion(record.version, known.version) >= 0) continue;
+    found.set(key, {
+      package: record.name,
+      version: record.version,
+      repository,
+      description: record.description ?? '',
+      installed: versions.get(record.name) ?? null,
+    });
+  }
+  return [...found.values()].sort((a, b) => (a.package < b.package ? -1 : 1));
+}

@@ -1,0 +1,130 @@
+/** Checks that icepkg can work on a root. */
+import { accessSync, constants, existsSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { IcepkgError } from '#schema/error';
+import { openContext } from '../context.ts';
+import { openStore } from '../store/store.ts';
+import { translated } from '../store/open.ts';
+import { STATE_FILE } from '../transaction/layout.ts';
+import { readStore } from './read-store.ts';
+
+export interface Check {
+  readonly check: string;
+  readonly state: 'good' | 'warning' | 'failed';
+  readonly message: string;
+  readonly hint?: string;
+}
+
+/** Before this second no system that runs this can be, so a clock that says so is wrong. */
+const CLOCK_FLOOR = Date.UTC(2025, 0, 1);
+
+export function doctor(given: string): readonly Check[] {
+  const checks: Check[] = [];
+  const context = attempt(checks, 'root and configuration', () => openContext({ root: given }));
+  if (context !== undefined) {
+    const { root, config, arch } = context;
+    attempt(checks, 'database', () => checkDatabase(root));
+    attempt(checks, 'lock', () => openStore(root, { mode: 'write' }).close());
+    const pending = readStore(root, (store) => store.pending());
+    checks.push(
+      pending === undefined
+        ? { check: 'journal', state: 'good', message: 'nothing is left to finish' }
+        : {
+            check: 'journal',
+            state: 'warning',
+            message: `transaction ${pending.transaction} (${pending.description}) is not finished`,
+            hint: 'The next command that changes the root finishes it',
+          },
+    );
+    checks.push(
+      config.repositories.length > 0
+        ? { check: 'repositories', state: 'good', message: `${config.repositories.length} configured` }
+        : {
+            check: 'repositories',
+            state: 'warning',
+            message: 'none is configured',
+            hint: 'Add one to etc/icepkg/repositories.toml below the root',
+          },
+    );
+    for (const repository of config.repositories) {
+      if (existsSync(join(root, repository.trust))) continue;
+      checks.push({
+        check: 'trust',
+        state: 'failed',
+        message: `the trusted root of ${repository.name} is missing: ${repository.trust}`,
+        hint: `Copy the root.json that you got from its operator to ${join(root, repository.trust)}`,
+      });
+    }
+    checks.push(scriptTools(arch));
+  }
+  checks.push(
+    Date.now() > CLOCK_FLOOR
+      ? { check: 'clock', state: 'good', message: new Date().toISOString() }
+      : { check: 'clock', state: 'failed', message: 'the clock is wrong', hint: 'Set it with date' },
+  );
+  checks.push(
+    existsSync('/proc/self/fd')
+      ? { check: '/proc', state: 'good', message: 'mounted' }
+      : { check: '/proc', state: 'failed', message: 'not mounted', hint: 'mount -t proc proc /proc' },
+  );
+  return checks;
+}
+
+export const doctorError = (checks: readonly Check[]): IcepkgError =>
+  new IcepkgError('verify-failed', `${checks.filter((one) => one.state === 'failed').length} checks failed`, {
+    hint: 'Do what the hints say, then run icepkg doctor again',
+    data: { checks },
+  });
+
+function attempt<T>(checks: Check[], check: string, work: () => T): T | undefined {
+  try {
+    const result = work();
+    checks.push({ check, state: 'good', message: 'in order' });
+    return result;
+  } catch (error) {
+    if (!(error instanceof IcepkgError)) throw error;
+    const hint = error.hint === undefined ? {} : { hint: error.hint };
+    checks.push({ check, state: 'failed', message: error.message, ...hint });
+    return undefined;
+  }
+}
+
+function checkDatabase(root: string): void {
+  const file = join(root, STATE_FILE);
+  const store = openStore(root, { mode: 'read' });
+  try {
+    const result = translated(file, () => store.database.pragma('integrity_check', { simple: true }));
+    if (result !== 'ok')
+      throw new IcepkgError('store-corrupt', `the package database ${file} is damaged: ${String(result)}`, {
+        hint: 'Restore it from a backup; no package file was touched',
+      });
+  } finally {
+    store.close();
+  }
+}
+
+function scriptTools(arch: string): Check {
+  const native = arch === (process.arch === 'arm64' ? 'aarch64' : 'x86_64');
+  if (!native)
+    return { check: 'scripts', state: 'good', message: `none is run for ${arch}, which is foreign here` };
+  const found = ['bwrap', 'chroot'].find(onPath);
+  return found === undefined
+    ? {
+        check: 'scripts',
+        state: 'warning',
+        message: 'neither bwrap nor chroot is here, so packages with scripts cannot be installed',
+        hint: 'Install bubblewrap',
+      }
+    : { check: 'scripts', state: 'good', message: `confined by ${found}` };
+}
+
+function onPath(tool: string): boolean {
+  return (process.env['PATH'] ?? '').split(delimiter).some((folder) => {
+    try {
+      accessSync(join(folder, tool), constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}

@@ -1,0 +1,59 @@
+/** Everything known about a package. */
+import { readHeader } from '#schema/container/read';
+import { IcepkgError } from '#schema/error';
+import type { PackageRecord } from '#schema/index-shard';
+import { recordOf } from '#schema/record';
+import { statSync } from 'node:fs';
+import { loadIndexes } from '../client/load-indexes.ts';
+import type { EngineContext } from '../context.ts';
+import { byVersion, repositoryOf } from './available.ts';
+import { dependencyGraph } from './graph.ts';
+import { readStore } from './read-store.ts';
+
+export interface PackageInfo {
+  readonly versions: readonly { readonly state: string; readonly record: PackageRecord }[];
+}
+
+/**
+ * The installed version first, then the newest that each repository offers.
+ * @throws IcepkgError `not-found`
+ */
+export async function info(context: EngineContext, name: string): Promise<PackageInfo> {
+  const installed = readStore(context.root, (store) => {
+    const direct = store.installedPackage(name);
+    if (direct !== undefined) return [direct];
+    const all = store.installedPackages();
+    const providers = dependencyGraph(all, store.world()).providers(name);
+    return all.filter((one) => providers.includes(one.record.name));
+  });
+  const names = new Set([name, ...installed.map((one) => one.record.name)]);
+  const offered = new Map<string, { readonly state: string; readonly record: PackageRecord }>();
+  for (const candidate of await loadIndexes(context, { refresh: 'auto' })) {
+    if (!names.has(candidate.record.name)) continue;
+    const repository = repositoryOf(candidate);
+    const known = offered.get(repository);
+    if (known !== undefined && byVersion(candidate.record.version, known.record.version) >= 0) continue;
+    offered.set(repository, { state: `offered by ${repository}`, record: candidate.record });
+  }
+  const present = installed.map((one) => ({
+    state: `installed ${one.requested ? 'as asked for' : 'as a dependency'}, from ${one.repository ?? 'a local file'}`,
+    record: one.record,
+  }));
+  const current = new Set(installed.map((one) => one.record.package.sha256));
+  const versions = [
+    ...present,
+    ...[...offered.values()].filter((one) => !current.has(one.record.package.sha256)),
+  ];
+  if (versions.length > 0) return { versions };
+  throw new IcepkgError('not-found', `no package is called ${name}`, {
+    hint: `Search for it: icepkg search ${name}`,
+  });
+}
+
+/** @throws IcepkgError where the file is no package */
+export function fileInfo(file: string): PackageInfo {
+  const header = readHeader(file, file);
+  // Only a listing of the whole file could tell its digest; what is shown needs none.
+  const record = recordOf(header, { path: file, size: statSync(file).size, sha256: '' });
+  return { versions: [{ state: 'a local file', record }] };
+}

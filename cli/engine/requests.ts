@@ -1,0 +1,57 @@
+/** What commands ask of `changeWorld`: built here so that a command only passes its arguments on. */
+import { readHeader } from '#schema/container/read';
+import { IcepkgError } from '#schema/error';
+import type { ChangeRequest } from './change-world.ts';
+import type { World } from './model.ts';
+import { readStore } from './queries/read-store.ts';
+import { addToWorld, checkDependency, removeFromWorld } from './world.ts';
+
+type Request = Pick<ChangeRequest, 'description' | 'edit' | 'upgrade' | 'files' | 'reinstall' | 'refresh'>;
+
+/** A local file is asked for by its exact version, because that file is what was named. */
+export function installRequest(words: readonly string[]): Request {
+  const files = words.filter((word) => word.endsWith('.icepkg'));
+  const texts = words.map((word) => {
+    if (!word.endsWith('.icepkg')) return checkDependency(word).text;
+    const { manifest } = readHeader(word, word);
+    return `${manifest.name}@=${manifest.version}`;
+  });
+  return {
+    description: `install ${texts.join(' ')}`,
+    edit: (world) => addToWorld(world, texts),
+    upgrade: 'none',
+    files,
+  };
+}
+
+export function removeRequest(names: readonly string[]): Request {
+  return worldRequest(`remove ${names.join(' ')}`, (world) => removeFromWorld(world, names));
+}
+
+/** @throws IcepkgError `not-found` naming what is not installed */
+export function upgradeRequest(root: string, names: readonly string[]): Request {
+  if (names.length === 0) return { ...worldRequest('upgrade', (world) => world), upgrade: 'all' };
+  requireInstalled(root, names);
+  return { ...worldRequest(`upgrade ${names.join(' ')}`, (world) => world), upgrade: names };
+}
+
+/** @throws IcepkgError `not-found` naming what is not installed */
+export function reinstallRequest(root: string, names: readonly string[]): Request {
+  requireInstalled(root, names);
+  return { ...worldRequest(`reinstall ${names.join(' ')}`, (world) => world), reinstall: names };
+}
+
+export function worldRequest(description: string, edit: (world: World) => World): Request {
+  return { description, edit, upgrade: 'none' };
+}
+
+function requireInstalled(root: string, names: readonly string[]): void {
+  readStore(root, (store) => {
+    for (const name of names) {
+      if (store.installedPackage(name) !== undefined) continue;
+      throw new IcepkgError('not-found', `${name} is not installed`, {
+        hint: `Install it: icepkg install ${name}; see what is: icepkg list`,
+      });
+    }
+  });
+}
