@@ -31,7 +31,7 @@ export interface BuildRequest {
   readonly signal?: AbortSignal;
 }
 
-export interface BuildProgress {
+interface BuildProgress {
   readonly recipe: string;
   readonly arch: string;
   /** `cached`, a phase such as `build`, or `done`. */
@@ -50,7 +50,7 @@ export interface BuiltRecipe {
 }
 
 /** All times that a build sees or writes, in seconds since the epoch. */
-export const BUILD_EPOCH = 1_700_000_000;
+const BUILD_EPOCH = 1_700_000_000;
 const RESULT_FILE = 'built.json';
 
 /**

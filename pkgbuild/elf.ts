@@ -3,7 +3,7 @@
  * interpreter, SONAME and NEEDED. Every offset is checked against the file, so a broken file ends as `undefined`.
  */
 
-export type ElfKind = 'relocatable' | 'executable' | 'shared' | 'other';
+type ElfKind = 'relocatable' | 'executable' | 'shared' | 'other';
 
 export interface ElfFile {
   readonly kind: ElfKind;

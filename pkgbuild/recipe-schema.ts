@@ -52,7 +52,7 @@ const LocationSchema = v.union(
   'expected one of debian, debian-binary, url',
 );
 
-export const FetchedSourceSchema = v.strictObject({
+const FetchedSourceSchema = v.strictObject({
   /** Name of the file; also how it is found among the files of a Debian source package. */
   file: v.pipe(
     v.string('expected a file name'),
@@ -69,7 +69,7 @@ export const FetchedSourceSchema = v.strictObject({
   /** Folder below the source folder to extract into. */
   into: v.optional(RelativePath),
 });
-export const LocalSourceSchema = v.strictObject({
+const LocalSourceSchema = v.strictObject({
   /** A file or a folder beside the recipe; a folder's content is copied. */
   path: RelativePath,
   into: v.optional(RelativePath),
@@ -181,9 +181,7 @@ export const RecipeSchema = v.strictObject({
 });
 
 export type Recipe = v.InferOutput<typeof RecipeSchema>;
-export type RecipeSource = Recipe['sources'][number];
 export type FetchedSource = v.InferOutput<typeof FetchedSourceSchema>;
-export type LocalSource = v.InferOutput<typeof LocalSourceSchema>;
 export type SourceLocation = FetchedSource['from'][number];
 export type Subpackage = v.InferOutput<typeof SubpackageSchema>;
 export type OwnerRule = v.InferOutput<typeof OwnerSchema>;

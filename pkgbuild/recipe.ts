@@ -63,7 +63,7 @@ export function defaultRecipeRoots(): string[] {
   return [...new Set([path.resolve('recipes'), path.resolve(top, 'recipes')])];
 }
 
-export function loadRecipe(file: string): LoadedRecipe {
+function loadRecipe(file: string): LoadedRecipe {
   let text: string;
   try {
     if (fs.statSync(file).size > MAX_RECIPE_BYTES)

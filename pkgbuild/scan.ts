@@ -2,7 +2,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { parseCapability, parseDependency } from '#schema/dependency';
-import { IcepkgError } from '#schema/error';
+import { IcepkgError, isErrno } from '#schema/error';
 import type { MachineArch } from '#schema/fields';
 import { isElf, parseElf, type ElfFile } from './elf.ts';
 import { asSemver, parsePkgConfig, pkgConfigDependency } from './pkgconfig.ts';
@@ -94,9 +94,9 @@ function scanPkgConfig(
   into: { readonly provides: Set<string>; readonly needs: Set<string>; readonly root: string },
 ): void {
   const name = path.basename(entry.path, '.pc');
-  const file = path.join(into.root, entry.path);
+  const file = contentOf(into.root, entry);
   // A link to nothing says nothing.
-  if (!fs.existsSync(file)) return;
+  if (file === undefined) return;
   const { version, requires } = parsePkgConfig(fs.readFileSync(file, 'utf8'));
   const semver = version === undefined ? undefined : asSemver(version);
   into.provides.add(semver === undefined ? `pc:${name}` : `pc:${name}@=${semver}`);
@@ -104,10 +104,19 @@ function scanPkgConfig(
 }
 
 function linkedSoname(root: string, entry: TreeEntry): string | undefined {
-  if (entry.target === undefined || entry.target.startsWith('/')) return undefined;
-  const file = path.join(root, path.dirname(entry.path), entry.target);
-  if (!file.startsWith(`${path.resolve(root)}/`) || !fs.existsSync(file)) return undefined;
-  return parseElf(fs.readFileSync(file))?.soname;
+  const file = contentOf(root, entry);
+  return file === undefined ? undefined : parseElf(fs.readFileSync(file))?.soname;
+}
+
+/** The regular file that an entry leads to, or `undefined` where it leads to nothing or out of the tree. */
+function contentOf(root: string, entry: TreeEntry): string | undefined {
+  try {
+    const file = fs.realpathSync(path.join(root, entry.path));
+    return file.startsWith(`${fs.realpathSync(root)}/`) && fs.statSync(file).isFile() ? file : undefined;
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ELOOP', 'ENOTDIR', 'EACCES')) return undefined;
+    throw error;
+  }
 }
 
 function checkArch(name: string, file: string, elf: ElfFile, arch: MachineArch | 'noarch'): void {

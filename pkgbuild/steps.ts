@@ -62,6 +62,6 @@ export function stripScript(programs: readonly string[], archives: readonly stri
 }
 
 /** A word for the shell. */
-export function quote(text: string): string {
+function quote(text: string): string {
   return `'${text.replaceAll("'", `'\\''`)}'`;
 }

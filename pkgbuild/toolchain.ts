@@ -10,11 +10,11 @@ import { run } from './command.ts';
 
 /** Where things are inside the sandbox; fixed, because paths leak into what compilers write. */
 export const BUILD_ROOT = '/build';
-export const SYSROOT = `${BUILD_ROOT}/sysroot`;
-export const TOOLS = `${BUILD_ROOT}/tools`;
+const SYSROOT = `${BUILD_ROOT}/sysroot`;
+const TOOLS = `${BUILD_ROOT}/tools`;
 
-export const gnuTriple = (arch: MachineArch): string => `${arch}-linux-gnu`;
-export const muslTriple = (arch: MachineArch): string => `${arch}-linux-musl`;
+const gnuTriple = (arch: MachineArch): string => `${arch}-linux-gnu`;
+const muslTriple = (arch: MachineArch): string => `${arch}-linux-musl`;
 
 /** Without it, aarch64 code calls libgcc helpers that need glibc's `__getauxval`. */
 const archFlags = (arch: MachineArch): string => (arch === 'aarch64' ? '-mno-outline-atomics' : '');
@@ -104,7 +104,7 @@ export function buildEnvironment(arch: MachineArch, epoch: number, jobs: number)
     SOURCE_DATE_EPOCH: String(epoch),
     ARCH: arch,
     HOST: musl,
-    BUILD: 'x86_64-pc-linux-gnu',
+    BUILD: process.arch === 'arm64' ? 'aarch64-unknown-linux-gnu' : 'x86_64-pc-linux-gnu',
     CROSS: `${musl}-`,
     BARE_CROSS: `${gnuTriple(arch)}-`,
     CC: `${musl}-gcc`,

@@ -130,6 +130,25 @@ test('a subpackage takes what its patterns name and must not stay empty', () => 
   );
 });
 
+test('links that lead out of the tree are not followed', () => {
+  const tree = fs.mkdtempSync(path.join(root, 'links-'));
+  fs.mkdirSync(path.join(tree, 'usr/lib/pkgconfig'), { recursive: true });
+  fs.symlinkSync(
+    path.join(treeOf('x86_64'), 'usr/lib/pkgconfig/answer.pc'),
+    path.join(tree, 'usr/lib/pkgconfig/out.pc'),
+  );
+  fs.symlinkSync(
+    path.join(treeOf('x86_64'), 'usr/lib/libanswer.so.1.0'),
+    path.join(tree, 'usr/lib/libout.so'),
+  );
+  fs.symlinkSync('loop.so', path.join(tree, 'usr/lib/loop.so'));
+  const parts = splitTree(recipe, walkTree(tree));
+  expect(parts.map((part) => scanPart(part, { root: tree, arch: 'x86_64', version: '1.2.0' }))).toEqual([
+    { provides: [], depends: [] },
+    { provides: [], depends: [] },
+  ]);
+});
+
 test('.pc files: variables, continued lines, comments and versions that are not semantic', () => {
   const file = parsePkgConfig('v=3\nVersion: ${v}.1 # now\nRequires: a>=1.2 \\\n b < 2\n');
   expect(file.version).toBe('3.1');
