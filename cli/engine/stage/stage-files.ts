@@ -1,13 +1,21 @@
 /** Decodes packages and puts their files together aside, ready to be renamed into place. */
-import type { FilePlan } from '../file-plan/operations.ts';
+import * as fs from 'node:fs';
+import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
+import { IcepkgError, isErrno } from '#schema/error';
+import type { FilePlan, StagedEntry } from '../file-plan/operations.ts';
 import type { FetchedPackage, OnProgress } from '../model.ts';
-import type { Area } from '../transaction/layout.ts';
+import { openDirectories, type Directories } from '../root-fs/directories.ts';
+import { areaFor, stagePath, type Area } from '../transaction/layout.ts';
+import { deviationOf, setOwner } from './metadata.ts';
+import { makeNode, setXattrs } from './special.ts';
+import { stageShare, type SharePackage } from './stage-share.ts';
 
 export interface StageRequest {
   /** Absolute and free of symlinks. */
   readonly root: string;
   readonly areas: readonly Area[];
-  readonly plan: FilePlan;
+  readonly plan: Pick<FilePlan, 'write' | 'save'>;
   readonly packages: readonly Pick<FetchedPackage, 'file' | 'headerSize' | 'manifest'>[];
   readonly onProgress: OnProgress;
   readonly signal?: AbortSignal | undefined;
@@ -19,8 +27,183 @@ export interface StageOutcome {
   readonly notices: readonly string[];
 }
 
-/** @throws IcepkgError `package-corrupt` naming package and path */
+interface Work extends StageRequest {
+  readonly directories: Directories;
+  readonly deviations: Map<string, string>;
+}
+
+/**
+ * Leaves what it made so far in the stage when it fails: `discard` of the transaction deletes it.
+ * @throws IcepkgError `package-corrupt` naming package and path
+ */
 export async function stageFiles(request: StageRequest): Promise<StageOutcome> {
-  await Promise.resolve();
-  throw new Error(`cannot stage below ${request.root} yet`);
+  const directories = openDirectories(request.root);
+  const work: Work = { ...request, directories, deviations: new Map() };
+  try {
+    openStages(work);
+    for (const staged of request.plan.write)
+      if (staged.entry.type === 'directory') makeDirectory(work, staged);
+    await stageContents(work);
+    for (const staged of request.plan.write) stageRest(work, staged);
+    for (const staged of request.plan.write) if (staged.entry.type === 'symlink') makeSymlink(work, staged);
+    for (const { from, to } of request.plan.save) saveConfig(work, from, to);
+    // Contents first: a directory may be closed to its own owner.
+    for (const staged of request.plan.write.toReversed()) finishDirectory(work, staged);
+  } finally {
+    directories.close();
+  }
+  const count = work.deviations.size;
+  const notices =
+    count === 0
+      ? []
+      : [`${count} paths could not be given their owner or kind: only root may; see icepkg verify`];
+  return { deviations: work.deviations, notices };
+}
+
+/** Nobody else may write where files are put together. */
+function openStages(work: Work): void {
+  const used = new Map<string, Area>();
+  for (const { path } of work.plan.write) {
+    const area = areaFor(work.areas, path);
+    used.set(area.mount, area);
+  }
+  for (const { to } of work.plan.save) {
+    const area = areaFor(work.areas, to);
+    used.set(area.mount, area);
+  }
+  for (const area of used.values()) {
+    const tree = work.directories.reach(`${area.stage}/x`, 0o700);
+    const parent = work.directories.at(area.stage) ?? tree;
+    const private_ = parent.slice(0, parent.lastIndexOf('/'));
+    const stats = fs.statSync(private_);
+    if (stats.uid !== process.geteuid?.() || (stats.mode & 0o022) !== 0) {
+      throw new IcepkgError('path-unsafe', `${area.stage} lies in a directory that others may write to`, {
+        hint: 'Delete that directory and try again',
+      });
+    }
+  }
+}
+
+async function stageContents(work: Work): Promise<void> {
+  const byPackage = new Map<string, StagedEntry[]>();
+  for (const staged of work.plan.write) {
+    if (staged.entry.type !== 'file') continue;
+    const list = byPackage.get(staged.package);
+    if (list === undefined) byPackage.set(staged.package, [staged]);
+    else list.push(staged);
+  }
+  const packages: SharePackage[] = [];
+  for (const { file, headerSize, manifest } of work.packages) {
+    const entries = (byPackage.get(manifest.name) ?? []).sort(byPlace);
+    const label = `${manifest.name}-${manifest.version}`;
+    if (entries.length > 0) packages.push({ label, file, headerSize, frames: manifest.frames, entries });
+  }
+  const total = packages.reduce((sum, { entries }) => sum + entries.reduce((s, e) => s + sizeOf(e), 0), 0);
+  let done = 0;
+  for (const { label, bytes } of stageShare(
+    { root: work.root, areas: work.areas, packages },
+    work.deviations,
+  )) {
+    done = Math.min(total, done + bytes);
+    work.onProgress({ phase: 'extract', item: label, done, total });
+    await setImmediate();
+    if (work.signal?.aborted === true)
+      throw new IcepkgError('cancelled', `cancelled while unpacking ${label}`);
+  }
+  work.onProgress({ phase: 'extract', item: '', done: total, total });
+}
+
+const sizeOf = ({ entry }: StagedEntry): number => (entry.type === 'file' ? entry.size : 0);
+
+/** Frame, then offset: every frame is decoded once. */
+function byPlace(a: StagedEntry, b: StagedEntry): number {
+  if (a.entry.type !== 'file' || b.entry.type !== 'file') return 0;
+  return (a.entry.frame ?? 0) - (b.entry.frame ?? 0) || (a.entry.offset ?? 0) - (b.entry.offset ?? 0);
+}
+
+const place = (work: Work, path: string): string =>
+  work.directories.reach(stagePath(work.areas, path), 0o755);
+
+function makeDirectory(work: Work, { path }: StagedEntry): void {
+  try {
+    fs.mkdirSync(place(work, path), { mode: 0o755 });
+  } catch (error) {
+    if (!isErrno(error, 'EEXIST')) throw error;
+  }
+}
+
+/** Everything but regular files, directories and symlinks. */
+function stageRest(work: Work, staged: StagedEntry): void {
+  const { entry, path } = staged;
+  switch (entry.type) {
+    case 'hardlink':
+      return makeHardlink(work, staged);
+    case 'fifo':
+    case 'character-device':
+    case 'block-device': {
+      place(work, path);
+      const deviation = makeNode(join(work.root, stagePath(work.areas, path)), staged);
+      if (deviation !== undefined) work.deviations.set(path, deviation);
+      return;
+    }
+    case 'file':
+      return applyXattrs(work, staged, entry.xattrs);
+    case 'directory':
+    case 'symlink':
+  }
+}
+
+function applyXattrs(
+  work: Work,
+  staged: StagedEntry,
+  xattrs: Readonly<Record<string, string>> | undefined,
+): void {
+  if (xattrs === undefined) return;
+  const deviation = setXattrs(join(work.root, stagePath(work.areas, staged.path)), xattrs);
+  if (deviation === undefined) return;
+  const before = work.deviations.get(staged.path);
+  work.deviations.set(staged.path, before === undefined ? deviation : `${before}; ${deviation}`);
+}
+
+function makeHardlink(work: Work, { path, link }: StagedEntry): void {
+  if (link === undefined) return;
+  const from = link.staged ? place(work, link.path) : work.directories.at(link.path);
+  if (from === undefined) throw new Error(`the way to ${link.path} vanished`);
+  fs.linkSync(from, place(work, path));
+}
+
+function makeSymlink(work: Work, staged: StagedEntry): void {
+  if (staged.entry.type !== 'symlink') return;
+  const target = place(work, staged.path);
+  fs.symlinkSync(staged.entry.target, target);
+  if (!setOwner(staged, (uid, gid) => fs.lchownSync(target, uid, gid)))
+    work.deviations.set(staged.path, deviationOf(staged, 0));
+}
+
+function finishDirectory(work: Work, staged: StagedEntry): void {
+  const { entry, path } = staged;
+  if (entry.type !== 'directory') return;
+  const target = place(work, path);
+  if (!setOwner(staged, (uid, gid) => fs.lchownSync(target, uid, gid)))
+    work.deviations.set(path, deviationOf(staged, entry.mode));
+  // Its owner must be able to move it; the commit closes it afterwards.
+  fs.chmodSync(target, entry.mode | 0o700);
+  applyXattrs(work, staged, entry.xattrs);
+}
+
+/** Copies what the operator wrote, with its owner and mode. */
+function saveConfig(work: Work, from: string, to: string): void {
+  const real = work.directories.at(from);
+  if (real === undefined) return;
+  const target = place(work, to);
+  const { constants } = fs;
+  const source = fs.openSync(real, constants.O_RDONLY | constants.O_NOFOLLOW);
+  try {
+    const stats = fs.fstatSync(source);
+    fs.writeFileSync(target, fs.readFileSync(source), { flag: 'wx', mode: 0o600 });
+    setOwner(stats, (uid, gid) => fs.lchownSync(target, uid, gid));
+    fs.chmodSync(target, stats.mode & 0o777);
+  } finally {
+    fs.closeSync(source);
+  }
 }
