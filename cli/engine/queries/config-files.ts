@@ -58,7 +58,7 @@ export function configDiff(root: string, given: string): { readonly path: string
   const lines = lineDiff(textOf(root, path), textOf(root, `${path}.icepkg-new`)).flatMap((hunk) =>
     hunk.kind === 'same'
       ? hunk.old.map((line) => ` ${line}`)
-      : [...hunk.old.map((line) => `-${line}`), ...hunk.new.map((line) => `+${line}`)],
+      : hunk.old.map((line) => `-${line}`).concat(hunk.new.map((line) => `+${line}`)),
   );
   return { path, diff: [`--- /${path}`, `+++ /${path}.icepkg-new`, ...lines].join('\n') };
 }
