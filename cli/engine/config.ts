@@ -58,8 +58,6 @@ const RepositorySchema = v.strictObject({
   trust: v.optional(
     v.pipe(v.string('expected a string'), v.check(isInside, 'expected a path below the root')),
   ),
-  /** Only packages that world pins to this repository come from it. */
-  pinnedOnly: v.optional(flag, false),
   enabled: v.optional(flag, true),
 });
 const RepositoriesSchema = v.strictObject({
@@ -79,7 +77,6 @@ export interface RepositoryConfig {
   readonly mirrors: readonly string[];
   /** Path of the trusted root metadata, relative to the root folder. */
   readonly trust: string;
-  readonly pinnedOnly: boolean;
 }
 export interface Config {
   readonly recommends: boolean;
@@ -103,12 +100,11 @@ export function loadConfig(root: string): Config {
     network: general.network,
     repositories: repository
       .filter((each) => each.enabled)
-      .map(({ name, channel, mirrors, trust, pinnedOnly }) => ({
+      .map(({ name, channel, mirrors, trust }) => ({
         name,
         channel,
         mirrors,
         trust: trust ?? trustFileOf(name),
-        pinnedOnly,
       })),
   };
 }

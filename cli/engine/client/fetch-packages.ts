@@ -1,0 +1,166 @@
+/** Gets packages to where they can be installed from: the second half of the repository client. */
+import * as fs from 'node:fs';
+import { join } from 'node:path';
+import { readHeader, type PackageHeader } from '#schema/container/read';
+import { IcepkgError, isErrno } from '#schema/error';
+import type { EngineContext } from '../context.ts';
+import type { Candidate, Change, FetchedPackage } from '../model.ts';
+import { digestOf, download } from './download.ts';
+import { checkLocalSignature } from './local-package.ts';
+import { openMirrors, withMirrors } from './mirrors.ts';
+import type { Transport } from './transport.ts';
+
+/** Where downloaded packages are kept, below the root. */
+export const PACKAGE_CACHE = 'var/cache/icepkg/packages';
+
+export interface FetchOptions {
+  /** Accept local files that no trusted key signed. */
+  readonly allowUntrusted?: boolean;
+}
+
+/**
+ * Fetches what the changes bring in, several at a time, in the order given. Every file returned has the size,
+ * the sha256 and the manifest that its record names.
+ * @throws IcepkgError `network-failed`, `package-corrupt`, `package-unsigned`, `offline-missing`
+ */
+export async function fetchPackages(
+  context: EngineContext,
+  changes: readonly Change[],
+  options: FetchOptions = {},
+): Promise<FetchedPackage[]> {
+  const wanted = changes.flatMap((change) =>
+    change.to === undefined ? [] : [{ change, candidate: change.to }],
+  );
+  const fetched: FetchedPackage[] = [];
+  const mirrors = new Map<string, readonly Transport[]>();
+  const stop = new AbortController();
+  const signal = context.signal === undefined ? stop.signal : AbortSignal.any([context.signal, stop.signal]);
+  const limited = { ...context, signal };
+  let next = 0;
+  const work = async (): Promise<void> => {
+    for (let index = next++; index < wanted.length; index = next++) {
+      const { change, candidate } = wanted[index] as (typeof wanted)[number];
+      fetched[index] = { change, ...(await fetchOne(limited, candidate, mirrors, options)) };
+    }
+  };
+  const workers = Array.from(
+    { length: Math.min(context.config.network.parallel, wanted.length) },
+    async () => {
+      try {
+        await work();
+      } catch (error) {
+        // The first failure ends the others; they fail with its abortion, which nobody asks about.
+        next = wanted.length;
+        stop.abort(error);
+        throw error;
+      }
+    },
+  );
+  try {
+    await Promise.allSettled(workers);
+    if (stop.signal.aborted) throw stop.signal.reason;
+    return fetched;
+  } finally {
+    for (const opened of mirrors.values()) for (const mirror of opened) mirror.close();
+  }
+}
+
+type Fetched = Omit<FetchedPackage, 'change'>;
+
+async function fetchOne(
+  context: EngineContext,
+  candidate: Candidate,
+  mirrors: Map<string, readonly Transport[]>,
+  options: FetchOptions,
+): Promise<Fetched> {
+  const { record, source } = candidate;
+  const label = `${record.name}-${record.version}`;
+  switch (source.kind) {
+    case 'file': {
+      const header = readHeader(source.file, source.file);
+      checkLocalSignature(context.root, header, source.file, options.allowUntrusted ?? false);
+      return checked(candidate, source.file, header);
+    }
+    case 'installed':
+      throw new IcepkgError('not-found', `${label}: installed, but no repository offers it any more`, {
+        hint: `Run icepkg update, or install another version of ${record.name}`,
+      });
+    case 'repository': {
+      const file = join(context.root, PACKAGE_CACHE, `${record.package.sha256}.icepkg`);
+      if (!isWhole(file, candidate)) {
+        const folder = await fetchFromMirrors(context, candidate, file, mirrors);
+        if (folder !== undefined) return checked(candidate, folder, readHeader(folder, label));
+      }
+      return checked(candidate, file, readHeader(file, label));
+    }
+  }
+}
+
+/** Downloads to `file`, or returns the file of a folder repository, verified in place. */
+async function fetchFromMirrors(
+  context: EngineContext,
+  candidate: Candidate,
+  file: string,
+  mirrors: Map<string, readonly Transport[]>,
+): Promise<string | undefined> {
+  const { record, source } = candidate;
+  const label = `${record.name}-${record.version}`;
+  const name = source.kind === 'repository' ? source.repository : '';
+  const repository = context.config.repositories.find((each) => each.name === name);
+  if (repository === undefined) {
+    throw new IcepkgError('not-found', `${label}: the repository ${name} is not configured`, {
+      hint: 'Add it to etc/icepkg/repositories.toml again',
+    });
+  }
+  const opened = mirrors.get(name) ?? openMirrors(context, repository);
+  mirrors.set(name, opened);
+  const { size, sha256 } = record.package;
+  const path = record.package.path.split('/').map(encodeURIComponent).join('/');
+  const report = (done: number): void =>
+    context.onProgress({ phase: 'download', item: label, done, total: size });
+  return withMirrors(context, opened, label, async (mirror) => {
+    const local = mirror.localFile?.(path);
+    if (local !== undefined) {
+      if (!isWhole(local, candidate)) {
+        throw new IcepkgError('package-corrupt', `${local}: missing or not the file that the index names`, {
+          hint: 'Copy the repository to this folder again',
+        });
+      }
+      return local;
+    }
+    const signal = context.signal === undefined ? {} : { signal: context.signal };
+    await download(mirror, { path, size, sha256, file }, { ...signal, onBytes: report });
+    return undefined;
+  });
+}
+
+/** True where the file has the size and digest of the record. */
+function isWhole(file: string, { record }: Candidate): boolean {
+  let fd: number;
+  try {
+    fd = fs.openSync(file, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR', 'EACCES', 'ELOOP')) return false;
+    throw error;
+  }
+  try {
+    const stat = fs.fstatSync(fd);
+    return stat.isFile() && stat.size === record.package.size && digestOf(fd) === record.package.sha256;
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+/** The manifest is the one that the index pins: what was solved with is what gets installed. */
+function checked({ record }: Candidate, file: string, header: PackageHeader): Fetched {
+  if (header.manifestSha256 !== record.manifest.sha256 || header.headerSize !== record.package.headerSize) {
+    throw new IcepkgError(
+      'package-corrupt',
+      `${file}: its manifest is not the one of ${record.name}-${record.version}`,
+      {
+        hint: 'Run icepkg update, then try again; if it stays, the repository must be published anew',
+      },
+    );
+  }
+  return { file, headerSize: header.headerSize, manifest: header.manifest, header: header.header };
+}

@@ -1,0 +1,212 @@
+/** Trusted indexes: the first half of the repository client. */
+import * as fs from 'node:fs';
+import { join } from 'node:path';
+import { sha256 } from '#schema/digest';
+import { IcepkgError, isErrno } from '#schema/error';
+import type { TargetFile, Targets } from '#schema/tuf/metadata';
+import type { RepositoryConfig } from '../config.ts';
+import type { EngineContext } from '../context.ts';
+import type { Candidate } from '../model.ts';
+import { openTrustStore, replaceFile, type TrustStore } from '../trust/store.ts';
+import { loadTrust, refreshTrust, type TrustedRepository } from '../trust/updater.ts';
+import { checkMeta } from '../trust/trusted-metadata.ts';
+import { decodeShard, MAX_COMPRESSED_SHARD } from './shard.ts';
+import { openMirrors, withMirrors } from './mirrors.ts';
+import { getBytes, type Transport } from './transport.ts';
+
+const CACHE = 'var/cache/icepkg/index';
+const TRUST = 'var/lib/ice-pkg/trust';
+
+export interface LoadOptions {
+  /** `auto`: as the configuration says, else from the cache; `force`: ask the mirrors; `never`: caches only. */
+  readonly refresh: 'auto' | 'force' | 'never';
+}
+
+/**
+ * Returns every package for this machine that the configured repositories offer, in order of preference.
+ * @throws IcepkgError `trust-…`, `network-failed` or `offline-missing` naming the repository's address
+ */
+export async function loadIndexes(
+  context: EngineContext,
+  options: LoadOptions,
+): Promise<readonly Candidate[]> {
+  const candidates: Candidate[] = [];
+  for (const repository of context.config.repositories) {
+    context.onProgress({ phase: 'refresh', repository: repository.name, done: false });
+    candidates.push(...(await loadRepository(context, repository, options.refresh)));
+    context.onProgress({ phase: 'refresh', repository: repository.name, done: true });
+  }
+  return candidates;
+}
+
+async function loadRepository(
+  context: EngineContext,
+  repository: RepositoryConfig,
+  refresh: LoadOptions['refresh'],
+): Promise<readonly Candidate[]> {
+  const store = openAnchoredStore(context.root, repository);
+  const mirrors = refresh === 'never' ? [] : openMirrors(context, repository);
+  try {
+    const trusted = await bringUpToDate(context, { repository, store, mirrors, refresh });
+    const shards = Object.entries(trusted.targets.targets).filter(([path, target]) =>
+      isForMachine(path, target, context.arch),
+    );
+    const candidates: Candidate[] = [];
+    for (const shard of shards) {
+      const bytes = await loadShard(context, { repository, mirrors, trusted }, shard);
+      for (const record of decodeShard(bytes, `${repository.name}: ${shard[0]}`).packages) {
+        candidates.push({ record, source: { kind: 'repository', repository: repository.name } });
+      }
+    }
+    pruneCache(context.root, repository, trusted.targets);
+    return candidates;
+  } finally {
+    for (const mirror of mirrors) mirror.close();
+  }
+}
+
+interface Refreshing {
+  readonly repository: RepositoryConfig;
+  readonly store: TrustStore;
+  readonly mirrors: readonly Transport[];
+  readonly refresh: LoadOptions['refresh'];
+}
+
+async function bringUpToDate(context: EngineContext, of: Refreshing): Promise<TrustedRepository> {
+  const { repository, store, mirrors, refresh } = of;
+  const now = context.now();
+  const maxAge = context.config.network.maxAge * 1000;
+  const fresh = refresh === 'auto' && now.getTime() - store.clockFloor().getTime() < maxAge;
+  if (mirrors.length === 0 || fresh) return fromCache({ repository, store, now });
+  try {
+    return await withMirrors(context, mirrors, `repository ${repository.name}`, (mirror) => {
+      const folder = `channels/${encodeURIComponent(repository.channel)}/metadata`;
+      const fetch = (name: string, limit: number): Promise<Uint8Array | undefined> =>
+        getBytes(mirror, `${folder}/${name}`, limit, context.signal);
+      return refreshTrust({ store, now, fetcher: { base: mirror.addressOf(folder), fetch } });
+    });
+  } catch (error) {
+    if (refresh !== 'auto' || !(error instanceof IcepkgError) || error.code !== 'network-failed') throw error;
+    const cached = await fromCache({ repository, store, now }).catch(() => {
+      throw error;
+    });
+    context.onProgress({ phase: 'warning', message: `${error.message}; going on with the cached index` });
+    return cached;
+  }
+}
+
+async function fromCache(
+  of: Pick<Refreshing, 'repository' | 'store'> & { now: Date },
+): Promise<TrustedRepository> {
+  if (of.store.read('timestamp') === undefined) {
+    throw new IcepkgError('offline-missing', `repository ${of.repository.name}: no index was fetched yet`, {
+      hint: 'Run icepkg update with a connection, or name a folder as mirror in etc/icepkg/repositories.toml',
+    });
+  }
+  return loadTrust({ store: of.store, now: of.now });
+}
+
+/** The trust store of a repository; it starts anew where the operator installed another trusted root. */
+function openAnchoredStore(root: string, repository: RepositoryConfig): TrustStore {
+  const directory = join(root, TRUST, repository.name, repository.channel);
+  const store = openTrustStore(directory);
+  let anchor: Uint8Array;
+  try {
+    anchor = fs.readFileSync(join(root, repository.trust));
+  } catch (cause) {
+    if (!isErrno(cause, 'ENOENT', 'EACCES', 'EISDIR')) throw cause;
+    throw new IcepkgError(
+      'trust-failed',
+      `repository ${repository.name}: no trusted root at ${repository.trust}`,
+      {
+        hint: 'Copy the root.json that the repository gives out by a trusted way there',
+        cause,
+      },
+    );
+  }
+  const mark = join(directory, 'anchor');
+  const digest = sha256(anchor);
+  const known = fs.existsSync(mark) ? fs.readFileSync(mark, 'utf8').trim() : undefined;
+  if (known !== digest || store.read('root') === undefined) {
+    for (const role of ['timestamp', 'snapshot', 'targets']) store.remove(role);
+    store.write('root', anchor);
+    replaceFile(mark, Buffer.from(`${digest}\n`));
+  }
+  return store;
+}
+
+/** `index/<arch>/<shard>.json.zst`; what else a repository may hold is for other tools. */
+function isForMachine(path: string, target: TargetFile, machine: string): boolean {
+  const match = /^index\/([a-z0-9_]+)\/[^/]+\.json\.zst$/.exec(path);
+  const arch = target.custom?.['arch'] ?? match?.[1];
+  return match !== null && (arch === machine || arch === 'noarch');
+}
+
+interface ShardSource {
+  readonly repository: RepositoryConfig;
+  readonly mirrors: readonly Transport[];
+  readonly trusted: TrustedRepository;
+}
+
+/** The compressed shard, from the cache where it is there already. */
+async function loadShard(
+  context: EngineContext,
+  { repository, mirrors, trusted }: ShardSource,
+  [path, target]: readonly [string, TargetFile],
+): Promise<Uint8Array> {
+  const file = join(context.root, CACHE, repository.name, `${digestName(target, path)}.json.zst`);
+  const cached = readMatching(file, target, path);
+  if (cached !== undefined) return cached;
+  return withMirrors(context, mirrors, `index of ${repository.name}`, async (mirror) => {
+    const name = targetAddress(path, target, trusted.root.consistent_snapshot === true);
+    const bytes = await getBytes(mirror, name, Math.min(target.length, MAX_COMPRESSED_SHARD), context.signal);
+    if (bytes === undefined) {
+      throw new IcepkgError('network-failed', `${mirror.addressOf(name)}: not found`, {
+        hint: 'The mirror is incomplete: try again later or name another one',
+      });
+    }
+    checkMeta(bytes, target, mirror.addressOf(name));
+    replaceFile(file, bytes);
+    return bytes;
+  });
+}
+
+/** 5.7.3: below `targets/`, with the digest in front of the file name where snapshots are consistent. */
+export function targetAddress(path: string, target: TargetFile, consistent: boolean): string {
+  const parts = path.split('/').map(encodeURIComponent);
+  const name = parts.pop() ?? '';
+  const prefix = consistent ? `${digestName(target, path)}.` : '';
+  return ['targets', ...parts, `${prefix}${name}`].join('/');
+}
+
+function digestName(target: TargetFile, path: string): string {
+  const digest = target.hashes['sha256'];
+  if (digest !== undefined && /^[0-9a-f]{64}$/.test(digest)) return digest;
+  throw new IcepkgError('trust-failed', `target ${path}: has no sha256`);
+}
+
+function readMatching(file: string, target: TargetFile, path: string): Uint8Array | undefined {
+  try {
+    const bytes = fs.readFileSync(file);
+    checkMeta(bytes, target, path);
+    return bytes;
+  } catch (error) {
+    if (isErrno(error, 'ENOENT') || error instanceof IcepkgError) return undefined;
+    throw error;
+  }
+}
+
+/** Removes shards that the index does not name any more. */
+function pruneCache(root: string, repository: RepositoryConfig, { targets }: Targets): void {
+  const folder = join(root, CACHE, repository.name);
+  const named = new Set(
+    Object.entries(targets).map(([path, target]) => `${digestName(target, path)}.json.zst`),
+  );
+  try {
+    for (const name of fs.readdirSync(folder)) {
+      if (!named.has(name)) fs.rmSync(join(folder, name), { force: true });
+    }
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT', 'EROFS', 'EACCES')) throw error;
+  }
+}

@@ -1,0 +1,35 @@
+/** Decodes a shard of the index: zstd over JSON, bounded, checked once. */
+import { parseJson } from '#schema/canonical-json';
+import { decodeFirstFrame } from '#schema/container/codec';
+import { decode } from '#schema/decode';
+import { IcepkgError } from '#schema/error';
+import { IndexShardSchema, type IndexShard } from '#schema/index-shard';
+import { MAX_SHARD_BYTES } from '#schema/limits';
+
+/** Bytes of a compressed shard. */
+export const MAX_COMPRESSED_SHARD = 64 * 1024 * 1024;
+
+/** @param what names the shard in errors */
+export function decodeShard(compressed: Uint8Array, what: string): IndexShard {
+  return decode(IndexShardSchema, parseJson(decompress(compressed, what), what), what);
+}
+
+function decompress(compressed: Uint8Array, what: string): Uint8Array {
+  let given = false;
+  const next = (): Uint8Array => {
+    if (given) return new Uint8Array(0);
+    given = true;
+    return compressed;
+  };
+  let frame: { readonly bytes: Uint8Array; readonly consumed: number };
+  try {
+    frame = decodeFirstFrame('zstd', next, MAX_SHARD_BYTES);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : 'unreadable';
+    throw new IcepkgError('format-invalid', `${what}: ${reason}`, { cause });
+  }
+  if (frame.consumed !== compressed.length) {
+    throw new IcepkgError('format-invalid', `${what}: bytes follow the end of the frame`);
+  }
+  return frame.bytes;
+}
