@@ -8,7 +8,7 @@ const document = (name: string): string =>
   readFileSync(new URL(`../../docs/${name}`, import.meta.url), 'utf8');
 
 test('docs/errors.md lists exactly the codes with their exit statuses', () => {
-  const listed = [...document('errors.md').matchAll(/^\| `([a-z-]+)` \| (\d+) \|/gm)].map(
+  const listed = [...document('errors.md').matchAll(/^\|\s*`([a-z-]+)`\s*\|\s*(\d+)\s*\|/gm)].map(
     (match): [string, number] => [match[1] ?? '', Number(match[2])],
   );
   expect(listed).toEqual(Object.entries(ERROR_EXIT_STATUS));
