@@ -1,0 +1,58 @@
+/** Adds a repository to the configuration of a root. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { stringify } from 'smol-toml';
+import { IcepkgError, isErrno } from '#schema/error';
+import { loadConfig, REPOSITORIES_FILE, trustFileOf } from './config.ts';
+import { replaceFile } from './trust/store.ts';
+import { trustInitialRoot } from './trust/trusted-metadata.ts';
+
+export interface RepositoryAttachment {
+  readonly name: string;
+  readonly mirrors: readonly string[];
+  readonly channel?: string;
+  /** Path of the `root.json` that the repository gives out by a trusted way. */
+  readonly trustedRoot: string;
+}
+
+/**
+ * Installs the trusted root and appends the repository to `etc/icepkg/repositories.toml`.
+ * @throws IcepkgError `usage` where the name is taken, `trust-failed` where the trusted root is none
+ */
+export function attachRepository(root: string, repository: RepositoryAttachment): void {
+  const { name, channel = 'stable', mirrors, trustedRoot } = repository;
+  if (!/^[A-Za-z0-9_][A-Za-z0-9_+.-]{0,127}$/.test(name)) {
+    throw new IcepkgError('usage', `${JSON.stringify(name)} is no name for a repository`, {
+      hint: 'Use letters, digits and _ + . - only',
+    });
+  }
+  const file = join(root, REPOSITORIES_FILE);
+  const before = readOr(file, '');
+  if (loadConfig(root).repositories.some((each) => each.name === name)) {
+    throw new IcepkgError('usage', `the repository ${name} is configured already`, {
+      hint: `Edit ${REPOSITORIES_FILE}, or choose another name`,
+    });
+  }
+  const anchor = Buffer.from(readOr(trustedRoot));
+  trustInitialRoot(anchor, trustedRoot);
+  replaceFile(join(root, trustFileOf(name)), anchor);
+  const entry = stringify({ repository: [{ name, channel, mirrors: [...mirrors] }] });
+  const separator = before === '' || before.endsWith('\n') ? '' : '\n';
+  replaceFile(file, Buffer.from(`${before}${separator}\n${entry}\n`));
+  try {
+    loadConfig(root);
+  } catch (error) {
+    replaceFile(file, Buffer.from(before));
+    throw error;
+  }
+}
+
+function readOr(file: string, absent?: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (cause) {
+    if (!isErrno(cause, 'ENOENT', 'ENOTDIR', 'EACCES', 'EISDIR')) throw cause;
+    if (absent !== undefined && cause.code === 'ENOENT') return absent;
+    throw new IcepkgError('not-found', `${file} cannot be read`, { cause });
+  }
+}
