@@ -1,7 +1,271 @@
 /** Works out what becomes of every path, and finds every conflict, before anything is written. */
-import type { FilePlan, FilePlanRequest } from './operations.ts';
+import { matchesGlob } from './glob.ts';
+import { IcepkgError } from '#schema/error';
+import type { FileEntry } from '#schema/manifest';
+import { comparePaths, parentPath } from '#schema/path';
+import type { Journal, OwnedFile } from '../store/model.ts';
+import { decideConfig } from './config-decision.ts';
+import type { FilePlan, FilePlanRequest, SavedConfig, StagedEntry } from './operations.ts';
+import { placeEntries, replaces, type Placed, type Places } from './places.ts';
+import { rowOf } from './rows.ts';
+
+interface Work {
+  readonly request: FilePlanRequest;
+  readonly places: Places;
+  readonly changing: ReadonlySet<string>;
+  readonly conflicts: string[];
+  readonly notices: string[];
+  readonly write: StagedEntry[];
+  readonly save: SavedConfig[];
+  readonly displace: Set<string>;
+  readonly directories: Journal['directories'][number][];
+  /** Path to the package outside the transaction that loses it. */
+  readonly taken: Map<string, Set<string>>;
+  readonly digests: Map<string, string | undefined>;
+  readonly waysChecked: Set<string>;
+}
 
 /** @throws IcepkgError `file-conflict` naming both sides of every conflict */
 export function planFiles(request: FilePlanRequest): FilePlan {
-  throw new Error(`cannot plan ${request.packages.length} packages yet`);
+  const conflicts: string[] = [];
+  const work: Work = {
+    request,
+    places: placeEntries(request, conflicts),
+    changing: new Set(request.packages.map(({ name }) => name)),
+    conflicts,
+    notices: [],
+    write: [],
+    save: [],
+    displace: new Set(),
+    directories: [],
+    taken: new Map(),
+    digests: new Map(),
+    waysChecked: new Set(),
+  };
+  for (const placed of work.places.placed.values()) {
+    checkWay(work, placed);
+    if (placed.entry.type === 'directory') planDirectory(work, placed);
+    else planContent(work, placed);
+  }
+  const remove = planRemovals(work);
+  if (conflicts.length > 0) throw conflictError(conflicts);
+  const { save, notices, directories, digests } = work;
+  const displace = [...work.displace].sort((a, b) => comparePaths(b, a));
+  const written = new Set(work.write.map(({ path }) => path));
+  const write = work.write.map((staged) => linked(work, staged, written));
+  for (const { path } of work.write) if (!digests.has(path)) digests.set(path, undefined);
+  return {
+    write,
+    save,
+    changes: { write: digests, displace, remove, directories },
+    owned: ownedRows(work),
+    notices,
+  };
+}
+
+function conflictError(conflicts: readonly string[]): IcepkgError {
+  const shown = conflicts.slice(0, 20);
+  if (conflicts.length > shown.length) shown.push(`and ${conflicts.length - shown.length} more`);
+  return new IcepkgError('file-conflict', shown.join('\n'), {
+    hint: 'Remove one of the packages, or move the file that no package owns out of the way',
+    data: { conflicts },
+  });
+}
+
+/** Owners that the transaction does not change. */
+function outsiders(work: Work, path: string): readonly OwnedFile[] {
+  return work.request.store.ownersOf(path).filter((row) => !work.changing.has(row.package));
+}
+
+/** True where something is there that only changing packages own. */
+function leaves(work: Work, path: string): boolean {
+  return work.places.old.has(path) && outsiders(work, path).length === 0;
+}
+
+/** Everything above a path is, or comes to be, a directory. */
+function checkWay(work: Work, { manifest, path }: Placed): void {
+  for (let above = parentPath(path); above !== ''; above = parentPath(above)) {
+    if (work.waysChecked.has(above)) return;
+    work.waysChecked.add(above);
+    const other = work.places.placed.get(above);
+    if (other?.entry.type === 'directory') continue;
+    if (other !== undefined) {
+      work.conflicts.push(
+        `${manifest.name} holds ${path}, but ${above} is a ${other.entry.type} in ${other.manifest.name}`,
+      );
+      continue;
+    }
+    const kind = work.request.disk.kind(above);
+    if (kind === undefined || kind === 'directory') continue;
+    if (leaves(work, above)) work.displace.add(above);
+    else
+      work.conflicts.push(
+        `${manifest.name} holds ${path}, but ${above} is no directory: ${ownerText(work, above)}`,
+      );
+  }
+}
+
+function ownerText(work: Work, path: string): string {
+  const owners = work.request.store.ownersOf(path).map((row) => row.package);
+  return owners.length === 0 ? 'no package owns it' : `it belongs to ${owners.join(', ')}`;
+}
+
+function planDirectory(work: Work, placed: Placed): void {
+  const { entry, manifest, path } = placed;
+  if (entry.type !== 'directory') return;
+  const { disk } = work.request;
+  const kind = disk.kind(path);
+  const owner = ownerOf(work, entry);
+  if (kind === 'directory') {
+    const before = work.places.old.get(path)?.find((row) => row.type === 'directory');
+    const same =
+      before !== undefined &&
+      before.mode === entry.mode &&
+      before.uid === owner.uid &&
+      before.gid === owner.gid;
+    if (before !== undefined && !same) work.directories.push({ path, mode: entry.mode, ...owner });
+    else if (before === undefined && disk.mode(path) !== entry.mode && outsiders(work, path).length === 0)
+      work.notices.push(
+        `${path} keeps its mode ${disk.mode(path)?.toString(8) ?? ''}; ${manifest.name} says ${entry.mode.toString(8)}`,
+      );
+    return;
+  }
+  if (kind !== undefined) {
+    if (!leaves(work, path)) {
+      work.conflicts.push(
+        `${path} is a directory in ${manifest.name} but no directory here: ${ownerText(work, path)}`,
+      );
+      return;
+    }
+    work.displace.add(path);
+  }
+  stage(work, placed, path);
+  // Staged open to its owner so that it can be moved; closed once it is in place.
+  if ((entry.mode & 0o700) !== 0o700) work.directories.push({ path, mode: entry.mode, ...owner });
+}
+
+function planContent(work: Work, placed: Placed): void {
+  const { entry, manifest, path } = placed;
+  const { disk } = work.request;
+  const kind = disk.kind(path);
+  if (kind === 'directory') {
+    const kept = keptBelow(work, path);
+    if (kept === undefined) {
+      work.displace.add(path);
+      stage(work, placed, path);
+    } else {
+      work.conflicts.push(
+        `${path} is a ${entry.type} in ${manifest.name} but a directory here, with ${kept} in the way: ${ownerText(work, kept)}`,
+      );
+    }
+    return;
+  }
+  const others = outsiders(work, path);
+  for (const row of others) {
+    if (row.type !== 'directory' && replaces(manifest, row.package)) {
+      const set = work.taken.get(row.package);
+      if (set === undefined) work.taken.set(row.package, new Set([path]));
+      else set.add(path);
+    } else work.conflicts.push(`${path} of ${manifest.name} belongs to ${row.package}, which is installed`);
+  }
+  const rows = [...(work.places.old.get(path) ?? []), ...others];
+  const isConfig =
+    entry.type === 'file' && (entry.config === true || rows.some((row) => row.config === true));
+  if (isConfig && kind === 'file') {
+    planConfig(work, placed, rows.find((row) => row.sha256 !== undefined)?.sha256);
+    return;
+  }
+  if (kind !== undefined && rows.length === 0 && !mayOverwrite(work, path)) {
+    work.conflicts.push(`${path} of ${manifest.name} exists already, and no package owns it`);
+    return;
+  }
+  stage(work, placed, path);
+  if (isConfig) work.digests.set(path, entry.sha256);
+}
+
+const mayOverwrite = ({ request }: Work, path: string): boolean =>
+  (request.overwrite ?? []).some((glob) => matchesGlob(path, glob));
+
+function planConfig(work: Work, placed: Placed, old: string | undefined): void {
+  const { entry, path } = placed;
+  if (entry.type !== 'file') return;
+  const onDisk = work.request.disk.sha256(path) ?? 'unreadable';
+  switch (decideConfig({ old, disk: onDisk, new: entry.sha256 })) {
+    case 'keep':
+      return;
+    case 'replace':
+      stage(work, placed, path);
+      work.digests.set(path, entry.sha256);
+      return;
+    case 'beside':
+      stage(work, placed, `${path}.icepkg-new`);
+      work.digests.set(`${path}.icepkg-new`, entry.sha256);
+      work.notices.push(`kept ${path}, which was changed; the new one is ${path}.icepkg-new`);
+  }
+}
+
+/** The first path at or below a directory that must stay; only then it cannot give way. */
+function keptBelow(work: Work, directory: string): string | undefined {
+  const queue = [directory];
+  for (let path = queue.pop(); path !== undefined; path = queue.pop()) {
+    if (!leaves(work, path)) return path;
+    if (work.request.disk.kind(path) !== 'directory') continue;
+    for (const name of work.request.disk.names(path)) queue.push(`${path}/${name}`);
+  }
+  return undefined;
+}
+
+function stage(work: Work, { manifest, entry }: Placed, path: string): void {
+  work.write.push({ package: manifest.name, entry, path, ...ownerOf(work, entry) });
+}
+
+function ownerOf({ request }: Work, entry: FileEntry): { readonly uid: number; readonly gid: number } {
+  if (entry.type === 'hardlink') return { uid: 0, gid: 0 };
+  const { accounts } = request;
+  const user = 'user' in entry && entry.user !== undefined ? accounts?.uid(entry.user) : undefined;
+  const group = 'group' in entry && entry.group !== undefined ? accounts?.gid(entry.group) : undefined;
+  return { uid: user ?? entry.uid ?? 0, gid: group ?? entry.gid ?? 0 };
+}
+
+/** Says of a hardlink where the file is that it names. */
+function linked(work: Work, staged: StagedEntry, written: ReadonlySet<string>): StagedEntry {
+  if (staged.entry.type !== 'hardlink') return staged;
+  const path = work.places.resolver.parent(staged.entry.target);
+  return { ...staged, link: { path, staged: written.has(path) } };
+}
+
+function planRemovals(work: Work): Journal['remove'] {
+  const remove: { path: string; directory: boolean }[] = [];
+  for (const [path, rows] of work.places.old) {
+    if (work.places.placed.has(path) || outsiders(work, path).length > 0) continue;
+    const directory = rows.every((row) => row.type === 'directory');
+    const config = rows.find((row) => row.config === true);
+    if (config !== undefined && work.request.disk.kind(path) === 'file') {
+      const digest = work.request.disk.sha256(path);
+      if (digest !== config.sha256) {
+        const to = `${path}.icepkg-save`;
+        work.save.push({ from: path, to });
+        work.digests.set(to, digest);
+        work.notices.push(`${path} was changed and is kept as ${to}`);
+      }
+    }
+    remove.push({ path, directory });
+  }
+  return remove.sort((a, b) => comparePaths(b.path, a.path));
+}
+
+function ownedRows(work: Work): FilePlan['owned'] {
+  const owned = new Map<string, Map<string, OwnedFile>>();
+  for (const { name, manifest } of work.request.packages)
+    if (manifest !== undefined) owned.set(name, new Map());
+  for (const placed of [...work.places.placed.values(), ...work.places.shared]) {
+    const rows = owned.get(placed.manifest.name);
+    if (rows !== undefined && !rows.has(placed.path))
+      rows.set(placed.path, rowOf(placed, ownerOf(work, placed.entry)));
+  }
+  for (const [name, paths] of work.taken) {
+    const rows = work.request.store.filesOf(name).filter(({ path }) => !paths.has(path));
+    owned.set(name, new Map(rows.map((row) => [row.path, row])));
+  }
+  return new Map([...owned].map(([name, rows]) => [name, [...rows.values()]]));
 }
