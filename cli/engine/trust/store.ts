@@ -29,7 +29,7 @@ export function openTrustStore(directory: string): TrustStore {
     write: (role, bytes) => replaceFile(roleFile(role), bytes),
     remove: (role) => removeFile(roleFile(role)),
     clockFloor: () => {
-      const time = Date.parse(text(readIfAny(clock)));
+      const time = Date.parse(text(readIfAny(clock)).trim());
       return new Date(Number.isNaN(time) ? 0 : time);
     },
     raiseClockFloor: (time) => replaceFile(clock, Buffer.from(`${time.toISOString()}\n`)),
