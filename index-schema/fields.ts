@@ -39,7 +39,10 @@ export const Sha256Schema = v.pipe(
 );
 export const PathSchema = v.pipe(
   v.string('expected a string'),
-  v.check(isSafePath, 'expected a relative path without . or .. components, empty components or control characters'),
+  v.check(
+    isSafePath,
+    'expected a relative path without . or .. components, empty components or control characters',
+  ),
 );
 export const SymlinkTargetSchema = v.pipe(
   v.string('expected a string'),

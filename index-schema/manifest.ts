@@ -50,7 +50,11 @@ const RegularFileSchema = v.strictObject({
   config: v.optional(v.literal(true)),
   xattrs: v.optional(Xattrs),
 });
-const DirectorySchema = v.strictObject({ type: v.literal('directory'), ...owned, xattrs: v.optional(Xattrs) });
+const DirectorySchema = v.strictObject({
+  type: v.literal('directory'),
+  ...owned,
+  xattrs: v.optional(Xattrs),
+});
 const SymlinkSchema = v.strictObject({
   type: v.literal('symlink'),
   path: PathSchema,

@@ -95,7 +95,8 @@ export function satisfies(version: Version, range: VersionRange): boolean {
 
 function matches(version: Version, c: Comparator): boolean {
   if (c.semver === undefined) return true;
-  const order = version.semver.compare(c.semver) || (c.release === undefined ? 0 : version.release - c.release);
+  const order =
+    version.semver.compare(c.semver) || (c.release === undefined ? 0 : version.release - c.release);
   switch (c.operator) {
     case '':
       return order === 0;

@@ -14,20 +14,26 @@ const within = (text: string, range: string): boolean => {
 };
 
 describe('versions', () => {
-  it.each(['1.36.1', '1.36-r0', '1.2.3-r01', '1.2.3-r-1', 'v1.2.3-r0', '01.2.3-r0', '', '1.2.3 -r0', '1.2.3-r0\n'])(
-    'refuses %j',
-    (text) => expect(parseVersion(text)).toBeUndefined(),
-  );
+  it.each([
+    '1.36.1',
+    '1.36-r0',
+    '1.2.3-r01',
+    '1.2.3-r-1',
+    'v1.2.3-r0',
+    '01.2.3-r0',
+    '',
+    '1.2.3 -r0',
+    '1.2.3-r0\n',
+  ])('refuses %j', (text) => expect(parseVersion(text)).toBeUndefined());
 
   it('orders semantic versions first, then releases', () => {
     const texts = ['1.10.0-r0', '1.2.0-r10', '1.2.0-r2', '1.2.0-rc.1-r9', '1.2.0+b.2-r0'];
-    expect(texts.map(version).sort(compareVersions).map((v) => v.text)).toEqual([
-      '1.2.0-rc.1-r9',
-      '1.2.0-r2',
-      '1.2.0-r10',
-      '1.2.0+b.2-r0',
-      '1.10.0-r0',
-    ]);
+    expect(
+      texts
+        .map(version)
+        .sort(compareVersions)
+        .map((v) => v.text),
+    ).toEqual(['1.2.0-rc.1-r9', '1.2.0-r2', '1.2.0-r10', '1.2.0+b.2-r0', '1.10.0-r0']);
   });
 });
 
