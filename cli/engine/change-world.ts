@@ -1,7 +1,26 @@
 /** The package manager in one function. */
+import { isDeepStrictEqual } from 'node:util';
 import { IcepkgError } from '#schema/error';
+import { checkSpace } from './check-space.ts';
+import { fetchPackages } from './client/fetch-packages.ts';
+import { loadIndexes } from './client/load-indexes.ts';
+import { commit, discard, writeError } from './commit.ts';
 import type { EngineContext } from './context.ts';
-import type { Plan, World } from './model.ts';
+import type { FilePlan } from './file-plan/operations.ts';
+import { planFiles } from './file-plan/plan-files.ts';
+import { localCandidates } from './local-files.ts';
+import type { Candidate, FetchedPackage, Plan, World } from './model.ts';
+import { makePlan } from './plan.ts';
+import { openForWriting } from './recover.ts';
+import { openDiskView } from './root-fs/disk-view.ts';
+import { solve, type Selected } from './solver/solve.ts';
+import { stageFiles } from './stage/stage-files.ts';
+import { nextTransaction } from './store/reader.ts';
+import { openStore, type Store } from './store/store.ts';
+import { findAreas } from './transaction/areas.ts';
+import { operatorName } from './transaction/operator.ts';
+import { packageStates } from './transaction/package-states.ts';
+import { recordedChanges } from './transaction/recorded.ts';
 
 export interface ChangeRequest {
   /** For the history, e.g. `install zlib`. */
@@ -41,6 +60,123 @@ export interface ChangeOutcome {
  * @throws IcepkgError and leaves the root as it was
  */
 export async function changeWorld(context: EngineContext, request: ChangeRequest): Promise<ChangeOutcome> {
-  await Promise.resolve();
-  throw new IcepkgError('usage', `cannot ${request.description} below ${context.root} yet`);
+  const store = request.dryRun ? openStore(context.root, { mode: 'read' }) : openForWriting(context);
+  try {
+    const world = request.edit(store.world());
+    const candidates = await loadCandidates(context, request);
+    const selection = solveWorld(context, store, { request, world, candidates });
+    const plan = planChanges(context, store, { request, world, selection });
+    const nothing = plan.changes.length === 0 && isDeepStrictEqual(plan.worldBefore, plan.worldAfter);
+    if (nothing || request.dryRun || !(await request.confirm(plan))) {
+      return { plan, transaction: undefined, notices: [] };
+    }
+    const fetched = await fetchPackages(
+      context,
+      plan.changes.filter(({ to }) => to !== undefined),
+    );
+    const requested = new Set(
+      selection.filter((one) => one.requested).map((one) => one.candidate.record.name),
+    );
+    return await carryOut(context, store, { description: request.description, plan, fetched, requested });
+  } finally {
+    store.close();
+  }
+}
+
+async function loadCandidates(context: EngineContext, request: ChangeRequest): Promise<readonly Candidate[]> {
+  const local = await localCandidates(context, request.files ?? [], request.allowUntrusted ?? false);
+  return [...local, ...(await loadIndexes(context, { refresh: request.refresh ?? 'auto' }))];
+}
+
+interface Wanted {
+  readonly request: ChangeRequest;
+  readonly world: World;
+}
+
+function solveWorld(
+  context: EngineContext,
+  store: Store,
+  { request, world, candidates }: Wanted & { readonly candidates: readonly Candidate[] },
+): readonly Selected[] {
+  const outcome = solve({
+    arch: context.arch,
+    world,
+    candidates,
+    installed: store.installedPackages(),
+    upgrade: request.upgrade,
+    preferAvailable: request.preferAvailable ?? false,
+    keepOrphans: request.keepOrphans ?? !context.config.autoremove,
+    recommends: request.recommends ?? context.config.recommends,
+  });
+  if (outcome.solved) return outcome.selection;
+  throw new IcepkgError('unsolvable', outcome.explanation.join('\n'), {
+    hint: 'Change the request, or see what is offered: icepkg search NAME',
+    data: { explanation: outcome.explanation },
+  });
+}
+
+function planChanges(
+  context: EngineContext,
+  store: Store,
+  { request, world, selection }: Wanted & { readonly selection: readonly Selected[] },
+): Plan {
+  return makePlan({
+    arch: context.arch,
+    installed: store.installedPackages(),
+    selection,
+    worldBefore: store.world(),
+    worldAfter: world,
+    reinstall: new Set(request.reinstall),
+  });
+}
+
+interface Work {
+  readonly description: string;
+  readonly plan: Plan;
+  readonly fetched: readonly FetchedPackage[];
+  readonly requested: ReadonlySet<string>;
+}
+
+/** Check, stage, commit, record: all that touches the disk. */
+async function carryOut(context: EngineContext, store: Store, work: Work): Promise<ChangeOutcome> {
+  const { root } = context;
+  const { plan, fetched } = work;
+  const areas = findAreas(root);
+  const number = nextTransaction(store.database);
+  const files = planAllFiles(root, store, work);
+  checkSpace(root, areas, files.write);
+  try {
+    const { onProgress, signal } = context;
+    const staged = await stageFiles({ root, areas, plan: files, packages: fetched, onProgress, signal });
+    const { owned } = files;
+    const { deviations } = staged;
+    commit(context, store, {
+      number,
+      time: context.now().toISOString(),
+      description: work.description,
+      user: operatorName(),
+      worldBefore: plan.worldBefore,
+      worldAfter: plan.worldAfter,
+      changes: recordedChanges(plan.changes),
+      ...packageStates(store, { number, plan, fetched, owned, deviations, requested: work.requested }),
+      areas,
+      files: files.changes,
+    });
+    return { plan, transaction: number, notices: [...files.notices, ...staged.notices] };
+  } catch (error) {
+    if (store.pending() === undefined) discard(root, areas, nextTransaction(store.database));
+    throw writeError(root, error);
+  }
+}
+
+/** Every path of every package that changes; conflicts end it here, before anything is written. */
+function planAllFiles(root: string, store: Store, { plan, fetched }: Work): FilePlan {
+  const manifests = new Map(fetched.map(({ change, manifest }) => [change.name, manifest]));
+  const packages = plan.changes.map(({ name }) => ({ name, manifest: manifests.get(name) }));
+  const disk = openDiskView(root);
+  try {
+    return planFiles({ packages, store, disk });
+  } finally {
+    disk.close();
+  }
 }
