@@ -22,13 +22,16 @@ export function readToml<const S extends v.GenericSchema>(
     const reason = cause.message.split('\n')[0]?.replace(/^Invalid TOML document: /, '') ?? 'not valid TOML';
     throw invalid(`${shown}:${cause.line}: ${reason}`, cause);
   }
-  const result = v.safeParse(schema, value, { abortEarly: true });
+  const result = v.safeParse(schema, value);
   if (result.success) return result.output;
-  const issue = result.issues[0];
+  // A misspelt key is also a missing one: naming the misspelling helps more.
+  const isUnknown = (issue: v.BaseIssue<unknown>): boolean =>
+    issue.type === 'strict_object' && issue.expected === 'never';
+  const issue = result.issues.find(isUnknown) ?? result.issues[0];
   const path = (issue.path ?? []).map((item) => item.key as string | number);
   const line = lineOf(text, path);
   const key = path.findLast((part) => typeof part === 'string');
-  if (issue.type === 'strict_object' && issue.expected === 'never') {
+  if (isUnknown(issue)) {
     const known = knownKeys(schema, path.slice(0, -1));
     throw invalid(`${shown}:${line}: unknown key ${JSON.stringify(key)}${nearest(String(key), known)}`);
   }
