@@ -4,11 +4,11 @@ import { IcepkgError } from '#schema/error';
 import { checkSpace } from './check-space.ts';
 import { fetchPackages } from './client/fetch-packages.ts';
 import { loadIndexes } from './client/load-indexes.ts';
+import { localCandidate } from './client/local-package.ts';
 import { commit, discard, writeError } from './commit.ts';
 import type { EngineContext } from './context.ts';
 import type { FilePlan } from './file-plan/operations.ts';
 import { planFiles } from './file-plan/plan-files.ts';
-import { localCandidates } from './local-files.ts';
 import type { Candidate, FetchedPackage, Plan, World } from './model.ts';
 import { makePlan } from './plan.ts';
 import { openForWriting } from './recover.ts';
@@ -73,6 +73,7 @@ export async function changeWorld(context: EngineContext, request: ChangeRequest
     const fetched = await fetchPackages(
       context,
       plan.changes.filter(({ to }) => to !== undefined),
+      { allowUntrusted: request.allowUntrusted ?? false },
     );
     const requested = new Set(
       selection.filter((one) => one.requested).map((one) => one.candidate.record.name),
@@ -84,7 +85,8 @@ export async function changeWorld(context: EngineContext, request: ChangeRequest
 }
 
 async function loadCandidates(context: EngineContext, request: ChangeRequest): Promise<readonly Candidate[]> {
-  const local = await localCandidates(context, request.files ?? [], request.allowUntrusted ?? false);
+  const untrusted = request.allowUntrusted ?? false;
+  const local = (request.files ?? []).map((file) => localCandidate(context.root, file, untrusted));
   return [...local, ...(await loadIndexes(context, { refresh: request.refresh ?? 'auto' }))];
 }
 

@@ -125,7 +125,7 @@ function stateOf(name: string, number: number, tree: Tree): PackageState {
       uid: 0,
       gid: 0,
       size: typeof content === 'string' ? content.length : 0,
-      ...(typeof content === 'string' ? { sha256: digest(content) } : {}),
+      sha256: typeof content === 'string' ? digest(content) : digest(''),
     })),
   };
 }

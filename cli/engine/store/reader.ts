@@ -27,7 +27,7 @@ export function createReader(database: Sqlite): StoreReader {
   const all = <Row>(sql: string, ...parameters: readonly unknown[]): Row[] =>
     database.prepare<unknown[], Row>(sql).all(...parameters);
   const one = <Row>(sql: string, ...parameters: readonly unknown[]): Row | undefined =>
-    database.prepare<unknown[], Row>(sql).get(...parameters);
+    all<Row>(sql, ...parameters)[0];
   return {
     arch: () => {
       const row = one<{ arch: MachineArch }>('SELECT arch FROM root');
@@ -164,5 +164,12 @@ export function undoRows(database: Sqlite, number: number): readonly UndoRow[] {
       'SELECT path, prior, mode, uid, gid, written FROM undo WHERE number = ? ORDER BY path',
     )
     .all(number)
-    .map((row) => ({ ...row, written: row.written ?? undefined }));
+    .map(({ path, prior, mode, uid, gid, written }) => ({
+      path,
+      prior,
+      mode,
+      uid,
+      gid,
+      written: written ?? undefined,
+    }));
 }

@@ -62,6 +62,6 @@ function keptStates(store: Store, request: StatesRequest): ReadonlyMap<string, P
 function filesOf(request: StatesRequest, name: string): readonly OwnedFile[] {
   return (request.owned.get(name) ?? []).map((file) => {
     const deviation = request.deviations.get(file.path);
-    return deviation === undefined ? file : { ...file, deviation };
+    return deviation === undefined ? file : Object.assign({}, file, { deviation });
   });
 }
