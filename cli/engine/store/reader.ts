@@ -26,21 +26,20 @@ const PACKAGE = 'SELECT name, record, repository, number, requested FROM package
 export function createReader(database: Sqlite): StoreReader {
   const all = <Row>(sql: string, ...parameters: readonly unknown[]): Row[] =>
     database.prepare<unknown[], Row>(sql).all(...parameters);
-  const one = <Row>(sql: string, ...parameters: readonly unknown[]): Row | undefined =>
-    all<Row>(sql, ...parameters)[0];
   return {
     arch: () => {
-      const row = one<{ arch: MachineArch }>('SELECT arch FROM root');
+      const row = all<{ arch: MachineArch }>('SELECT arch FROM root')[0];
       if (row === undefined) throw new IcepkgError('store-corrupt', `${database.name} names no architecture`);
       return row.arch;
     },
     world: () => readWorld(database),
     installedPackages: () => all<PackageRow>(`${PACKAGE} ORDER BY name`).map(installedFromRow),
     installedPackage: (name) => {
-      const row = one<PackageRow>(`${PACKAGE} WHERE name = ?`, name);
+      const row = all<PackageRow>(`${PACKAGE} WHERE name = ?`, name)[0];
       return row === undefined ? undefined : installedFromRow(row);
     },
-    headerOf: (name) => one<{ header: Buffer }>('SELECT header FROM packages WHERE name = ?', name)?.header,
+    headerOf: (name) =>
+      all<{ header: Buffer }>('SELECT header FROM packages WHERE name = ?', name)[0]?.header,
     filesOf: (name) =>
       all<FileRow>('SELECT * FROM files WHERE package = ? ORDER BY path', name).map(ownedFromRow),
     allFiles: () => all<FileRow>('SELECT * FROM files ORDER BY path, package').map(ownedFromRow),
@@ -49,11 +48,11 @@ export function createReader(database: Sqlite): StoreReader {
     history: () =>
       all<HistoryRow>('SELECT * FROM history ORDER BY number DESC').map((row) => summary(database, row)),
     transaction: (number) => {
-      const row = one<HistoryRow>('SELECT * FROM history WHERE number = ?', number);
+      const row = all<HistoryRow>('SELECT * FROM history WHERE number = ?', number)[0];
       return row === undefined ? undefined : detail(database, row);
     },
     pending: () => {
-      const row = one<{ body: string }>('SELECT body FROM journal');
+      const row = all<{ body: string }>('SELECT body FROM journal')[0];
       return row === undefined ? undefined : (JSON.parse(row.body) as Journal);
     },
   };
