@@ -35,9 +35,9 @@ export function verifyTufKey(key: TufKey, bytes: Uint8Array, { sig }: MetadataSi
       case 'ed25519':
         return key.keytype === 'ed25519' && crypto.verify(null, bytes, ed25519Key(key), signature);
       case 'ecdsa-sha2-nistp256':
-        return ecdsa(key, 'sha256', 'prime256v1') && crypto.verify('sha256', bytes, pemKey(key), signature);
+        return ecdsa(key, 'prime256v1') && crypto.verify('sha256', bytes, pemKey(key), signature);
       case 'ecdsa-sha2-nistp384':
-        return ecdsa(key, 'sha384', 'secp384r1') && crypto.verify('sha384', bytes, pemKey(key), signature);
+        return ecdsa(key, 'secp384r1') && crypto.verify('sha384', bytes, pemKey(key), signature);
       case 'rsassa-pss-sha256':
         return rsaPss(key, bytes, signature);
       default:
@@ -57,7 +57,7 @@ function ed25519Key(key: TufKey): crypto.KeyObject {
 
 const pemKey = (key: TufKey): crypto.KeyObject => crypto.createPublicKey(key.keyval.public);
 
-function ecdsa(key: TufKey, _digest: string, curve: string): boolean {
+function ecdsa(key: TufKey, curve: string): boolean {
   const details = pemKey(key);
   const named = key.keytype === 'ecdsa' || key.keytype === key.scheme;
   return named && details.asymmetricKeyType === 'ec' && details.asymmetricKeyDetails?.namedCurve === curve;

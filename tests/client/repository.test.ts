@@ -38,7 +38,11 @@ beforeEach(async () => {
   root = join(base, 'root');
   mkdirSync(join(root, 'etc/icepkg'), { recursive: true });
   const record = {
-    ...{ name: 'hello', version: '1.0.0-r0', arch: 'x86_64', installedSize: 0, fileCount: 0 },
+    name: 'hello',
+    version: '1.0.0-r0',
+    arch: 'x86_64',
+    installedSize: 0,
+    fileCount: 0,
     manifest: { size: 1, sha256: '0'.repeat(64) },
     package: { path: 'packages/hello.icepkg', size: PACKAGE.length, sha256: digest(PACKAGE), headerSize: 1 },
   };
@@ -85,8 +89,13 @@ function attach(mirror: string): EngineContext {
   const trustedRoot = join(repository, 'channels/stable/metadata/root.json');
   attachRepository(root, { name: 'main', mirrors: [mirror], trustedRoot });
   return {
-    ...{ root, arch: 'x86_64', config: loadConfig(root), offline: false, sync: false },
-    ...{ now: () => new Date(), onProgress: () => undefined },
+    root,
+    arch: 'x86_64',
+    config: loadConfig(root),
+    offline: false,
+    sync: false,
+    now: () => new Date(),
+    onProgress: () => undefined,
   };
 }
 

@@ -36,7 +36,7 @@ export function httpTransport(base: string, limits: Limits): Transport {
 /** Loaded with the first request, so that nobody else pays for it. */
 async function loadClient(protocol: string): Promise<Client> {
   const { request, Agent } = protocol === 'https:' ? await import('node:https') : await import('node:http');
-  return { request: request as typeof http.request, agent: new Agent({ keepAlive: true, maxSockets: 8 }) };
+  return { request, agent: new Agent({ keepAlive: true, maxSockets: 8 }) };
 }
 
 interface Means {
@@ -190,8 +190,7 @@ const sizeOf = (text: string | undefined): number | undefined =>
 const strongTag = (etag: string | undefined): string | undefined =>
   etag !== undefined && etag.startsWith('"') && etag.length < 256 ? etag : undefined;
 
-const printable = (text: string): string =>
-  [...text.slice(0, 200)].map((character) => (UNPRINTABLE.test(character) ? '?' : character)).join('');
+const printable = (text: string): string => text.slice(0, 200).replaceAll(new RegExp(UNPRINTABLE, 'gu'), '?');
 
 const shown = (url: URL): string => withoutSecrets(url.href);
 

@@ -66,23 +66,28 @@ export interface UpdaterOptions {
  */
 export async function refreshTrust(options: UpdaterOptions): Promise<TrustedRepository> {
   const session = openSession(options);
+  const trusted = await runWorkflow(session);
+  options.store.raiseClockFloor(session.now);
+  return trusted;
+}
+
+async function runWorkflow(session: Session): Promise<TrustedRepository> {
   const root = await updateRoot(session);
   const timestamp = await updateTimestamp(session, root);
   const snapshot = await updateSnapshot(session, root.signed, timestamp);
   const top: Delegator = { keys: root.signed.keys, role: root.signed.roles.targets };
   const targets = await updateTargets(session, { root: root.signed, snapshot }, top, 'targets');
-  options.store.raiseClockFloor(session.now);
   return { root: root.signed, snapshot, targets: targets.signed };
 }
 
-/** The trusted metadata as last refreshed, checked again as if fetched now, without any fetching. */
+/** The trusted metadata as last refreshed, checked again as if fetched now; nothing is fetched or written. */
 export async function loadTrust(options: Omit<UpdaterOptions, 'fetcher'>): Promise<TrustedRepository> {
   const { store } = options;
   const fetch = (name: string): Promise<Uint8Array | undefined> => {
     if (/^\d+\.root\.json$/.test(name)) return Promise.resolve(undefined);
     return Promise.resolve(store.read(decodeURIComponent(name.replace(/^\d+\./, '').replace(/\.json$/, ''))));
   };
-  return refreshTrust({ ...options, fetcher: { base: 'the local trust store', fetch } });
+  return runWorkflow(openSession({ ...options, fetcher: { base: 'the local trust store', fetch } }));
 }
 
 function openSession(options: UpdaterOptions): Session {
