@@ -90,9 +90,10 @@ function resolverFor(
   let symlinks = new Map<string, string>();
   // A new symlink may lie behind another new symlink, so their places are worked out twice.
   for (let round = 0; round < 2; round++) {
-    const { parent } = openResolver(futureDisk(request.disk, symlinks, leaving));
+    const resolver = openResolver(futureDisk(request.disk, symlinks, leaving));
     const next = new Map<string, string>();
-    for (const { entry } of all) if (entry.type === 'symlink') next.set(parent(entry.path), entry.target);
+    for (const { entry } of all)
+      if (entry.type === 'symlink') next.set(resolver.parent(entry.path), entry.target);
     symlinks = next;
   }
   // A file gives way to a directory of the new packages, a symlink only where its own package drops it.

@@ -74,8 +74,8 @@ function openStages(work: Work): void {
   for (const area of used.values()) {
     const tree = work.directories.reach(`${area.stage}/x`, 0o700);
     const parent = work.directories.at(area.stage) ?? tree;
-    const private_ = parent.slice(0, parent.lastIndexOf('/'));
-    const stats = fs.statSync(private_);
+    const above = parent.slice(0, parent.lastIndexOf('/'));
+    const stats = fs.statSync(above);
     if (stats.uid !== process.geteuid?.() || (stats.mode & 0o022) !== 0) {
       throw new IcepkgError('path-unsafe', `${area.stage} lies in a directory that others may write to`, {
         hint: 'Delete that directory and try again',
