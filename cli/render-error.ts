@@ -18,7 +18,10 @@ export function asUserError(error: unknown, command: string): unknown {
     const lines = error.message
       .split('\n')
       .map((text) => text.trim())
-      .filter((text) => text !== '' && text !== 'See more help with --help');
+      .filter(
+        (text) =>
+          text !== '' && !/^(?:See more help with --help|The following errors? occurred:)$/.test(text),
+      );
     const message = lines.join('; ');
     return new IcepkgError('usage', message.charAt(0).toLowerCase() + message.slice(1), {
       hint: `See: icepkg ${command} --help`,
