@@ -1,0 +1,99 @@
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import type { PackageRecord } from '#schema/index-shard';
+import { solve } from '#engine/solver/solve';
+import { pkg } from './support.ts';
+
+const NAMES = ['a', 'b', 'c', 'd'];
+const RANGES = ['', '@=1.0.0', '@=2.0.0', '@>=2'];
+const requirement = fc
+  .tuple(fc.constantFrom(...NAMES), fc.constantFrom(...RANGES))
+  .map(([name, range]) => ({ name, range, text: name + range }));
+const dependency = fc.oneof(
+  requirement.map((one) => ({ conflict: false, anyOf: [one] })),
+  fc.tuple(requirement, requirement).map((anyOf) => ({ conflict: false, anyOf })),
+  requirement.map((one) => ({ conflict: true, anyOf: [one] })),
+);
+type Dependency = typeof dependency extends fc.Arbitrary<infer T> ? T : never;
+const textOf = ({ conflict, anyOf }: Dependency): string =>
+  (conflict ? '!' : '') + anyOf.map(({ text }) => text).join(' | ');
+const universe = fc.array(
+  fc.tuple(fc.constantFrom(...NAMES), fc.constantFrom(1, 2, 3), fc.array(dependency, { maxLength: 2 })),
+  {
+    maxLength: 9,
+  },
+);
+
+interface Package {
+  readonly name: string;
+  readonly major: number;
+  readonly depends: readonly Dependency[];
+  readonly record: PackageRecord;
+}
+const matches = (one: Package, { name, range }: { name: string; range: string }): boolean =>
+  one.name === name &&
+  (range === '' ||
+    (range === '@=1.0.0' && one.major === 1) ||
+    (range === '@=2.0.0' && one.major === 2) ||
+    (range === '@>=2' && one.major >= 2));
+
+function valid(chosen: readonly Package[], world: readonly Dependency[]): boolean {
+  if (new Set(chosen.map(({ name }) => name)).size !== chosen.length) return false;
+  const holds = (one: Dependency, self?: Package): boolean => {
+    const met = chosen.some(
+      (other) => (!one.conflict || other !== self) && one.anyOf.some((need) => matches(other, need)),
+    );
+    return one.conflict ? !met : met;
+  };
+  return (
+    world.every((one) => holds(one)) && chosen.every((one) => one.depends.every((need) => holds(need, one)))
+  );
+}
+
+/** Tries every set of packages. */
+function possible(packages: readonly Package[], world: readonly Dependency[]): boolean {
+  for (let bits = 0; bits < 1 << packages.length; bits++) {
+    if (
+      valid(
+        packages.filter((_, index) => (bits >> index) & 1),
+        world,
+      )
+    )
+      return true;
+  }
+  return false;
+}
+
+it('finds an answer exactly when there is one, and the answer holds', () => {
+  fc.assert(
+    fc.property(universe, fc.array(dependency, { minLength: 1, maxLength: 3 }), (drawn, world) => {
+      const packages = [...new Map(drawn.map((one) => [`${one[0]}-${one[1]}`, one])).values()].map(
+        ([name, major, depends]): Package => ({
+          name,
+          major,
+          depends,
+          record: pkg(`${name}-${major}.0.0-r0`, { depends: depends.map(textOf) }),
+        }),
+      );
+      const result = solve({
+        arch: 'x86_64',
+        world: { depends: world.map(textOf), holds: [], pins: {} },
+        candidates: packages.map(({ record }) => ({
+          record,
+          source: { kind: 'repository', repository: 'main' },
+        })),
+        installed: [],
+        upgrade: 'none',
+        keepOrphans: false,
+        recommends: true,
+      });
+      expect(result.solved).toBe(possible(packages, world));
+      if (!result.solved) return;
+      const chosen = packages.filter(({ record }) =>
+        result.selection.some(({ candidate }) => candidate.record === record),
+      );
+      expect(valid(chosen, world)).toBe(true);
+    }),
+    { numRuns: 2000 },
+  );
+});
