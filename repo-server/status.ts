@@ -1,0 +1,60 @@
+/** What a repository holds and until when it is good. */
+import type { RoleName } from './config.ts';
+import { readRepositoryConfig, ROLES } from './config.ts';
+import { channelsOf } from './layout.ts';
+import { readChannel } from './metadata.ts';
+import { readPool, recordsIn } from './pool.ts';
+
+export interface RoleStatus {
+  readonly role: RoleName;
+  readonly version: number;
+  readonly expires: string;
+  readonly expired: boolean;
+  readonly threshold: number;
+  readonly keyids: readonly string[];
+}
+
+export interface ChannelStatus {
+  readonly channel: string;
+  /** Packages that the pool has for it, published or not. */
+  readonly packages: readonly {
+    readonly name: string;
+    readonly version: string;
+    readonly arch: string;
+    readonly size: number;
+  }[];
+  /** Roles that were published. */
+  readonly roles: readonly RoleStatus[];
+}
+
+export interface RepositoryStatus {
+  readonly repository: string;
+  readonly name: string;
+  readonly channels: readonly ChannelStatus[];
+}
+
+export function repositoryStatus(repository: string, now: Date = new Date()): RepositoryStatus {
+  const { name } = readRepositoryConfig(repository);
+  const pool = readPool(repository);
+  const channels = channelsOf(repository).map((channel): ChannelStatus => {
+    const metadata = readChannel(repository, channel);
+    const root = metadata.root.signed;
+    return {
+      channel,
+      packages: recordsIn(pool, channel).map((record) => ({
+        name: record.name,
+        version: record.version,
+        arch: record.arch,
+        size: record.package.size,
+      })),
+      roles: ROLES.flatMap((role): RoleStatus[] => {
+        const signed = metadata[role]?.signed;
+        if (signed === undefined) return [];
+        const { keyids, threshold } = root.roles[role];
+        const { version, expires } = signed;
+        return [{ role, version, expires, expired: Date.parse(expires) <= now.getTime(), threshold, keyids }];
+      }),
+    };
+  });
+  return { repository, name, channels };
+}
