@@ -1,0 +1,124 @@
+/** Answers one request: which file, whether at all, whole or in part. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { pipeline } from 'node:stream/promises';
+import { isErrno } from '#schema/error';
+import { ifRangeHolds, isNotModified, parseRange, type Validators } from './http-conditions.ts';
+import type { IndexPage } from './http-page.ts';
+import { openServed, type ServedFile } from './http-path.ts';
+
+export interface Exchange {
+  /** Real path of the repository. */
+  readonly root: string;
+  readonly page: IndexPage;
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+}
+
+/** What a connection that ends early is reported as. */
+const GONE = ['ERR_STREAM_PREMATURE_CLOSE', 'ERR_STREAM_DESTROYED', 'EPIPE', 'ECONNRESET'] as const;
+const SAFE_HEADERS = { 'X-Content-Type-Options': 'nosniff' } as const;
+
+export async function answer({ root, page, request, response }: Exchange): Promise<void> {
+  if (request.method !== 'GET' && request.method !== 'HEAD') {
+    refuse(response, 405, { Allow: 'GET, HEAD', Connection: 'close' });
+    return;
+  }
+  const path = (request.url ?? '/').split('?', 1)[0] ?? '/';
+  if (path === '/health') {
+    const { status, body } = page.health();
+    sendText(request, response, { status, type: 'application/json', body });
+    return;
+  }
+  if (path === '/' || path === '/index.html') {
+    sendText(request, response, { status: 200, type: 'text/html; charset=utf-8', body: page.render() });
+    return;
+  }
+  const served = await openServed(root, path);
+  if (typeof served === 'number') {
+    refuse(response, served);
+    return;
+  }
+  try {
+    await sendFile(request, response, served);
+  } finally {
+    await served.handle.close().catch((error: unknown) => {
+      // The stream that read the file may have closed it.
+      if (!isErrno(error, 'EBADF')) throw error;
+    });
+  }
+}
+
+async function sendFile(request: IncomingMessage, response: ServerResponse, file: ServedFile): Promise<void> {
+  const validators = validatorsOf(file);
+  const headers = {
+    ...SAFE_HEADERS,
+    'Accept-Ranges': 'bytes',
+    'Cache-Control': file.immutable ? 'public, max-age=31536000, immutable' : 'no-cache',
+    ETag: validators.etag,
+    'Last-Modified': validators.lastModified.toUTCString(),
+  };
+  if (isNotModified(request.headers, validators)) {
+    response.writeHead(304, headers).end();
+    return;
+  }
+  const asked = ifRangeHolds(request.headers, validators) ? request.headers.range : undefined;
+  const range = parseRange(asked, file.size);
+  if (range === 'unsatisfiable') {
+    refuse(response, 416, { ...headers, 'Content-Range': `bytes */${file.size}` });
+    return;
+  }
+  const start = range?.start ?? 0;
+  const length = range === undefined ? file.size : range.end - range.start + 1;
+  response.writeHead(range === undefined ? 200 : 206, {
+    ...headers,
+    'Content-Type': file.type,
+    'Content-Length': length,
+    ...(range === undefined ? {} : { 'Content-Range': `bytes ${range.start}-${range.end}/${file.size}` }),
+  });
+  if (request.method === 'HEAD' || length === 0) {
+    response.end();
+    return;
+  }
+  // Never more than was announced, also where the file grows meanwhile.
+  const body = file.handle.createReadStream({
+    start,
+    end: start + length - 1,
+    highWaterMark: 256 * 1024,
+    autoClose: false,
+  });
+  try {
+    await pipeline(body, response);
+  } catch (error) {
+    // Only hanging up tells the other side that this was not all.
+    response.destroy();
+    if (!isErrno(error, ...GONE)) throw error;
+  }
+}
+
+/** Strong: a file is replaced by rename, so another content is another inode or another time. */
+function validatorsOf({ ino, size, mtimeNs }: ServedFile): Validators {
+  const etag = `"${ino.toString(36)}-${size.toString(36)}-${mtimeNs.toString(36)}"`;
+  return { etag, lastModified: new Date(Math.floor(Number(mtimeNs / 1_000_000_000n)) * 1000) };
+}
+
+function sendText(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { status, type, body }: { readonly status: number; readonly type: string; readonly body: string },
+): void {
+  const bytes = Buffer.from(body);
+  response.writeHead(status, {
+    ...SAFE_HEADERS,
+    'Cache-Control': 'no-cache',
+    'Content-Security-Policy': "default-src 'none'; style-src 'unsafe-inline'",
+    'Content-Type': type,
+    'Content-Length': bytes.length,
+  });
+  response.end(request.method === 'HEAD' ? undefined : bytes);
+}
+
+function refuse(response: ServerResponse, status: number, headers: Record<string, string> = {}): void {
+  response
+    .writeHead(status, { ...SAFE_HEADERS, 'Cache-Control': 'no-store', ...headers, 'Content-Length': 0 })
+    .end();
+}

@@ -1,0 +1,86 @@
+/** From the path of a request to an open file inside the repository, or to the status that refuses it. */
+import * as fs from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { extname, join, sep } from 'node:path';
+import { isErrno } from '#schema/error';
+import { isSafePath } from '#schema/path';
+
+export interface ServedFile {
+  readonly handle: fs.FileHandle;
+  readonly size: number;
+  readonly ino: bigint;
+  readonly mtimeNs: bigint;
+  readonly type: string;
+  /** True where another content would have another name. */
+  readonly immutable: boolean;
+}
+
+const TYPES: Readonly<Record<string, string>> = {
+  '.json': 'application/json',
+  '.zst': 'application/zstd',
+  '.icepkg': 'application/octet-stream',
+  '.pub': 'application/json',
+  '.txt': 'text/plain; charset=utf-8',
+};
+
+/** Named by version or digest, or a package, whose version never changes its content. */
+const IMMUTABLE =
+  /^(?:targets\/.*\/[0-9a-f]{64}\.[^/]+|channels\/[^/]+\/metadata\/[0-9]+\.[^/]+|packages\/.+\.icepkg)$/;
+
+/**
+ * Opens what a request path names. What is private is not there, nor is what a
+ * symlink leads to outside the repository.
+ * @param root real path of the repository
+ */
+export async function openServed(root: string, requestPath: string): Promise<ServedFile | 400 | 403 | 404> {
+  const path = decodePath(requestPath);
+  if (path === undefined) return 400;
+  if (isPrivate(path)) return 404;
+  let handle: fs.FileHandle;
+  try {
+    handle = await fs.open(join(root, path), constants.O_RDONLY | constants.O_NONBLOCK);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG', 'ENXIO')) return 404;
+    if (isErrno(error, 'EACCES', 'EPERM')) return 403;
+    throw error;
+  }
+  let kept = false;
+  try {
+    // Judged by what was opened, not by its name, which could lead elsewhere by now.
+    const real = await fs.realpath(`/proc/self/fd/${handle.fd}`);
+    if (!real.startsWith(root + sep) || isPrivate(real.slice(root.length + 1))) return 404;
+    const stat = await handle.stat({ bigint: true });
+    if (!stat.isFile()) return 404;
+    kept = true;
+    return {
+      handle,
+      size: Number(stat.size),
+      ino: stat.ino,
+      mtimeNs: stat.mtimeNs,
+      type: TYPES[extname(path)] ?? 'application/octet-stream',
+      immutable: IMMUTABLE.test(path),
+    };
+  } catch (error) {
+    // Replaced between opening and asking: the next request gets the new one.
+    if (isErrno(error, 'ENOENT')) return 404;
+    throw error;
+  } finally {
+    if (!kept) await handle.close();
+  }
+}
+
+/** The operator's notes, files being written, and a key that somebody left here. */
+const isPrivate = (path: string): boolean =>
+  path.endsWith('.key') || path.split('/').some((part) => part.startsWith('.'));
+
+/** Decodes once, and takes only what is canonical then: no `..`, empty component, backslash or control character. */
+function decodePath(requestPath: string): string | undefined {
+  if (!requestPath.startsWith('/')) return undefined;
+  try {
+    const path = decodeURIComponent(requestPath.slice(1));
+    return isSafePath(path) && !path.includes('\\') ? path : undefined;
+  } catch (error) {
+    if (error instanceof URIError) return undefined;
+    throw error;
+  }
+}
