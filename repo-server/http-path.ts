@@ -28,8 +28,8 @@ const IMMUTABLE =
   /^(?:targets\/.*\/[0-9a-f]{64}\.[^/]+|channels\/[^/]+\/metadata\/[0-9]+\.[^/]+|packages\/.+\.icepkg)$/;
 
 /**
- * Opens what a request path names. What is private is not there, nor is what a
- * symlink leads to outside the repository.
+ * Opens what a request path names. What is private is not there, nor is what a symlink leads to outside the
+ * repository.
  * @param root real path of the repository
  */
 export async function openServed(root: string, requestPath: string): Promise<ServedFile | 400 | 403 | 404> {
@@ -47,7 +47,8 @@ export async function openServed(root: string, requestPath: string): Promise<Ser
   let kept = false;
   try {
     // Judged by what was opened, not by its name, which could lead elsewhere by now.
-    const real = await fs.realpath(`/proc/self/fd/${handle.fd}`);
+    // A file that was replaced since is served as it was when it was opened.
+    const real = (await fs.readlink(`/proc/self/fd/${handle.fd}`)).replace(/ \(deleted\)$/, '');
     if (!real.startsWith(root + sep) || isPrivate(real.slice(root.length + 1))) return 404;
     const stat = await handle.stat({ bigint: true });
     if (!stat.isFile()) return 404;
@@ -60,10 +61,6 @@ export async function openServed(root: string, requestPath: string): Promise<Ser
       type: TYPES[extname(path)] ?? 'application/octet-stream',
       immutable: IMMUTABLE.test(path),
     };
-  } catch (error) {
-    // Replaced between opening and asking: the next request gets the new one.
-    if (isErrno(error, 'ENOENT')) return 404;
-    throw error;
   } finally {
     if (!kept) await handle.close();
   }

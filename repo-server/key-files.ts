@@ -1,14 +1,17 @@
 /** Key files: `NAME.key`, for the signer's eyes alone, and `NAME.pub`, for everybody. */
 import * as fs from 'node:fs';
 import { dirname, resolve } from 'node:path';
+import { parseJson } from '#schema/canonical-json';
 import { IcepkgError, isErrno } from '#schema/error';
 import {
   decodePrivateKey,
+  decodePublicKey,
   encodePrivateKey,
   encodePublicKey,
   generateKey,
   keyId,
   type PrivateKey,
+  type PublicKey,
 } from '#schema/keys';
 import { doing, makeFolder, syncFolder } from './layout.ts';
 
@@ -58,9 +61,12 @@ const taken = (file: string, cause?: unknown): IcepkgError =>
 
 /** @throws IcepkgError `not-found` or `format-invalid` naming the file */
 export function readKeyFile(file: string): PrivateKey {
-  let bytes: Uint8Array;
+  return decodePrivateKey(readKeyBytes(file), file);
+}
+
+function readKeyBytes(file: string): Uint8Array {
   try {
-    bytes = fs.readFileSync(file);
+    return fs.readFileSync(file);
   } catch (cause) {
     if (!isErrno(cause, 'ENOENT', 'EACCES', 'EISDIR', 'ENOTDIR', 'EPERM')) throw cause;
     const code = isErrno(cause, 'ENOENT', 'ENOTDIR') ? 'not-found' : 'io-failed';
@@ -69,5 +75,17 @@ export function readKeyFile(file: string): PrivateKey {
       cause,
     });
   }
-  return decodePrivateKey(bytes, file);
+}
+
+/** Reads a `.key` or a `.pub` file, told apart by what is in it. */
+export function readAnyKey(file: string): {
+  readonly public: PublicKey;
+  readonly private: PrivateKey | undefined;
+} {
+  const bytes = readKeyBytes(file);
+  const document = parseJson(bytes, file) as { readonly keyval?: { readonly private?: unknown } } | null;
+  if (document?.keyval?.private === undefined)
+    return { public: decodePublicKey(bytes, file), private: undefined };
+  const key = decodePrivateKey(bytes, file);
+  return { public: key.public, private: key };
 }

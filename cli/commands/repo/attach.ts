@@ -1,0 +1,48 @@
+import { resolve } from 'node:path';
+import { Args, Flags } from '#cli/oclif';
+import { BaseCommand } from '#cli/base-command';
+
+export default class RepoAttach extends BaseCommand {
+  static override summary = 'Make a root use a repository';
+  static override description =
+    'Installs the trusted root of the repository and appends it to etc/icepkg/repositories.toml. The file given with\n' +
+    '--trust must have come to you by a trusted way, not from the mirror itself.';
+  static override examples = [
+    'icepkg repo attach main https://packages.example.org --trust root.json --root ./device',
+    'icepkg repo attach usb /media/stick/repo --trust root.json --channel beta',
+  ];
+  static override strict = false;
+  static override args = {
+    name: Args.string({ required: true, description: 'name of the repository in this root' }),
+    mirror: Args.string({
+      required: true,
+      description: 'address or folder of a mirror; more may follow, in order',
+    }),
+  };
+  static override flags = {
+    root: Flags.string({ default: '/', helpValue: 'DIR', summary: 'root folder to work on' }),
+    trust: Flags.string({
+      required: true,
+      helpValue: 'FILE',
+      summary: 'root.json that the operator of the repository gave you',
+    }),
+    channel: Flags.string({ default: 'stable', helpValue: 'CHANNEL', summary: 'channel of the repository' }),
+  };
+
+  async run(): Promise<unknown> {
+    const { argv, args, flags } = await this.parse(RepoAttach);
+    const { attachRepository } = await import('#engine/config-attach');
+    const mirrors = argv.slice(1).map((mirror) => {
+      const text = String(mirror);
+      return /^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : resolve(text);
+    });
+    attachRepository(resolve(flags.root), {
+      name: args.name,
+      mirrors,
+      trustedRoot: flags.trust,
+      channel: flags.channel,
+    });
+    this.print(`${resolve(flags.root)} uses ${args.name} (${flags.channel}) now`);
+    return { root: resolve(flags.root), name: args.name, channel: flags.channel, mirrors };
+  }
+}

@@ -1,0 +1,46 @@
+import { Args, Flags } from '#cli/oclif';
+import { BaseCommand } from '#cli/base-command';
+
+export default class RepoPublish extends BaseCommand {
+  static override summary = 'Sign and publish what was added';
+  static override description = `Writes the index and the metadata of a channel. Whoever reads the repository meanwhile, also when this is killed
+half way, sees the old state whole or the new state whole.
+
+Without a change only the timestamp is renewed, for which its key is enough: run it regularly, well within the
+days that a timestamp is good for.`;
+  static override examples = [
+    'icepkg repo publish ./repo --key packager.key',
+    'icepkg repo publish ./repo --key targets.key --key timestamp.key --message "zlib 1.3.1"',
+  ];
+  static override args = {
+    repository: Args.string({ required: true, description: 'folder of the repository' }),
+  };
+  static override flags = {
+    key: Flags.string({
+      multiple: true,
+      required: true,
+      helpValue: 'FILE',
+      summary: 'private key of the roles targets, snapshot and timestamp',
+    }),
+    channel: Flags.string({ default: 'stable', helpValue: 'CHANNEL', summary: 'channel to publish' }),
+    message: Flags.string({ char: 'm', helpValue: 'TEXT', summary: 'words for the signed index' }),
+  };
+
+  async run(): Promise<unknown> {
+    const { args, flags } = await this.parse(RepoPublish);
+    const { publish } = await import('#repo-server/publish');
+    const { readKeyFile } = await import('#repo-server/key-files');
+    const published = await publish(args.repository, {
+      channel: flags.channel,
+      keys: flags.key.map(readKeyFile),
+      ...(flags.message === undefined ? {} : { message: flags.message }),
+    });
+    const { channel, changed, packages, versions, expires } = published;
+    this.print(
+      changed
+        ? `published ${packages} packages to ${channel} (index ${versions.targets}), good until ${expires}`
+        : `${channel} is unchanged (index ${versions.targets}), good until ${expires}`,
+    );
+    return published;
+  }
+}
