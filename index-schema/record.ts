@@ -10,7 +10,7 @@ export interface PackageLocation {
   readonly sha256: string;
 }
 
-export function recordOf(header: PackageHeader, location: PackageLocation): PackageRecord {
+export function recordOf(header: PackageHeader, { path, size, sha256 }: PackageLocation): PackageRecord {
   const {
     format: _,
     files,
@@ -27,7 +27,7 @@ export function recordOf(header: PackageHeader, location: PackageLocation): Pack
     ...metadata,
     fileCount: files.length,
     manifest: { size: header.manifestBytes.length, sha256: header.manifestSha256 },
-    package: { ...location, headerSize: header.headerSize },
+    package: { path, size, sha256, headerSize: header.headerSize },
   };
 }
 
