@@ -32,7 +32,7 @@ export interface AddedPackage {
  * All packages are taken in or none is.
  * @throws IcepkgError `package-corrupt`, or `usage` where the repository has another package of the same version
  */
-export function addPackages(
+export async function addPackages(
   repository: string,
   files: readonly string[],
   options: AddPackagesOptions = {},
@@ -47,7 +47,7 @@ export function addPackages(
       const other = pool.get(checked.path);
       if (other !== undefined && other.record.package.sha256 !== checked.sha256)
         throw differs(file, checked.path);
-      pool.set(checked.path, other ?? { record: recordOf(checked.header, checked), channels: [] });
+      pool.set(checked.path, other ?? { record: recordIn(checked), channels: [] });
     }
     const added: AddedPackage[] = [];
     const folders = new Set<string>();
@@ -57,7 +57,7 @@ export function addPackages(
         copyWhole(file, target, checked);
         folders.add(dirname(target));
       }
-      const pooled = pool.get(checked.path) ?? { record: recordOf(checked.header, checked), channels: [] };
+      const pooled = pool.get(checked.path) ?? { record: recordIn(checked), channels: [] };
       const known = pooled.channels.includes(channel);
       if (!known) {
         pool.set(checked.path, { ...pooled, channels: [...pooled.channels, channel].sort(comparePaths) });
@@ -79,7 +79,7 @@ export interface RemovePackagesOptions {
  * Takes packages out of a channel by `NAME` or `NAME-VERSION-rN`; their files stay for older snapshots.
  * @throws IcepkgError `not-found` where the channel has none of that name
  */
-export function removePackages(
+export async function removePackages(
   repository: string,
   names: readonly string[],
   { channel = DEFAULT_CHANNEL }: RemovePackagesOptions = {},
@@ -113,6 +113,9 @@ interface Checked extends VerifiedPackage {
   /** Where it belongs in the repository. */
   readonly path: string;
 }
+
+const recordIn = ({ header, path, size, sha256 }: Checked): PackageRecord =>
+  recordOf(header, { path, size, sha256 });
 
 function check(file: string, trustedKeys: readonly PublicKey[] | undefined): Checked {
   const verified = verifyPackage(file);

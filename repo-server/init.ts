@@ -83,7 +83,7 @@ export interface RotateRootOptions {
  * Writes the next root, signed by the old and the new keys, to every channel. Clients follow on their own;
  * publish afterwards, so that the other roles are signed by their new keys.
  */
-export function rotateRoot(
+export async function rotateRoot(
   repository: string,
   options: RotateRootOptions,
 ): Promise<{ readonly version: number }> {

@@ -33,7 +33,9 @@ export function writePool(repository: string, pool: Pool): void {
   const packages = [...pool.values()].sort((a, b) =>
     comparePaths(a.record.package.path, b.record.package.path),
   );
-  writeDurably(join(repository, POOL_FILE), canonicalJson({ format: 1, packages }));
+  const file = join(repository, POOL_FILE);
+  // Decoded before it is written, so that a pool that cannot be read back never replaces one that can.
+  writeDurably(file, canonicalJson(decode(PoolSchema, { format: 1, packages }, file)));
 }
 
 export const recordsIn = (pool: Pool, channel: string): PackageRecord[] =>

@@ -49,7 +49,7 @@ export interface Published {
 }
 
 /** @throws IcepkgError `usage` where keys do not reach a role's threshold, `root-locked`, `trust-expired` */
-export function publish(repository: string, options: PublishOptions): Promise<Published> {
+export async function publish(repository: string, options: PublishOptions): Promise<Published> {
   const { channel = DEFAULT_CHANNEL } = options;
   const folder = metadataFolder(channel);
   const { expiryDays } = readRepositoryConfig(repository);
