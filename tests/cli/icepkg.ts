@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-const program = fileURLToPath(new URL('../../cli/bin/icepkg.js', import.meta.url));
+const launcher = fileURLToPath(new URL('../../cli/bin/icepkg.js', import.meta.url));
 const built = existsSync(new URL('../../dist/oclif.manifest.json', import.meta.url));
 
 export interface Run {
@@ -17,9 +17,13 @@ export interface RunOptions {
   readonly uid?: number;
 }
 
+/** The arguments of `node` that run the program with these words. */
+export function program(...words: readonly string[]): string[] {
+  return [...(built ? [] : ['--conditions=source', '--import', 'tsx']), launcher, ...words];
+}
+
 export function icepkg(words: readonly string[], options: RunOptions = {}): Run {
-  const node = built ? [] : ['--conditions=source', '--import', 'tsx'];
-  const { status, stdout, stderr } = spawnSync(process.execPath, [...node, program, ...words], {
+  const { status, stdout, stderr } = spawnSync(process.execPath, program(...words), {
     encoding: 'utf8',
     input: '',
     ...(options.uid === undefined ? {} : { uid: options.uid, gid: options.uid }),

@@ -1,0 +1,68 @@
+/** The commands as an operator types them, through the real program. */
+import { spawn } from 'node:child_process';
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { icepkg, program } from '../cli/icepkg.ts';
+import { makeDepot, type Depot } from '../support/repository.ts';
+
+let depot: Depot;
+let at: (name: string) => string;
+beforeAll(async () => {
+  depot = await makeDepot();
+  at = (name) => join(depot.folder, name);
+});
+afterAll(() => depot.dispose());
+
+const ok = (...words: string[]): string => {
+  const { status, stdout, stderr } = icepkg(words);
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  return stdout;
+};
+
+test('from a key to a root that sees a package', async () => {
+  const [file = ''] = await depot.pack({ name: 'zlib' });
+  ok('key', 'generate', at('packager'));
+  expect(statSync(at('packager.key')).mode & 0o777).toBe(0o600);
+  expect(readFileSync(at('packager.pub'), 'utf8')).not.toContain('private');
+  expect(icepkg(['key', 'generate', at('packager')]).status).toBe(2);
+
+  ok('repo', 'init', at('repo'), '--key', at('packager.key'));
+  expect(ok('repo', 'add', at('repo'), file)).toContain('added zlib-1.0.0-r0');
+  expect(ok('repo', 'publish', at('repo'), '--key', at('packager.key'))).toContain(
+    'published 1 packages to stable',
+  );
+  expect(ok('repo', 'status', at('repo'), '--packages')).toMatch(/zlib +1\.0\.0-r0/);
+
+  ok('init', '--root', at('machine'), '--arch', 'x86_64');
+  const trust = join(at('repo'), 'channels/stable/metadata/1.root.json');
+  ok('repo', 'attach', 'main', at('repo'), '--trust', trust, '--root', at('machine'));
+  expect(icepkg(['update', '--quiet', '--root', at('machine')]).status).toBe(0);
+  expect(icepkg(['search', 'zlib', '--root', at('machine')]).stdout).toContain('zlib');
+
+  ok('key', 'generate', at('next'));
+  ok('repo', 'rotate', at('repo'), '--key', at('next.key'), '--old-key', at('packager.key'));
+  expect(icepkg(['repo', 'publish', at('repo'), '--key', at('packager.key')]).status).toBe(2);
+  ok('repo', 'remove', at('repo'), 'zlib');
+  ok('repo', 'publish', at('repo'), '--key', at('next.key'));
+  expect(icepkg(['update', '--quiet', '--root', at('machine')]).status).toBe(0);
+  expect(existsSync(at('repo/channels/stable/metadata/2.root.json'))).toBe(true);
+});
+
+test('repo serve prints its address, answers, and ends on SIGTERM', async () => {
+  const child = spawn(process.execPath, program('repo', 'serve', depot.repository, '--port', '0'), {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const ended = new Promise<number | null>((resolve) => child.on('exit', resolve));
+  const url = await new Promise<string>((resolve) => {
+    let text = '';
+    child.stdout.on('data', (part: Buffer) => {
+      text += part.toString();
+      const address = /http:\/\/\S+/.exec(text)?.[0];
+      if (address !== undefined) resolve(address);
+    });
+  });
+  expect((await fetch(`${url}/channels/stable/metadata/root.json`)).status).toBe(200);
+  child.kill('SIGTERM');
+  expect(await ended).toBe(0);
+});

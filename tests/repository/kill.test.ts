@@ -1,0 +1,40 @@
+/** A publisher that is really killed: readers go on, and so does the next publisher. */
+import { spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { loadIndexes } from '#engine/client/load-indexes';
+import { addPackages } from '#repo-server/add';
+import { publish } from '#repo-server/publish';
+import { encodePrivateKey } from '#schema/keys';
+import { makeDepot, type Depot } from '../support/repository.ts';
+
+const child = fileURLToPath(new URL('./publish-child.ts', import.meta.url));
+let depot: Depot;
+beforeEach(async () => {
+  depot = await makeDepot();
+});
+afterEach(() => depot.dispose());
+
+test('killed before each write in turn', async () => {
+  await depot.publish({ name: 'first' });
+  const key = join(depot.folder, 'publisher.key');
+  writeFileSync(key, encodePrivateKey(depot.key));
+  const root = depot.root();
+  const names = async (): Promise<string[]> =>
+    (await loadIndexes(root, { refresh: 'force' })).map(({ record }) => record.name).sort();
+  for (const step of [0, 1, 2, 3]) {
+    await addPackages(depot.repository, await depot.pack({ name: `p${step}` }));
+    const before = await names();
+    const { signal, stderr } = spawnSync(
+      process.execPath,
+      ['--conditions=source', '--import', 'tsx', child, depot.repository, key, String(step)],
+      { encoding: 'utf8' },
+    );
+    expect({ signal, stderr }).toEqual({ signal: 'SIGKILL', stderr: '' });
+    expect(await names()).toEqual(before);
+    await publish(depot.repository, { keys: [depot.key] });
+    expect(await names()).toContain(`p${step}`);
+  }
+});
