@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { stringify } from 'smol-toml';
 import { IcepkgError, isErrno } from '#schema/error';
 import { loadConfig, REPOSITORIES_FILE, trustFileOf } from './config.ts';
-import { replaceFile } from './trust/store.ts';
+import { replaceFile } from './trust/replace-file.ts';
 import { trustInitialRoot } from './trust/trusted-metadata.ts';
 
 export interface RepositoryAttachment {

@@ -160,6 +160,29 @@ test('the next mirror steps in', async () => {
   expect(readFileSync(wanted().file)).toEqual(CONTENT);
 });
 
+test('a busy server is asked again after the pause that it names', async () => {
+  let requests = 0;
+  const base = await serve((request, response) =>
+    requests++ === 0
+      ? response.writeHead(429, { 'retry-after': new Date().toUTCString() }).end()
+      : honest(request, response),
+  );
+  await fetchFrom(base);
+  expect(requests).toBe(2);
+});
+
+test('a server that wants to be left alone for long is, and the next mirror steps in', async () => {
+  let requests = 0;
+  const busy: RequestListener = (_, response) => {
+    requests++;
+    response.writeHead(503, { 'retry-after': '86400' }).end();
+  };
+  await fetchFrom(await serve(busy), await serve(honest));
+  expect(requests).toBe(1);
+  rmSync(wanted().file);
+  await fails(busy, /answers 503 and asks to wait 86400 seconds/);
+});
+
 test('a folder serves what is inside it only', async () => {
   writeFileSync(join(directory, 'file'), 'inside');
   const folder = folderTransport(directory);

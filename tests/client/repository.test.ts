@@ -15,7 +15,7 @@ import { attachRepository } from '#engine/config-attach';
 import { loadIndexes } from '#engine/client/load-indexes';
 import { fetchPackages } from '#engine/client/fetch-packages';
 import type { EngineContext } from '#engine/context';
-import type { Candidate } from '#engine/model';
+import type { Candidate, Progress } from '#engine/model';
 
 const key = generateKey();
 const digest = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
@@ -125,6 +125,19 @@ test('an index that has not changed costs two small requests', async () => {
     '/channels/stable/metadata/2.root.json',
     '/channels/stable/metadata/timestamp.json',
   ]);
+});
+
+test('a refresh is told only where a mirror was asked', async () => {
+  const told: Progress[] = [];
+  const context = { ...attach(overHttp()), onProgress: (progress: Progress) => void told.push(progress) };
+  await loadIndexes(context, { refresh: 'force' });
+  expect(told).toEqual([false, true].map((done) => ({ phase: 'refresh', repository: 'main', done })));
+  told.length = 0;
+  const { network } = context.config;
+  const patient = { ...context, config: { ...context.config, network: { ...network, maxAge: 3600 } } };
+  await loadIndexes(patient, { refresh: 'auto' });
+  await loadIndexes({ ...context, offline: true }, { refresh: 'auto' });
+  expect(told).toEqual([]);
 });
 
 test('a folder is a repository, offline too', async () => {

@@ -6,7 +6,8 @@ import { IcepkgError } from '#schema/error';
 import { httpTransport } from '#engine/client/http';
 import { targetAddress } from '#engine/client/load-indexes';
 import { getBytes, type Transport } from '#engine/client/transport';
-import { encodeRole, openTrustStore, replaceFile } from '#engine/trust/store';
+import { replaceFile } from '#engine/trust/replace-file';
+import { encodeRole, openTrustStore } from '#engine/trust/store';
 import { checkMeta } from '#engine/trust/trusted-metadata';
 import { findTarget, refreshTrust } from '#engine/trust/updater';
 

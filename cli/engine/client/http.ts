@@ -112,7 +112,9 @@ function accept(
     return undefined;
   }
   if (status >= 500 || status === 408 || status === 429) {
-    return refuse(transient(`${shown(url)}: the server answers ${status}`));
+    const wait = waitOf(response.headers['retry-after']);
+    const plea = wait === 0 ? '' : ` and asks to wait ${wait} seconds`;
+    return refuse(transient(`${shown(url)}: the server answers ${status}${plea}`, undefined, wait));
   }
   if (status === 416) return refuse(new RangeRefused(`${shown(url)}: the server refuses the range`));
   if (status !== 200 && status !== 206)
@@ -182,6 +184,13 @@ function networkErrorOf(url: URL, error: unknown): unknown {
   };
   const message = `${shown(url)}: ${reason[code] ?? printable(code)}`;
   return transient(message, error);
+}
+
+/** `Retry-After` in whole seconds, from a number or a date. */
+function waitOf(text: string | undefined): number {
+  if (text === undefined) return 0;
+  const seconds = /^\d{1,9}$/.test(text) ? Number(text) : (Date.parse(text) - Date.now()) / 1000;
+  return Number.isNaN(seconds) ? 0 : Math.max(0, Math.ceil(seconds));
 }
 
 const sizeOf = (text: string | undefined): number | undefined =>

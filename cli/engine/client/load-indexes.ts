@@ -1,13 +1,13 @@
 /** Trusted indexes: the first half of the repository client. */
 import * as fs from 'node:fs';
 import { join } from 'node:path';
-import { sha256 } from '#schema/digest';
 import { IcepkgError, isErrno } from '#schema/error';
 import type { TargetFile, Targets } from '#schema/tuf/metadata';
 import type { RepositoryConfig } from '../config.ts';
 import type { EngineContext } from '../context.ts';
 import type { Candidate } from '../model.ts';
-import { openTrustStore, replaceFile, type TrustStore } from '../trust/store.ts';
+import { replaceFile } from '../trust/replace-file.ts';
+import { openTrustStore, type TrustStore } from '../trust/store.ts';
 import { loadTrust, refreshTrust, type TrustedRepository } from '../trust/updater.ts';
 import { checkMeta } from '../trust/trusted-metadata.ts';
 import { decodeShard, MAX_COMPRESSED_SHARD } from './shard.ts';
@@ -32,9 +32,7 @@ export async function loadIndexes(
 ): Promise<readonly Candidate[]> {
   const candidates: Candidate[] = [];
   for (const repository of context.config.repositories) {
-    context.onProgress({ phase: 'refresh', repository: repository.name, done: false });
     candidates.push(...(await loadRepository(context, repository, options.refresh)));
-    context.onProgress({ phase: 'refresh', repository: repository.name, done: true });
   }
   return candidates;
 }
@@ -47,7 +45,7 @@ async function loadRepository(
   const store = openAnchoredStore(context.root, repository);
   const mirrors = refresh === 'never' ? [] : openMirrors(context, repository);
   try {
-    const trusted = await bringUpToDate(context, { repository, store, mirrors, refresh });
+    const { trusted, asked } = await bringUpToDate(context, { repository, store, mirrors, refresh });
     const shards = Object.entries(trusted.targets.targets).filter(([path, target]) =>
       isForMachine(path, target, context.arch),
     );
@@ -59,6 +57,7 @@ async function loadRepository(
       }
     }
     pruneCache(context.root, repository, trusted.targets);
+    if (asked) context.onProgress({ phase: 'refresh', repository: repository.name, done: true });
     return candidates;
   } finally {
     for (const mirror of mirrors) mirror.close();
@@ -72,26 +71,39 @@ interface Refreshing {
   readonly refresh: LoadOptions['refresh'];
 }
 
-async function bringUpToDate(context: EngineContext, of: Refreshing): Promise<TrustedRepository> {
+interface UpToDate {
+  readonly trusted: TrustedRepository;
+  /** A mirror was asked and answered; otherwise the cache did. */
+  readonly asked: boolean;
+}
+
+async function bringUpToDate(context: EngineContext, of: Refreshing): Promise<UpToDate> {
   const { repository, store, mirrors, refresh } = of;
   const now = context.now();
-  const maxAge = context.config.network.maxAge * 1000;
-  const fresh = refresh === 'auto' && now.getTime() - store.clockFloor().getTime() < maxAge;
-  if (mirrors.length === 0 || fresh) return fromCache({ repository, store, now });
+  const age = (now.getTime() - store.clockFloor().getTime()) / 1000;
+  // A clock that was set back tells no age.
+  const fresh = age >= 0 && age < context.config.network.maxAge;
+  // Who may not write the root reads what its owner fetched.
+  const cached = refresh === 'auto' && (fresh || !store.isWritable());
+  if (mirrors.length === 0 || cached) {
+    return { trusted: await fromCache({ repository, store, now }), asked: false };
+  }
   try {
-    return await withMirrors(context, mirrors, `repository ${repository.name}`, (mirror) => {
+    context.onProgress({ phase: 'refresh', repository: repository.name, done: false });
+    const trusted = await withMirrors(context, mirrors, `repository ${repository.name}`, (mirror) => {
       const folder = `channels/${encodeURIComponent(repository.channel)}/metadata`;
       const fetch = (name: string, limit: number): Promise<Uint8Array | undefined> =>
         getBytes(mirror, `${folder}/${name}`, limit, context.signal);
       return refreshTrust({ store, now, fetcher: { base: mirror.addressOf(folder), fetch } });
     });
+    return { trusted, asked: true };
   } catch (error) {
     if (refresh !== 'auto' || !(error instanceof IcepkgError) || error.code !== 'network-failed') throw error;
-    const cached = await fromCache({ repository, store, now }).catch(() => {
+    const trusted = await fromCache({ repository, store, now }).catch(() => {
       throw error;
     });
     context.onProgress({ phase: 'warning', message: `${error.message}; going on with the cached index` });
-    return cached;
+    return { trusted, asked: false };
   }
 }
 
@@ -108,8 +120,7 @@ async function fromCache(
 
 /** The trust store of a repository; it starts anew where the operator installed another trusted root. */
 function openAnchoredStore(root: string, repository: RepositoryConfig): TrustStore {
-  const directory = join(root, TRUST, repository.name, repository.channel);
-  const store = openTrustStore(directory);
+  const store = openTrustStore(join(root, TRUST, repository.name, repository.channel));
   let anchor: Uint8Array;
   try {
     anchor = fs.readFileSync(join(root, repository.trust));
@@ -124,14 +135,7 @@ function openAnchoredStore(root: string, repository: RepositoryConfig): TrustSto
       },
     );
   }
-  const mark = join(directory, 'anchor');
-  const digest = sha256(anchor);
-  const known = fs.existsSync(mark) ? fs.readFileSync(mark, 'utf8').trim() : undefined;
-  if (known !== digest || store.read('root') === undefined) {
-    for (const role of ['timestamp', 'snapshot', 'targets']) store.remove(role);
-    store.write('root', anchor);
-    replaceFile(mark, Buffer.from(`${digest}\n`));
-  }
+  store.anchor(anchor);
   return store;
 }
 

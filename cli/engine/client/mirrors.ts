@@ -5,12 +5,14 @@ import type { RepositoryConfig } from '../config.ts';
 import type { EngineContext } from '../context.ts';
 import { folderTransport } from './folder.ts';
 import { httpTransport } from './http.ts';
-import { isTransient, type Transport } from './transport.ts';
+import { retryAfter, type Transport } from './transport.ts';
 
 export type ClientContext = Pick<EngineContext, 'config' | 'offline' | 'onProgress' | 'signal'>;
 
 const FIRST_PAUSE = 200;
 const LONGEST_PAUSE = 10_000;
+/** Seconds; a server that asks for more is left alone, and the next mirror asked. */
+const LONGEST_WAIT = 60;
 
 /** Opens the mirrors that may be asked: offline those that are folders. Close them after use. */
 export function openMirrors(context: ClientContext, repository: RepositoryConfig): readonly Transport[] {
@@ -23,7 +25,7 @@ export function openMirrors(context: ClientContext, repository: RepositoryConfig
 
 /**
  * Runs `operation` with one mirror after the other until it succeeds. What may pass (a lost connection, a busy server)
- * is tried again after a pause that doubles and varies; what the mirror itself does wrong goes to the next mirror.
+ * is tried again after a pause that doubles and varies, or as long as the server asks; what the mirror itself does wrong goes to the next mirror.
  * @param what names the thing wanted in the error where all fail
  */
 export async function withMirrors<T>(
@@ -40,11 +42,12 @@ export async function withMirrors<T>(
       } catch (error) {
         if (context.signal?.aborted === true) throw cancelled(error);
         if (!isMirrorFailure(error)) throw error;
-        if (!isTransient(error) || attempt >= context.config.network.attempts) {
+        const wait = retryAfter(error);
+        if (wait === undefined || wait > LONGEST_WAIT || attempt >= context.config.network.attempts) {
           failures.push(error);
           break;
         }
-        await pause(attempt, context.signal);
+        await pause(Math.max(wait * 1000, backoff(attempt)), context.signal);
       }
     }
   }
@@ -58,10 +61,13 @@ function isMirrorFailure(error: unknown): error is IcepkgError {
   );
 }
 
-async function pause(attempt: number, signal: AbortSignal | undefined): Promise<void> {
-  const longest = Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (attempt - 1));
+/** Doubles, and varies so that many clients do not come back at once. */
+const backoff = (attempt: number): number =>
+  Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (attempt - 1)) * (0.5 + Math.random() / 2);
+
+async function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
   try {
-    await sleep(longest * (0.5 + Math.random() / 2), undefined, signal === undefined ? {} : { signal });
+    await sleep(milliseconds, undefined, signal === undefined ? {} : { signal });
   } catch (error) {
     throw cancelled(error);
   }

@@ -25,7 +25,7 @@ export interface Transport {
    * Opens a file below the base.
    * @param path relative, percent-encoded where it needs to be
    * @returns `undefined` where the mirror has no such file
-   * @throws IcepkgError `network-failed`; worth another attempt where `isTransient` says so
+   * @throws IcepkgError `network-failed`; worth another attempt where `retryAfter` says so
    */
   readonly get: (path: string, request?: GetRequest) => Promise<Reply | undefined>;
   /** A file that can be read in place, for folders. */
@@ -33,12 +33,16 @@ export interface Transport {
   readonly close: () => void;
 }
 
-const TRANSIENT = new WeakSet<Error>();
+/** Seconds that a server asked to be left alone for, by the error that says so. */
+const TRANSIENT = new WeakMap<Error, number>();
 
-/** An error of the network that another attempt may not meet. */
-export function transient(message: string, cause?: unknown): IcepkgError {
+/**
+ * An error of the network that another attempt may not meet.
+ * @param wait seconds that the server asks to wait before it
+ */
+export function transient(message: string, cause?: unknown, wait = 0): IcepkgError {
   const error = networkError(message, cause);
-  TRANSIENT.add(error);
+  TRANSIENT.set(error, wait);
   return error;
 }
 
@@ -49,7 +53,9 @@ export function networkError(message: string, cause?: unknown): IcepkgError {
   });
 }
 
-export const isTransient = (error: unknown): boolean => error instanceof Error && TRANSIENT.has(error);
+/** Seconds to wait at least before another attempt; `undefined` where there is no use in one. */
+export const retryAfter = (error: unknown): number | undefined =>
+  error instanceof Error ? TRANSIENT.get(error) : undefined;
 
 /** Reads a small file whole. @throws IcepkgError where it is longer than `limit` (endless data) */
 export async function getBytes(

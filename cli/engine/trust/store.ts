@@ -1,46 +1,111 @@
 /**
- * The metadata a client trusts, on disk. Every file is replaced as a whole (written aside, flushed, renamed), so
- * that no crash can leave a torn file and with it a lower floor for versions or for the clock.
+ * The metadata a client trusts, on disk. Every file is replaced as a whole, so that no crash can leave a torn
+ * file and with it a lower floor for versions or for the clock. Processes that refresh at once do so without
+ * waiting for each other's network; a write that rests on what another process has replaced since is refused.
  */
 import * as fs from 'node:fs';
-import { dirname, join } from 'node:path';
-import { IcepkgError, isErrno } from '#schema/error';
+import { join } from 'node:path';
+import { sha256 } from '#schema/digest';
+import { isErrno } from '#schema/error';
+import { changedByOther, withStoreLock } from './lock.ts';
+import { removeFile, replaceFile } from './replace-file.ts';
 
 export interface TrustStore {
+  /** Forgets what was read, and finishes a change of roots that was interrupted. */
+  readonly begin: () => void;
   /** The file of a role, or `undefined` where there is none. */
   readonly read: (role: string) => Uint8Array | undefined;
+  /** @throws IcepkgError `root-locked` where another process replaced something that was read since `begin` */
   readonly write: (role: string, bytes: Uint8Array) => void;
-  readonly remove: (role: string) => void;
+  /** Takes the next root; with `dropsFloor` timestamp and snapshot go with the old one, in one step. */
+  readonly replaceRoot: (bytes: Uint8Array, dropsFloor: boolean) => void;
+  /** Starts anew from the root that the operator installed, unless it did so already. */
+  readonly anchor: (root: Uint8Array) => void;
   /** The newest time at which metadata was found current; the clock never counts as earlier. */
   readonly clockFloor: () => Date;
   readonly raiseClockFloor: (time: Date) => void;
-  /** Version of a root that takes the floor of timestamp and snapshot away, kept until that is done. */
-  readonly pendingRotation: () => number | undefined;
-  readonly setPendingRotation: (rootVersion: number | undefined) => void;
+  /** True where this process may change it. */
+  readonly isWritable: () => boolean;
 }
 
 /** @param directory created with the first write */
 export function openTrustStore(directory: string): TrustStore {
+  const seen = new Map<string, Uint8Array | undefined>();
   const roleFile = (role: string): string => join(directory, `${encodeRole(role)}.json`);
   const clock = join(directory, 'clock');
-  const rotation = join(directory, 'rotation');
+  const anchorMark = join(directory, 'anchor');
+  const rotationMark = join(directory, 'rotation');
+  const replace = (file: string, bytes: Uint8Array): void => replaceFile(file, bytes, `${file}.new`);
+
+  const clockFloor = (): Date => {
+    const time = Date.parse(text(readIfAny(clock)));
+    return new Date(Number.isNaN(time) ? 0 : time);
+  };
+  const remove = (...roles: readonly string[]): void => {
+    for (const role of roles) {
+      removeFile(roleFile(role));
+      seen.delete(role);
+    }
+  };
+  const write = (role: string, bytes: Uint8Array): void => {
+    replace(roleFile(role), bytes);
+    seen.set(role, bytes);
+  };
+  /** What is about to be written rests on what was read: that must still be there. */
+  const checkUnchanged = (): void => {
+    for (const [role, before] of seen) {
+      if (!isEqual(readIfAny(roleFile(role)), before)) throw changedByOther(directory);
+    }
+  };
+  /** The mark names the new root: only where that arrived does the floor go. */
+  const finishRotation = (): void => {
+    const marked = text(readIfAny(rotationMark));
+    if (marked === '') return;
+    if (marked === sha256(readIfAny(roleFile('root')) ?? new Uint8Array(0))) remove('timestamp', 'snapshot');
+    removeFile(rotationMark);
+  };
+
   return {
-    read: (role) => readIfAny(roleFile(role)),
-    write: (role, bytes) => replaceFile(roleFile(role), bytes),
-    remove: (role) => removeFile(roleFile(role)),
-    clockFloor: () => {
-      const time = Date.parse(text(readIfAny(clock)).trim());
-      return new Date(Number.isNaN(time) ? 0 : time);
+    begin: () => {
+      seen.clear();
+      if (readIfAny(rotationMark) !== undefined) withStoreLock(directory, finishRotation);
     },
-    raiseClockFloor: (time) => replaceFile(clock, Buffer.from(`${time.toISOString()}\n`)),
-    pendingRotation: () => {
-      const version = Number.parseInt(text(readIfAny(rotation)), 10);
-      return Number.isNaN(version) ? undefined : version;
+    read: (role) => {
+      const bytes = readIfAny(roleFile(role));
+      if (!seen.has(role)) seen.set(role, bytes);
+      return bytes;
     },
-    setPendingRotation: (version) => {
-      if (version === undefined) removeFile(rotation);
-      else replaceFile(rotation, Buffer.from(`${version}\n`));
+    write: (role, bytes) =>
+      withStoreLock(directory, () => {
+        checkUnchanged();
+        write(role, bytes);
+      }),
+    replaceRoot: (bytes, dropsFloor) =>
+      withStoreLock(directory, () => {
+        checkUnchanged();
+        if (dropsFloor) replace(rotationMark, Buffer.from(`${sha256(bytes)}\n`));
+        write('root', bytes);
+        if (dropsFloor) finishRotation();
+      }),
+    anchor: (root) => {
+      const mark = sha256(root);
+      if (text(readIfAny(anchorMark)) === mark && fs.existsSync(roleFile('root'))) return;
+      withStoreLock(directory, () => {
+        removeFile(anchorMark);
+        remove('timestamp', 'snapshot', 'targets');
+        removeFile(clock);
+        removeFile(rotationMark);
+        replace(roleFile('root'), root);
+        replace(anchorMark, Buffer.from(`${mark}\n`));
+        seen.clear();
+      });
     },
+    clockFloor,
+    raiseClockFloor: (time) =>
+      withStoreLock(directory, () => {
+        if (time > clockFloor()) replace(clock, Buffer.from(`${time.toISOString()}\n`));
+      }),
+    isWritable: () => isWritable(directory),
   };
 }
 
@@ -50,7 +115,13 @@ export function encodeRole(role: string): string {
   return encodeURIComponent(role.toWellFormed()).replaceAll(/[!'()*]/g, hex);
 }
 
-const text = (bytes: Uint8Array | undefined): string => Buffer.from(bytes ?? []).toString('utf8');
+const text = (bytes: Uint8Array | undefined): string =>
+  Buffer.from(bytes ?? [])
+    .toString('utf8')
+    .trim();
+
+const isEqual = (a: Uint8Array | undefined, b: Uint8Array | undefined): boolean =>
+  a === undefined || b === undefined ? a === b : Buffer.compare(a, b) === 0;
 
 function readIfAny(file: string): Uint8Array | undefined {
   try {
@@ -61,56 +132,13 @@ function readIfAny(file: string): Uint8Array | undefined {
   }
 }
 
-/** Replaces a file so that after a crash it holds either the old bytes or the new ones. */
-export function replaceFile(file: string, bytes: Uint8Array): void {
-  const aside = `${file}.${process.pid}.new`;
+function isWritable(directory: string): boolean {
   try {
-    fs.mkdirSync(dirname(file), { recursive: true });
-    const fd = fs.openSync(aside, 'w', 0o644);
-    try {
-      fs.writeFileSync(fd, bytes);
-      fs.fsyncSync(fd);
-    } finally {
-      fs.closeSync(fd);
-    }
-    fs.renameSync(aside, file);
-    syncDirectory(dirname(file));
-  } catch (cause) {
-    fs.rmSync(aside, { force: true });
-    throw writeError(file, cause);
+    fs.accessSync(directory, fs.constants.W_OK);
+    return true;
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return true;
+    if (isErrno(error, 'EACCES', 'EROFS', 'EPERM')) return false;
+    throw error;
   }
-}
-
-function removeFile(file: string): void {
-  try {
-    fs.rmSync(file, { force: true });
-    if (fs.existsSync(dirname(file))) syncDirectory(dirname(file));
-  } catch (cause) {
-    throw writeError(file, cause);
-  }
-}
-
-function syncDirectory(directory: string): void {
-  const fd = fs.openSync(directory, 'r');
-  try {
-    fs.fsyncSync(fd);
-  } finally {
-    fs.closeSync(fd);
-  }
-}
-
-function writeError(file: string, cause: unknown): unknown {
-  if (isErrno(cause, 'ENOSPC', 'EDQUOT')) {
-    return new IcepkgError('disk-full', `no space to write ${file}`, {
-      hint: 'Free some space, then run the command again',
-      cause,
-    });
-  }
-  if (isErrno(cause, 'EROFS', 'EACCES', 'EPERM')) {
-    return new IcepkgError('root-read-only', `cannot write ${file}`, {
-      hint: 'Run the command as the owner of the root, on a file system that can be written',
-      cause,
-    });
-  }
-  return cause;
 }

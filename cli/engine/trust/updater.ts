@@ -29,6 +29,7 @@ import {
 const MAX_BYTES = { root: 512_000, timestamp: 16_384, snapshot: 2_000_000, targets: 5_000_000 } as const;
 const MAX_ROOT_ROTATIONS = 256;
 const MAX_DELEGATIONS = 32;
+const MAX_ATTEMPTS = 8;
 
 export interface MetadataFetcher {
   /** Where the metadata lies, for messages. */
@@ -62,13 +63,22 @@ export interface UpdaterOptions {
 
 /**
  * Runs the client workflow up to the top-level targets.
- * @throws IcepkgError `trust-failed`, `trust-expired`, `trust-rollback` or what the fetcher throws
+ * @throws IcepkgError `trust-failed`, `trust-expired`, `trust-rollback`, `root-locked` or what the fetcher throws
  */
 export async function refreshTrust(options: UpdaterOptions): Promise<TrustedRepository> {
-  const session = openSession(options);
-  const trusted = await runWorkflow(session);
-  options.store.raiseClockFloor(session.now);
-  return trusted;
+  for (let attempt = 1; ; attempt++) {
+    options.store.begin();
+    const session = openSession(options);
+    try {
+      const trusted = await runWorkflow(session);
+      options.store.raiseClockFloor(session.now);
+      return trusted;
+    } catch (error) {
+      // Another process refreshed meanwhile: go on from what it came to trust.
+      const outrun = error instanceof IcepkgError && error.code === 'root-locked';
+      if (!outrun || attempt >= MAX_ATTEMPTS) throw error;
+    }
+  }
 }
 
 async function runWorkflow(session: Session): Promise<TrustedRepository> {
@@ -105,32 +115,16 @@ async function updateRoot(session: Session): Promise<TrustedRoot> {
     });
   }
   let root = trustInitialRoot(stored, 'the trusted root');
-  finishRotation(store, root.signed.version);
   for (let rotations = 0; rotations < MAX_ROOT_ROTATIONS; rotations++) {
     const name = `${root.signed.version + 1}.root.json`;
     const bytes = await fetcher.fetch(name, MAX_BYTES.root);
     if (bytes === undefined) break;
     const next = trustNextRoot(root.signed, bytes, whatOf(fetcher, name));
-    const rotates = rotatesFloor(root.signed, next.signed);
-    // The marker makes removal of the floor and the new root one step, whenever a crash comes.
-    if (rotates) store.setPendingRotation(next.signed.version);
-    store.write('root', bytes);
-    if (rotates) finishRotation(store, next.signed.version);
+    store.replaceRoot(bytes, rotatesFloor(root.signed, next.signed));
     root = next;
   }
   checkExpiry(root.signed, session.now, whatOf(fetcher, 'root.json'));
   return root;
-}
-
-/** 5.3.11: fast-forward recovery. */
-function finishRotation(store: TrustStore, rootVersion: number): void {
-  const pending = store.pendingRotation();
-  if (pending === undefined) return;
-  if (pending <= rootVersion) {
-    store.remove('timestamp');
-    store.remove('snapshot');
-  }
-  store.setPendingRotation(undefined);
 }
 
 /** 5.4 */
