@@ -39,7 +39,9 @@ export function verifyTufKey(key: TufKey, bytes: Uint8Array, { sig }: MetadataSi
       case 'ecdsa-sha2-nistp384':
         return ecdsa(key, 'secp384r1') && crypto.verify('sha384', bytes, pemKey(key), signature);
       case 'rsassa-pss-sha256':
-        return rsaPss(key, bytes, signature);
+        return rsa(key, bytes, { ...PSS, signature });
+      case 'rsa-pkcs1v15-sha256':
+        return rsa(key, bytes, { padding: crypto.constants.RSA_PKCS1_PADDING, signature });
       default:
         return false;
     }
@@ -63,10 +65,20 @@ function ecdsa(key: TufKey, curve: string): boolean {
   return named && details.asymmetricKeyType === 'ec' && details.asymmetricKeyDetails?.namedCurve === curve;
 }
 
-function rsaPss(key: TufKey, bytes: Uint8Array, signature: Uint8Array): boolean {
+const PSS = {
+  padding: crypto.constants.RSA_PKCS1_PSS_PADDING,
+  saltLength: crypto.constants.RSA_PSS_SALTLEN_AUTO,
+} as const;
+
+interface RsaSignature {
+  readonly padding: number;
+  readonly saltLength?: number;
+  readonly signature: Uint8Array;
+}
+
+function rsa(key: TufKey, bytes: Uint8Array, { signature, ...scheme }: RsaSignature): boolean {
   const object = pemKey(key);
   const bits = object.asymmetricKeyDetails?.modulusLength ?? 0;
   if (key.keytype !== 'rsa' || object.asymmetricKeyType !== 'rsa' || bits < 2048) return false;
-  const { RSA_PKCS1_PSS_PADDING: padding, RSA_PSS_SALTLEN_AUTO: saltLength } = crypto.constants;
-  return crypto.verify('sha256', bytes, { key: object, padding, saltLength }, signature);
+  return crypto.verify('sha256', bytes, { key: object, ...scheme }, signature);
 }

@@ -9,7 +9,7 @@ import type { Candidate } from '../model.ts';
 import { replaceFile } from '../trust/replace-file.ts';
 import { openTrustStore, type TrustStore } from '../trust/store.ts';
 import { loadTrust, refreshTrust, type TrustedRepository } from '../trust/updater.ts';
-import { checkMeta } from '../trust/trusted-metadata.ts';
+import { checkMeta, knownHashes } from '../trust/trusted-metadata.ts';
 import { decodeShard, MAX_COMPRESSED_SHARD } from './shard.ts';
 import { openMirrors, withMirrors } from './mirrors.ts';
 import { getBytes, type Transport } from './transport.ts';
@@ -179,7 +179,7 @@ async function loadShard(
 export function targetAddress(path: string, target: TargetFile, consistent: boolean): string {
   const parts = path.split('/').map(encodeURIComponent);
   const name = parts.pop() ?? '';
-  const prefix = consistent ? `${digestName(target, path)}.` : '';
+  const prefix = consistent ? `${knownHashes(target.hashes, path)[0]?.[1] ?? ''}.` : '';
   return ['targets', ...parts, `${prefix}${name}`].join('/');
 }
 
