@@ -2,46 +2,18 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { generateKey, keyId, type PrivateKey } from '#schema/keys';
-import { signMetadata } from '#schema/tuf/metadata';
+import { generateKey, type PrivateKey } from '#schema/keys';
 import { openTrustStore, type TrustStore } from '#engine/trust/store';
 import { refreshTrust } from '#engine/trust/updater';
+import { metadataOf, rootOf } from './metadata.ts';
 
 const NOW = new Date('2030-01-01T00:00:00Z');
-const LATER = '2030-02-01T00:00:00Z';
-const key = generateKey();
 let directory: string;
 let store: TrustStore;
 let files: Map<string, Uint8Array>;
 
-const common = (version: number, expires = LATER) => ({ spec_version: '1.0.33', version, expires });
-const role = (keys: PrivateKey[]) => ({ keyids: keys.map((k) => keyId(k.public)), threshold: 1 });
-
-function rootOf(version: number, floorKey = key): Uint8Array {
-  const roles = {
-    root: role([key]),
-    timestamp: role([floorKey]),
-    snapshot: role([floorKey]),
-    targets: role([key]),
-  };
-  const keys = Object.fromEntries([key, floorKey].map((k) => [keyId(k.public), k.public]));
-  return signMetadata({ _type: 'root', ...common(version), consistent_snapshot: true, keys, roles }, [key]);
-}
-
-function publish(version: number, { by = key, expires = LATER } = {}): void {
-  const meta = (name: string) => ({ [name]: { version } });
-  files.set(
-    'timestamp.json',
-    signMetadata({ _type: 'timestamp', ...common(version, expires), meta: meta('snapshot.json') }, [by]),
-  );
-  files.set(
-    `${version}.snapshot.json`,
-    signMetadata({ _type: 'snapshot', ...common(version), meta: meta('targets.json') }, [by]),
-  );
-  files.set(
-    `${version}.targets.json`,
-    signMetadata({ _type: 'targets', ...common(version), targets: {} }, [key]),
-  );
+function publish(version: number, options: { by?: PrivateKey; expires?: string } = {}): void {
+  for (const [name, bytes] of metadataOf(version, options)) files.set(name, bytes);
 }
 
 const refresh = (now = NOW) =>
