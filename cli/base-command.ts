@@ -28,6 +28,9 @@ export const changeFlags = {
   ...rootFlags,
   yes: Flags.boolean({ char: 'y', summary: 'do not ask' }),
   'dry-run': Flags.boolean({ char: 'n', summary: 'show the plan and change nothing' }),
+  'no-sync': Flags.boolean({
+    summary: 'do not wait for the disk; a power cut, not a crash, may tear the root',
+  }),
 };
 
 /** The values of `rootFlags` after parsing. */
@@ -36,6 +39,7 @@ export interface RootFlagValues {
   readonly arch?: MachineArch | undefined;
   readonly offline: boolean;
   readonly quiet: boolean;
+  readonly 'no-sync'?: boolean;
 }
 
 /**
@@ -67,6 +71,7 @@ export abstract class BaseCommand extends Command {
       root: flags.root,
       ...(flags.arch === undefined ? {} : { arch: flags.arch }),
       offline: flags.offline,
+      sync: flags['no-sync'] !== true,
       signal: interrupt.signal,
       onProgress: createProgressReporter({ quiet: flags.quiet || this.jsonEnabled() }),
     });

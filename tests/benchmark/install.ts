@@ -1,116 +1,129 @@
 /**
- * Installs 100 chained packages (6,000 files, 96 MB) with icepkg and with pacman, interleaved, on the same
- * content and codec, into fresh roots. Prints medians, the ratio of each pair and peak memory.
- *
- * Usage: npm run benchmark:install -- [--runs 5] [--codec zstd|xz] [--directory /dev/shm/icepkg-benchmark]
+ * Installs 100 chained packages (6,000 files, 96 MB) with icepkg and with pacman, taking turns, with the same content
+ * and codec, into fresh roots. Prints medians, the ratio of each pair and peak memory. docs/benchmarks.md says more.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { writePackage, type PackageEntry } from '#schema/container/write';
+import { generateKey } from '#schema/keys';
+import { attachRepository } from '#engine/config-attach';
+import { initRoot } from '#engine/init-root';
+import { addPackages } from '#repo-server/add';
+import { initRepository, sameKeys } from '#repo-server/init';
+import { publish } from '#repo-server/publish';
+import { chainFiles, PACKAGES, packageName } from './chain.ts';
 
 const { values } = parseArgs({
   options: {
-    runs: { type: 'string', default: '5' },
-    codec: { type: 'string', default: 'zstd' },
+    runs: { type: 'string', default: '7' },
+    codec: { type: 'string', default: 'zstd,xz' },
+    sync: { type: 'string', default: 'no,yes' },
     directory: { type: 'string', default: join(tmpdir(), 'icepkg-benchmark') },
+    program: { type: 'string', default: resolve(import.meta.dirname, '../../cli/bin/icepkg.js') },
   },
 });
-const PACKAGES = 100;
-const FILES = 60;
-const FILE_BYTES = 16_000;
 const runs = Number(values.runs);
-const codec = values.codec === 'xz' ? 'xz' : 'zstd';
-const work = resolve(values.directory, codec);
-const icepkg = [process.execPath, resolve(import.meta.dirname, '../../cli/bin/icepkg.js')] as const;
+/** The same level for both sides. */
+const CODECS = {
+  zstd: { level: 11, suffix: 'zst', compress: 'zstd -11 -q' },
+  xz: { level: 6, suffix: 'xz', compress: 'xz -6' },
+} as const;
+type CodecName = keyof typeof CODECS;
 
-/** Text with the redundancy of real binaries: words from a seeded stream, about 3:1 compressible. */
-function content(seed: string): Buffer {
-  const out = Buffer.alloc(FILE_BYTES);
-  let block = createHash('sha256').update(seed).digest();
-  for (let at = 0; at < FILE_BYTES; at += 48) {
-    block = createHash('sha256').update(block).digest();
-    block.copy(out, at, 0, 16);
-    out.write('install the package into', at + 16, 'latin1');
-  }
-  return out;
+interface Setting {
+  readonly work: string;
+  readonly codec: CodecName;
 }
 
-const name = (index: number): string => `chain${String(index).padStart(3, '0')}`;
-const run = (command: readonly string[], cwd = work): string =>
+const run = (cwd: string, command: readonly string[]): string =>
   execFileSync(command[0] ?? '', command.slice(1), {
     cwd,
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'inherit'],
   });
 
-function buildPackages(): void {
+/** Both repositories are kept from one run of the benchmark to the next. */
+async function prepare({ work, codec }: Setting): Promise<void> {
+  const done = join(work, 'prepared');
+  if (existsSync(done)) return;
   rmSync(work, { recursive: true, force: true });
-  mkdirSync(join(work, 'pacman-repo'), { recursive: true });
-  run([...icepkg, 'key', 'generate', 'bench']);
-  const built: string[] = [];
-  for (let p = 0; p < PACKAGES; p++) {
-    const tree = join(work, 'trees', name(p));
-    for (let f = 0; f < FILES; f++) {
-      const directory = join(tree, 'usr/share', name(p), `part${f % 6}`);
-      mkdirSync(directory, { recursive: true });
-      writeFileSync(join(directory, `file${f}`), content(`${p}/${f}`));
+  for (const folder of ['packed', 'pacman-repo', 'trees']) mkdirSync(join(work, folder), { recursive: true });
+  console.log(`making the ${codec} packages`);
+  const key = generateKey();
+  const packed: string[] = [];
+  for (let index = 0; index < PACKAGES; index++) {
+    const depends = index + 1 < PACKAGES ? [packageName(index + 1)] : [];
+    const entries = new Map<string, PackageEntry>();
+    for (const { path, content } of chainFiles(index)) {
+      for (let above = dirname(path); above !== '.'; above = dirname(above))
+        entries.set(above, { type: 'directory', path: above, mode: 0o755 });
+      entries.set(path, { type: 'file', path, mode: 0o644, content });
+      mkdirSync(join(work, 'trees', packageName(index), dirname(path)), { recursive: true });
+      writeFileSync(join(work, 'trees', packageName(index), path), content);
     }
-    const depends = p + 1 < PACKAGES ? [name(p + 1)] : [];
-    const manifest = join(work, `${name(p)}.json`);
-    writeFileSync(
-      manifest,
-      JSON.stringify({ name: name(p), version: '1.0.0-r0', arch: 'x86_64', license: 'CC0-1.0', depends }),
-    );
-    run([
-      ...icepkg,
-      'pack',
-      tree,
-      '--manifest',
-      manifest,
-      '--codec',
-      codec,
-      '--output',
-      'ice',
-      '--key',
-      'bench.key',
-    ]);
-    built.push(join('ice', `${name(p)}-1.0.0-r0.x86_64.icepkg`));
-    packPacman(tree, p, depends);
+    const output = join(work, 'packed', `${packageName(index)}-1.0.0-r0.x86_64.icepkg`);
+    const metadata = { name: packageName(index), version: '1.0.0-r0', arch: 'x86_64', depends } as const;
+    const { level } = CODECS[codec];
+    await writePackage({ metadata, entries: [...entries.values()], output, codec, level, keys: [key] });
+    packed.push(output);
+    packForPacman({ work, codec }, index, depends);
   }
-  run([...icepkg, 'repo', 'init', 'repo', '--key', 'bench.key']);
-  run([...icepkg, 'repo', 'add', 'repo', ...built]);
-  run([...icepkg, 'repo', 'publish', 'repo', '--key', 'bench.key']);
-  run([
-    'sh',
-    '-c',
-    `repo-add -q pacman-repo/bench.db.tar.gz pacman-repo/*.pkg.tar.${codec === 'zstd' ? 'zst' : 'xz'} >/dev/null`,
+  const { trustedRoot } = await initRepository(join(work, 'repo'), {
+    name: 'bench',
+    roles: sameKeys([key.public]),
+    keys: [key],
+  });
+  await addPackages(join(work, 'repo'), packed);
+  await publish(join(work, 'repo'), { keys: [key] });
+  run(work, [
+    'tar',
+    '-C',
+    'database',
+    '-czf',
+    'pacman-repo/bench.db',
+    ...readdirSync(join(work, 'database')),
   ]);
+  for (const folder of ['packed', 'trees', 'database']) rmSync(join(work, folder), { recursive: true });
+  writeFileSync(done, trustedRoot);
 }
 
-function packPacman(tree: string, index: number, depends: readonly string[]): void {
+function packForPacman({ work, codec }: Setting, index: number, depends: readonly string[]): void {
+  const name = packageName(index);
+  const { compress, suffix } = CODECS[codec];
   const info = [
-    `pkgname = ${name(index)}`,
-    `pkgbase = ${name(index)}`,
+    `pkgname = ${name}`,
+    `pkgbase = ${name}`,
     'pkgver = 1.0.0-1',
     'pkgdesc = benchmark',
-    'builddate = 0',
+    'builddate = 1',
     'packager = benchmark',
-    `size = ${FILES * FILE_BYTES}`,
+    'size = 960000',
     'arch = x86_64',
-    ...depends.map((d) => `depend = ${d}`),
+    ...depends.map((depend) => `depend = ${depend}`),
   ];
-  writeFileSync(join(tree, '.PKGINFO'), `${info.join('\n')}\n`);
-  const archive = `pacman-repo/${name(index)}-1.0.0-1-x86_64.pkg.tar.${codec === 'zstd' ? 'zst' : 'xz'}`;
-  const compress = codec === 'zstd' ? '-I "zstd -11 -q"' : '-J';
-  run([
-    'sh',
-    '-c',
-    `tar -C trees/${name(index)} --numeric-owner --owner=0 --group=0 ${compress} -cf ${archive} .PKGINFO usr`,
-  ]);
-  rmSync(join(tree, '.PKGINFO'));
+  writeFileSync(join(work, 'trees', name, '.PKGINFO'), `${info.join('\n')}\n`);
+  const tar = ['tar', '--numeric-owner', '--owner=0', '--group=0', '-I', compress];
+  const file = `${name}-1.0.0-1-x86_64.pkg.tar.${suffix}`;
+  const archive = join(work, 'pacman-repo', file);
+  run(join(work, 'trees', name), [...tar, '-cf', archive, '.PKGINFO', 'usr']);
+  const bytes = readFileSync(archive);
+  const fields = {
+    FILENAME: [file],
+    NAME: [name],
+    VERSION: ['1.0.0-1'],
+    CSIZE: [bytes.length],
+    ISIZE: [960_000],
+    SHA256SUM: [createHash('sha256').update(bytes).digest('hex')],
+    ARCH: ['x86_64'],
+    ...(depends.length === 0 ? {} : { DEPENDS: depends }),
+  };
+  const lines = Object.entries(fields).map(([field, content]) => `%${field}%\n${content.join('\n')}\n`);
+  mkdirSync(join(work, 'database', `${name}-1.0.0-1`), { recursive: true });
+  writeFileSync(join(work, 'database', `${name}-1.0.0-1`, 'desc'), lines.join('\n'));
 }
 
 interface Sample {
@@ -118,99 +131,100 @@ interface Sample {
   readonly megabytes: number;
 }
 
-/** Whole-process wall time and peak resident memory, by `/usr/bin/time`. */
-function measure(command: readonly string[], sync: boolean): Sample {
+/** Wall time and peak resident memory of one command, by `/usr/bin/time`. */
+function measure(work: string, command: readonly string[]): Sample {
   const report = join(work, 'time.txt');
-  const line = sync ? ['sh', '-c', '"$@" && sync -f .', 'sh', ...command] : command;
   const started = process.hrtime.bigint();
-  const result = spawnSync('/usr/bin/time', ['-f', '%M', '-o', report, ...line], {
+  const result = spawnSync('/usr/bin/time', ['-f', '%M', '-o', report, ...command], {
     cwd: work,
     stdio: ['ignore', 'ignore', 'pipe'],
+    encoding: 'utf8',
   });
   const seconds = Number(process.hrtime.bigint() - started) / 1e9;
-  if (result.status !== 0) throw new Error(`${command.join(' ')}\n${String(result.stderr)}`);
-  return { seconds, megabytes: Number(readFileSync(report, 'utf8').trim().split('\n').at(-1)) / 1024 };
+  if (result.status !== 0) throw new Error(`${command.join(' ')}\n${result.stderr.slice(0, 2000)}`);
+  return { seconds, megabytes: Number(readFileSync(report, 'utf8')) / 1000 };
 }
 
-function freshIcepkgRoot(): void {
-  rmSync(join(work, 'root-ice'), { recursive: true, force: true });
-  run([...icepkg, 'init', '--root', 'root-ice', '--arch', 'x86_64']);
-  run([
-    ...icepkg,
-    'repo',
-    'attach',
-    'bench',
-    join(work, 'repo'),
-    '--root',
-    'root-ice',
-    '--trusted-root',
-    'repo/channels/stable/metadata/root.json',
-  ]);
-  run([...icepkg, 'update', '--root', 'root-ice']);
+function icepkg({ work }: Setting, sync: boolean): Sample {
+  const root = join(work, 'root-icepkg');
+  rmSync(root, { recursive: true, force: true });
+  mkdirSync(root);
+  initRoot(root, { arch: 'x86_64' });
+  const trustedRoot = readFileSync(join(work, 'prepared'), 'utf8');
+  attachRepository(root, { name: 'bench', mirrors: [join(work, 'repo')], trustedRoot });
+  const node = [process.execPath, values.program];
+  run(work, [...node, 'update', '--root', root, '--quiet']);
+  const flags = ['--root', root, '--yes', '--quiet', ...(sync ? [] : ['--no-sync'])];
+  return measure(work, [...node, 'install', packageName(0), ...flags]);
 }
 
-function freshPacmanRoot(): void {
-  rmSync(join(work, 'root-pac'), { recursive: true, force: true });
-  mkdirSync(join(work, 'root-pac/var/lib/pacman'), { recursive: true });
-  const config = `[options]\nArchitecture = x86_64\nSigLevel = Never\n[bench]\nServer = file://${join(work, 'pacman-repo')}\n`;
+/** pacman flushes nothing itself: `sync -f` follows where a final flush is compared. */
+function pacman({ work }: Setting, sync: boolean): Sample {
+  const root = join(work, 'root-pacman');
+  rmSync(root, { recursive: true, force: true });
+  mkdirSync(join(root, 'var/lib/pacman'), { recursive: true });
+  const repository = join(work, 'pacman-repo');
+  const config = `[options]\nArchitecture = x86_64\nSigLevel = Never\n[bench]\nServer = file://${repository}\n`;
   writeFileSync(join(work, 'pacman.conf'), config);
-  run([
-    'pacman',
-    '--config',
-    'pacman.conf',
-    '-r',
-    'root-pac',
-    '--cachedir',
-    join(work, 'pacman-repo'),
-    '-Syq',
-  ]);
+  const flags = ['--config', 'pacman.conf', '-r', root, '--cachedir', repository, '--noconfirm'];
+  run(work, ['pacman', ...flags, '-Syq']);
+  const command = ['pacman', ...flags, '--noscriptlet', '-Sq', packageName(0)];
+  return measure(work, sync ? ['sh', '-c', `${command.join(' ')} && sync -f ${root}`] : command);
 }
 
-const median = (numbers: readonly number[]): number =>
-  [...numbers].sort((a, b) => a - b)[numbers.length >> 1] ?? NaN;
-
-function compare(sync: boolean): void {
-  const ice: Sample[] = [];
-  const pac: Sample[] = [];
-  for (let i = 0; i <= runs; i++) {
-    freshIcepkgRoot();
-    const a = measure(
-      [...icepkg, 'install', name(0), '--root', 'root-ice', '--yes', ...(sync ? [] : ['--no-sync'])],
-      false,
-    );
-    freshPacmanRoot();
-    const b = measure(
-      [
-        'pacman',
-        '--config',
-        'pacman.conf',
-        '-r',
-        'root-pac',
-        '--cachedir',
-        join(work, 'pacman-repo'),
-        '--noconfirm',
-        '--noscriptlet',
-        '-S',
-        name(0),
-      ],
-      sync,
-    );
-    // The first pair warms the caches.
-    if (i > 0) {
-      ice.push(a);
-      pac.push(b);
-    }
+/** Digest of every path, mode and content below `usr`. */
+function digestTree(top: string): string {
+  const digest = createHash('sha256');
+  for (const path of readdirSync(top, { recursive: true, encoding: 'utf8' }).sort()) {
+    const stats = lstatSync(join(top, path));
+    digest.update(`${path}\0${stats.mode}\0`);
+    if (stats.isFile()) digest.update(readFileSync(join(top, path)));
   }
-  if (!existsSync(join(work, `root-ice/usr/share/${name(99)}/part0/file0`)))
-    throw new Error('icepkg installed nothing');
-  const row = (label: string, samples: readonly Sample[]): string =>
-    `  ${label.padEnd(8)} ${median(samples.map((s) => s.seconds)).toFixed(2)} s  ${median(samples.map((s) => s.megabytes)).toFixed(0)} MB peak`;
-  const ratio = median(ice.map((s, i) => s.seconds / (pac[i]?.seconds ?? NaN)));
+  return digest.digest('hex');
+}
+
+function median(numbers: readonly number[]): number {
+  const sorted = numbers.toSorted((a, b) => a - b);
+  const half = sorted.length >> 1;
+  const upper = sorted[half] ?? NaN;
+  return sorted.length % 2 === 1 ? upper : (upper + (sorted[half - 1] ?? NaN)) / 2;
+}
+
+function compare(setting: Setting, sync: boolean): void {
+  const ours: Sample[] = [];
+  const theirs: Sample[] = [];
+  for (let round = 0; round <= runs; round++) {
+    const pair = [icepkg(setting, sync), pacman(setting, sync)] as const;
+    if (round === 0) {
+      // The first pair warms the caches, and shows that both install the same.
+      const trees = ['root-icepkg', 'root-pacman'].map((root) => digestTree(join(setting.work, root, 'usr')));
+      if (trees[0] !== trees[1]) throw new Error('icepkg and pacman installed different trees');
+      continue;
+    }
+    ours.push(pair[0]);
+    theirs.push(pair[1]);
+  }
+  const row = (label: string, samples: readonly Sample[]): string => {
+    const seconds = samples.map((sample) => sample.seconds);
+    const range = `${Math.min(...seconds).toFixed(2)} to ${Math.max(...seconds).toFixed(2)}`;
+    const peak = median(samples.map((sample) => sample.megabytes)).toFixed(0);
+    return `  ${label}  ${median(seconds).toFixed(2)} s (${range}), ${peak} MB`;
+  };
+  const ratio = median(ours.map(({ seconds }, index) => seconds / (theirs[index]?.seconds ?? NaN)));
   console.log(
-    `${codec}, ${sync ? 'with' : 'without'} a final sync, ${runs} pairs\n${row('icepkg', ice)}\n${row('pacman', pac)}\n  ratio icepkg/pacman ${ratio.toFixed(2)}`,
+    [
+      `${setting.codec}, ${sync ? 'with' : 'without'} a final sync, ${runs} pairs`,
+      row('icepkg', ours),
+      row('pacman', theirs),
+      `  ratio   ${ratio.toFixed(2)}`,
+    ].join('\n'),
   );
 }
 
-buildPackages();
-compare(false);
-compare(true);
+console.log(`${availableParallelism()} cores, node ${process.version}`);
+for (const codec of values.codec.split(',')) {
+  if (codec !== 'zstd' && codec !== 'xz') throw new Error(`no codec is called ${codec}`);
+  const setting = { work: resolve(values.directory, codec), codec };
+  await prepare(setting);
+  for (const sync of values.sync.split(',')) compare(setting, sync === 'yes');
+}
