@@ -1,13 +1,12 @@
-/** Reads recipes: YAML text in, a checked `Recipe` out, with errors that name file, line and column. */
+/** Finds and reads recipes. */
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import * as v from 'valibot';
-import { isNode, LineCounter, parseDocument, type Document } from 'yaml';
 import { IcepkgError, isErrno } from '#schema/error';
 import type { MachineArch } from '#schema/fields';
 import { nearest } from './nearest.ts';
 import { RecipeSchema, type Recipe } from './recipe-schema.ts';
+import { decodeYaml, readYamlFile } from './yaml.ts';
 
 /** A recipe and the folder that its patches and local sources are in. */
 export interface LoadedRecipe {
@@ -17,7 +16,6 @@ export interface LoadedRecipe {
 }
 
 const RECIPE_FILE = 'recipe.yaml';
-const MAX_RECIPE_BYTES = 1024 * 1024;
 
 /**
  * Finds a recipe by its file, its folder, or its name below one of the `roots`.
@@ -64,122 +62,22 @@ export function defaultRecipeRoots(): string[] {
 }
 
 function loadRecipe(file: string): LoadedRecipe {
-  let text: string;
-  try {
-    if (fs.statSync(file).size > MAX_RECIPE_BYTES)
-      throw new IcepkgError('format-invalid', `${file}: larger than ${MAX_RECIPE_BYTES} bytes, so no recipe`);
-    text = fs.readFileSync(file, 'utf8');
-  } catch (error) {
-    if (isErrno(error, 'ENOENT'))
-      throw new IcepkgError('not-found', `${file}: no such recipe`, { cause: error });
-    throw error;
-  }
-  return { recipe: parseRecipe(text, file), folder: path.dirname(file), file };
+  return {
+    recipe: parseRecipe(readYamlFile(file, 'recipe'), file),
+    folder: path.dirname(file),
+    file,
+  };
 }
 
 /**
  * Checks the text of a recipe.
  * @param file names the recipe in errors
- * @throws IcepkgError `format-invalid` with `file:line:column`, what was expected there, and the nearest known field
+ * @throws IcepkgError `format-invalid` with `file:line:column`
  */
 export function parseRecipe(text: string, file: string): Recipe {
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, version: '1.2' });
-  const at = (offset: number): string => {
-    const { line, col } = lines.linePos(offset);
-    return `${file}:${line}:${col}`;
-  };
-  const broken = document.errors[0];
-  if (broken !== undefined) {
-    const message = (broken.message.split('\n')[0] ?? '').replace(/ at line \d+, column \d+:?$/, '');
-    throw invalid(`${at(broken.pos[0])}: ${lowerFirst(message)}`);
-  }
-  const result = v.safeParse(RecipeSchema, document.toJS({ maxAliasCount: 100 }));
-  if (result.success) return result.output;
-  const { issue, keys } = deepest(result.issues[0]);
-  const where = at(offsetOf(document, keys));
-  const field = keys
-    .map((key) => (typeof key === 'number' ? `[${key}]` : `.${key}`))
-    .join('')
-    .replace(/^\./, '');
-  if (issue.type === 'strict_object' && issue.expected === 'never') {
-    const guess = nearest(String(keys.at(-1)), fieldsAt(RecipeSchema, keys.slice(0, -1)));
-    throw invalid(
-      `${where}: unknown field ${field}`,
-      guess === undefined ? undefined : `Did you mean ${guess}?`,
-    );
-  }
-  if (issue.type === 'strict_object' && issue.received === 'undefined')
-    throw invalid(`${where}: missing field ${field}`);
-  throw invalid(`${where}: ${field === '' ? '' : `${field}: `}${lowerFirst(issue.message)}`);
+  const manual = 'docs/recipes.md lists the fields of a recipe';
+  return decodeYaml(RecipeSchema, { text, file, manual }).value;
 }
-
-type Key = string | number;
-interface Issue {
-  readonly type: string;
-  readonly message: string;
-  readonly expected: string | null;
-  readonly received: string;
-  readonly path?: readonly { readonly key: unknown }[] | undefined;
-  readonly issues?: readonly Issue[] | undefined;
-}
-
-/**
- * A union reports every branch. What the author meant shows in a value that is wrong, or in a field that no branch
- * knows; otherwise the union's own words are the best there are.
- */
-function deepest(issue: Issue, above: readonly Key[] = []): { issue: Issue; keys: Key[] } {
-  const keys = [...above, ...(issue.path ?? []).map(({ key }) => key as Key)];
-  const below = (issue.issues ?? []).filter((branch) => (branch.path?.length ?? 0) > 0);
-  const known = fieldsAt(RecipeSchema, keys);
-  const inner =
-    below.find((branch) => branch.type !== 'strict_object') ??
-    below.find((branch) => branch.expected === 'never' && !known.includes(String(branch.path?.at(-1)?.key)));
-  return inner === undefined ? { issue, keys } : deepest(inner, keys);
-}
-
-/** Where the value of a path starts; for a missing key, where the innermost existing parent starts. */
-function offsetOf(document: Document.Parsed, keys: readonly Key[]): number {
-  for (let length = keys.length; length >= 0; length--) {
-    const parent: unknown =
-      length === 0 ? document.contents : document.getIn(keys.slice(0, length - 1), true);
-    const key = keys[length - 1];
-    if (
-      typeof parent === 'object' &&
-      parent !== null &&
-      'items' in parent &&
-      Array.isArray(parent.items) &&
-      key !== undefined
-    ) {
-      for (const item of parent.items as unknown[]) {
-        const name: unknown =
-          typeof item === 'object' && item !== null && 'key' in item ? item.key : undefined;
-        if (isNode(name) && name.toJSON() === key && name.range) return name.range[0];
-      }
-    }
-    const node: unknown = length === 0 ? document.contents : document.getIn(keys.slice(0, length), true);
-    if (isNode(node) && node.range) return node.range[0];
-  }
-  return 0;
-}
-
-/** Names of the fields that the schema knows at a path. */
-function fieldsAt(schema: unknown, keys: readonly Key[]): string[] {
-  if (typeof schema !== 'object' || schema === null) return [];
-  const node = schema as Record<string, unknown>;
-  if ('wrapped' in node) return fieldsAt(node['wrapped'], keys);
-  if (Array.isArray(node['options'])) return node['options'].flatMap((option) => fieldsAt(option, keys));
-  const [key, ...rest] = keys;
-  if (key === undefined) return Object.keys(node['entries'] ?? {});
-  if ('entries' in node) return fieldsAt((node['entries'] as Record<string, unknown>)[String(key)], rest);
-  return fieldsAt(node['item'] ?? node['value'], rest);
-}
-
-const invalid = (message: string, hint?: string): IcepkgError =>
-  new IcepkgError('format-invalid', message, {
-    hint: hint ?? 'docs/recipes.md lists the fields of a recipe',
-  });
-const lowerFirst = (text: string): string => text.charAt(0).toLowerCase() + text.slice(1);
 
 /** The recipe as it stands for one architecture: `perArch` is merged in and gone. */
 export function forArch(recipe: Recipe, arch: MachineArch): Recipe {

@@ -1,0 +1,157 @@
+/** Reads YAML documents that people write: text in, a checked value out, with errors that name file, line and column. */
+import * as fs from 'node:fs';
+import * as v from 'valibot';
+import { isNode, LineCounter, parseDocument, type Document } from 'yaml';
+import { IcepkgError, isErrno } from '#schema/error';
+import { nearest } from './nearest.ts';
+
+/** Keys from the top of a document to a place in it. */
+export type Keys = readonly (string | number)[];
+
+export interface YamlSource {
+  readonly text: string;
+  /** Names the document in errors. */
+  readonly file: string;
+  /** Where the fields are explained; the hint of last resort. */
+  readonly manual: string;
+  /** What to say to whoever uses a field that other tools have and this format has not. */
+  readonly foreign?: Readonly<Record<string, string>>;
+}
+
+export interface YamlDocument<T> {
+  readonly value: T;
+  /** Makes the error for something that the schema could not see. */
+  refuse(keys: Keys, why: string, hint?: string): IcepkgError;
+}
+
+const MAX_BYTES = 1024 * 1024;
+
+/** @param kind what the file should be, for the error: `recipe` */
+export function readYamlFile(file: string, kind: string): string {
+  try {
+    if (fs.statSync(file).size > MAX_BYTES)
+      throw new IcepkgError('format-invalid', `${file}: larger than ${MAX_BYTES} bytes, so no ${kind}`);
+    return fs.readFileSync(file, 'utf8');
+  } catch (cause) {
+    if (isErrno(cause, 'ENOENT', 'ENOTDIR'))
+      throw new IcepkgError('not-found', `${file}: no such ${kind}`, { cause });
+    if (isErrno(cause, 'EACCES', 'EISDIR'))
+      throw new IcepkgError('io-failed', `${file}: cannot be read as a ${kind}`, { cause });
+    throw cause;
+  }
+}
+
+/**
+ * Checks a document.
+ * @throws IcepkgError `format-invalid` with `file:line:column`, what was expected there, and the nearest known field
+ */
+export function decodeYaml<const S extends v.GenericSchema>(
+  schema: S,
+  source: YamlSource,
+): YamlDocument<v.InferOutput<S>> {
+  const lines = new LineCounter();
+  const document = parseDocument(source.text, { lineCounter: lines, uniqueKeys: true, version: '1.2' });
+  const fail = (offset: number, why: string, hint = source.manual): IcepkgError => {
+    const { line, col } = lines.linePos(offset);
+    return new IcepkgError('format-invalid', `${source.file}:${line}:${col}: ${why}`, { hint });
+  };
+  const refuse = (keys: Keys, why: string, hint?: string): IcepkgError =>
+    fail(offsetOf(document, keys), keys.length === 0 ? why : `${fieldName(keys)}: ${why}`, hint);
+  const broken = document.errors[0];
+  if (broken !== undefined) {
+    const message = (broken.message.split('\n')[0] ?? '').replace(/ at line \d+, column \d+:?$/, '');
+    throw fail(broken.pos[0], lowerFirst(message));
+  }
+  const result = v.safeParse(schema, toPlain(document, fail));
+  if (result.success) return { value: result.output, refuse };
+  const { issue, keys } = deepest(schema, result.issues[0]);
+  const offset = offsetOf(document, keys);
+  if (issue.type === 'strict_object' && issue.expected === 'never') {
+    const name = String(keys.at(-1));
+    const guess = nearest(name, fieldsAt(schema, keys.slice(0, -1)));
+    const known = source.foreign?.[name] ?? (guess === undefined ? undefined : `Did you mean ${guess}?`);
+    throw fail(offset, `unknown field ${fieldName(keys)}`, known);
+  }
+  if (issue.type === 'strict_object' && issue.received === 'undefined')
+    throw fail(offset, `missing field ${fieldName(keys)}`);
+  throw refuse(keys, lowerFirst(issue.message));
+}
+
+/** Aliases are limited, so that a small document cannot grow without bound. */
+function toPlain(document: Document.Parsed, fail: (offset: number, why: string) => IcepkgError): unknown {
+  try {
+    return document.toJS({ maxAliasCount: 100 });
+  } catch (cause) {
+    if (cause instanceof ReferenceError) throw fail(0, lowerFirst(cause.message));
+    throw cause;
+  }
+}
+
+type Key = string | number;
+interface Issue {
+  readonly type: string;
+  readonly message: string;
+  readonly expected: string | null;
+  readonly received: string;
+  readonly path?: readonly { readonly key: unknown }[] | undefined;
+  readonly issues?: readonly Issue[] | undefined;
+}
+
+const fieldName = (keys: Keys): string =>
+  keys
+    .map((key) => (typeof key === 'number' ? `[${key}]` : `.${key}`))
+    .join('')
+    .replace(/^\./, '');
+
+/**
+ * A union reports every branch. What the author meant shows in a value that is wrong, or in a field that no branch
+ * knows; otherwise the union's own words are the best there are.
+ */
+function deepest(schema: unknown, issue: Issue, above: Keys = []): { issue: Issue; keys: Key[] } {
+  const keys = [...above, ...(issue.path ?? []).map(({ key }) => key as Key)];
+  const below = (issue.issues ?? []).filter((branch) => (branch.path?.length ?? 0) > 0);
+  const known = fieldsAt(schema, keys);
+  const inner =
+    below.find((branch) => branch.type !== 'strict_object') ??
+    below.find((branch) => branch.expected === 'never' && !known.includes(String(branch.path?.at(-1)?.key)));
+  return inner === undefined ? { issue, keys } : deepest(schema, inner, keys);
+}
+
+/** Where the value of a path starts; for a missing key, where the innermost existing parent starts. */
+function offsetOf(document: Document.Parsed, keys: Keys): number {
+  for (let length = keys.length; length >= 0; length--) {
+    const parent: unknown =
+      length === 0 ? document.contents : document.getIn(keys.slice(0, length - 1), true);
+    const key = keys[length - 1];
+    if (
+      typeof parent === 'object' &&
+      parent !== null &&
+      'items' in parent &&
+      Array.isArray(parent.items) &&
+      key !== undefined
+    ) {
+      for (const item of parent.items as unknown[]) {
+        const name: unknown =
+          typeof item === 'object' && item !== null && 'key' in item ? item.key : undefined;
+        if (isNode(name) && name.toJSON() === key && name.range) return name.range[0];
+      }
+    }
+    const node: unknown = length === 0 ? document.contents : document.getIn(keys.slice(0, length), true);
+    if (isNode(node) && node.range) return node.range[0];
+  }
+  return 0;
+}
+
+/** Names of the fields that the schema knows at a path. */
+function fieldsAt(schema: unknown, keys: Keys): string[] {
+  if (typeof schema !== 'object' || schema === null) return [];
+  const node = schema as Record<string, unknown>;
+  if ('wrapped' in node) return fieldsAt(node['wrapped'], keys);
+  if (Array.isArray(node['options'])) return node['options'].flatMap((option) => fieldsAt(option, keys));
+  const [key, ...rest] = keys;
+  if (key === undefined) return Object.keys(node['entries'] ?? {});
+  if ('entries' in node) return fieldsAt((node['entries'] as Record<string, unknown>)[String(key)], rest);
+  return fieldsAt(node['item'] ?? node['value'], rest);
+}
+
+const lowerFirst = (text: string): string => text.charAt(0).toLowerCase() + text.slice(1);
