@@ -8,7 +8,7 @@ import type { Candidate, Change, FetchedPackage } from '../model.ts';
 import { digestOf, download } from './download.ts';
 import { checkLocalSignature } from './local-package.ts';
 import { openMirrors, withMirrors } from './mirrors.ts';
-import type { Transport } from './transport.ts';
+import { networkError, type Transport } from './transport.ts';
 
 /** Where downloaded packages are kept, below the root. */
 export const PACKAGE_CACHE = 'var/cache/icepkg/packages';
@@ -121,12 +121,11 @@ async function fetchFromMirrors(
   return withMirrors(context, opened, label, async (mirror) => {
     const local = mirror.localFile?.(path);
     if (local !== undefined) {
-      if (!isWhole(local, candidate)) {
-        throw new IcepkgError('package-corrupt', `${local}: missing or not the file that the index names`, {
-          hint: 'Copy the repository to this folder again',
-        });
-      }
-      return local;
+      if (isWhole(local, candidate)) return local;
+      if (!fs.existsSync(local)) throw networkError(`${local}: not found`);
+      throw new IcepkgError('package-corrupt', `${local}: not the file that the index names`, {
+        hint: 'Copy the repository to this folder again',
+      });
     }
     const signal = context.signal === undefined ? {} : { signal: context.signal };
     await download(mirror, { path, size, sha256, file }, { ...signal, onBytes: report });

@@ -9,9 +9,20 @@ import { MAX_SHARD_BYTES } from '#schema/limits';
 /** Bytes of a compressed shard. */
 export const MAX_COMPRESSED_SHARD = 64 * 1024 * 1024;
 
-/** @param what names the shard in errors */
+/**
+ * @param what names the shard in errors
+ * @throws IcepkgError `format-invalid`: the bytes are those that were signed, so only the operator can mend it
+ */
 export function decodeShard(compressed: Uint8Array, what: string): IndexShard {
-  return decode(IndexShardSchema, parseJson(decompress(compressed, what), what), what);
+  try {
+    return decode(IndexShardSchema, parseJson(decompress(compressed, what), what), what);
+  } catch (cause) {
+    if (!(cause instanceof IcepkgError)) throw cause;
+    throw new IcepkgError(cause.code, cause.message, {
+      hint: 'The repository was published like this: tell its operator, or go on without it by enabled = false in etc/icepkg/repositories.toml',
+      cause,
+    });
+  }
 }
 
 function decompress(compressed: Uint8Array, what: string): Uint8Array {
