@@ -142,7 +142,8 @@ async function refuses({ status, message, words = ['update'] }: Expected): Promi
   );
   expect(left.signed.version).toBeGreaterThanOrEqual(JSON.parse(trusted.toString()).signed.version);
   misbehave = undefined;
-  renew(depot.repository);
+  renew();
+  await publish(mirror, { keys: [depot.key] });
   const again = await icepkg('upgrade', '--yes');
   expect({ status: again.status, installed: installed() }).toEqual({
     status: 0,
