@@ -151,7 +151,7 @@ async function carryOut(context: EngineContext, store: Store, work: Work): Promi
     const { onProgress, signal } = context;
     const staged = await stageFiles({ root, areas, plan: files, packages: fetched, onProgress, signal });
     const { owned } = files;
-    const { deviations } = staged;
+    const deviations = new Map([...files.deviations, ...staged.deviations]);
     commit(context, store, {
       number,
       time: context.now().toISOString(),

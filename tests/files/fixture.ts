@@ -126,7 +126,7 @@ async function apply(
       })),
       onProgress: context.onProgress,
     });
-    const rows = withDeviations(plan.owned, staged.deviations);
+    const rows = withDeviations(plan.owned, new Map([...plan.deviations, ...staged.deviations]));
     const names = new Set([...specs.map(({ name }) => name), ...rows.keys()]);
     const before = new Map([...names].map((name) => [name, packageState(store.database, name)]));
     const after = new Map<string, PackageState | undefined>();

@@ -29,6 +29,8 @@ export interface FilePlan {
   readonly changes: FileChanges;
   /** Rows after the transaction: of every changed package that stays, and of others that lost a path. */
   readonly owned: ReadonlyMap<string, readonly OwnedFile[]>;
+  /** Path of a directory that stays as the operator made it, to how that differs from what its package says. */
+  readonly deviations: ReadonlyMap<string, string>;
   readonly notices: readonly string[];
 }
 
@@ -44,7 +46,7 @@ export type DiskKind = 'file' | 'directory' | 'symlink' | 'other';
 /** The disk as the planner sees it; a path is looked at without following any symlink. */
 export interface DiskView {
   kind(path: string): DiskKind | undefined;
-  mode(path: string): number | undefined;
+  metadata(path: string): { readonly mode: number; readonly uid: number; readonly gid: number } | undefined;
   readlink(path: string): string;
   names(path: string): readonly string[];
   /** Digest of a regular file, `undefined` where there is none or it cannot be read. */

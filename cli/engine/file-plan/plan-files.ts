@@ -5,7 +5,7 @@ import type { FileEntry } from '#schema/manifest';
 import { comparePaths, parentPath } from '#schema/path';
 import type { Journal, OwnedFile } from '../store/model.ts';
 import { decideConfig } from './config-decision.ts';
-import type { FilePlan, FilePlanRequest, SavedConfig, StagedEntry } from './operations.ts';
+import type { DiskView, FilePlan, FilePlanRequest, SavedConfig, StagedEntry } from './operations.ts';
 import { placeEntries, replaces, type Placed, type Places } from './places.ts';
 import { rowOf } from './rows.ts';
 
@@ -19,6 +19,7 @@ interface Work {
   readonly save: SavedConfig[];
   readonly displace: Set<string>;
   readonly directories: Journal['directories'][number][];
+  readonly deviations: Map<string, string>;
   /** Path to the package outside the transaction that loses it. */
   readonly taken: Map<string, Set<string>>;
   readonly digests: Map<string, string | undefined>;
@@ -38,6 +39,7 @@ export function planFiles(request: FilePlanRequest): FilePlan {
     save: [],
     displace: new Set(),
     directories: [],
+    deviations: new Map(),
     taken: new Map(),
     digests: new Map(),
     waysChecked: new Set(),
@@ -49,7 +51,7 @@ export function planFiles(request: FilePlanRequest): FilePlan {
   }
   const remove = planRemovals(work);
   if (conflicts.length > 0) throw conflictError(conflicts);
-  const { save, notices, directories, digests } = work;
+  const { save, notices, directories, deviations, digests } = work;
   const displace = [...work.displace].sort((a, b) => comparePaths(b, a));
   const written = new Set(work.write.map(({ path }) => path));
   const write = work.write.map((staged) => linked(work, staged, written));
@@ -59,6 +61,7 @@ export function planFiles(request: FilePlanRequest): FilePlan {
     save,
     changes: { write: digests, displace, remove, directories },
     owned: ownedRows(work),
+    deviations,
     notices,
   };
 }
@@ -118,16 +121,13 @@ function planDirectory(work: Work, placed: Placed): void {
   const owner = ownerOf(work, entry);
   if (kind === 'directory') {
     const before = work.places.old.get(path)?.find((row) => row.type === 'directory');
-    const same =
-      before !== undefined &&
-      before.mode === entry.mode &&
-      before.uid === owner.uid &&
-      before.gid === owner.gid;
-    if (before !== undefined && !same) work.directories.push({ path, mode: entry.mode, ...owner });
-    else if (before === undefined && disk.mode(path) !== entry.mode && outsiders(work, path).length === 0)
-      work.notices.push(
-        `${path} keeps its mode ${disk.mode(path)?.toString(8) ?? ''}; ${manifest.name} says ${entry.mode.toString(8)}`,
-      );
+    const said = { mode: entry.mode, ...owner };
+    const same = before?.mode === said.mode && before.uid === said.uid && before.gid === said.gid;
+    const found =
+      before === undefined ? outsiders(work, path).length === 0 : before.deviation?.startsWith(KEPT);
+    if (found === true && (same || before === undefined)) keepDirectory(work, placed, said);
+    else if (before !== undefined && (!same || before.deviation !== undefined))
+      work.directories.push({ path, ...said });
     return;
   }
   if (kind !== undefined) {
@@ -143,6 +143,27 @@ function planDirectory(work: Work, placed: Placed): void {
   // Staged open to its owner so that it can be moved; closed once it is in place.
   if ((entry.mode & 0o700) !== 0o700) work.directories.push({ path, mode: entry.mode, ...owner });
 }
+
+/** A directory that no package owned was made by the operator, whose owner and mode count. */
+function keepDirectory(work: Work, { manifest, path }: Placed, said: Metadata): void {
+  const found = work.request.disk.metadata(path);
+  if (found === undefined) return;
+  const differences = (['mode', 'uid', 'gid'] as const)
+    .filter((key) => found[key] !== said[key])
+    .map((key) => `${key} ${shown(key, found)}, not ${shown(key, said)}`);
+  if (differences.length === 0) return;
+  work.deviations.set(path, `${KEPT}: ${differences.join(', ')}`);
+  if (found.mode !== said.mode)
+    work.notices.push(
+      `${path} keeps its mode ${shown('mode', found)}; ${manifest.name} says ${shown('mode', said)}`,
+    );
+}
+
+const KEPT = 'kept as found';
+
+type Metadata = NonNullable<ReturnType<DiskView['metadata']>>;
+
+const shown = (key: keyof Metadata, of: Metadata): string => of[key].toString(key === 'mode' ? 8 : 10);
 
 function planContent(work: Work, placed: Placed): void {
   const { entry, manifest, path } = placed;

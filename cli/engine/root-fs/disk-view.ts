@@ -33,9 +33,9 @@ export function openDiskView(root: string): OpenDiskView {
       if (stats.isSymbolicLink()) return 'symlink';
       return stats.isFile() ? 'file' : 'other';
     },
-    mode: (path) => {
+    metadata: (path) => {
       const stats = lstat(path);
-      return stats === undefined ? undefined : stats.mode & 0o7777;
+      return stats === undefined ? undefined : { mode: stats.mode & 0o7777, uid: stats.uid, gid: stats.gid };
     },
     readlink: (path) => readlinkSync(directories.at(path) ?? path),
     names: (path) => {

@@ -15,7 +15,7 @@ export interface StageRequest {
   /** Absolute and free of symlinks. */
   readonly root: string;
   readonly areas: readonly Area[];
-  readonly plan: Pick<FilePlan, 'write' | 'save'>;
+  readonly plan: Pick<FilePlan, 'write' | 'save' | 'changes'>;
   readonly packages: readonly Pick<FetchedPackage, 'file' | 'headerSize' | 'manifest'>[];
   readonly onProgress: OnProgress;
   readonly signal?: AbortSignal | undefined;
@@ -49,6 +49,7 @@ export async function stageFiles(request: StageRequest): Promise<StageOutcome> {
     for (const { from, to } of request.plan.save) saveConfig(work, from, to);
     // Contents first: a directory may be closed to its own owner.
     for (const staged of request.plan.write.toReversed()) finishDirectory(work, staged);
+    for (const directory of request.plan.changes.directories) foretell(work, directory);
   } finally {
     directories.close();
   }
@@ -189,6 +190,12 @@ function finishDirectory(work: Work, staged: StagedEntry): void {
   // Its owner must be able to move it; the commit closes it afterwards.
   fs.chmodSync(target, entry.mode | 0o700);
   applyXattrs(work, staged, entry.xattrs);
+}
+
+/** Directories that are there already get their owner after the commit point, when their rows are written. */
+function foretell(work: Work, { path, uid, gid, mode }: FilePlan['changes']['directories'][number]): void {
+  const ours = uid === process.geteuid?.() && gid === process.getegid?.();
+  if (process.geteuid?.() !== 0 && !ours) work.deviations.set(path, deviationOf({ uid, gid }, mode));
 }
 
 /** Copies what the operator wrote, with its owner and mode. */
