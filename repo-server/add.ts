@@ -10,8 +10,8 @@ import { comparePaths } from '#schema/path';
 import { packageFileName, recordOf } from '#schema/record';
 import { verifyManifest } from '#schema/signature';
 import { readRepositoryConfig } from './config.ts';
-import { DEFAULT_CHANNEL } from './init.ts';
-import { besides, doing, makeFolder, metadataFolder, syncFolder } from './layout.ts';
+
+import { besides, DEFAULT_CHANNEL, doing, makeFolder, metadataFolder, syncFolder } from './layout.ts';
 import { withLock } from './lock.ts';
 import { readPool, writePool, type PooledPackage } from './pool.ts';
 

@@ -12,9 +12,18 @@ import {
   type ExpiryDays,
   type RoleName,
 } from './config.ts';
-import { channelsOf, CONFIG_FILE, doing, makeFolder, metadataFolder, writeDurably } from './layout.ts';
+import {
+  channelsOf,
+  CONFIG_FILE,
+  DEFAULT_CHANNEL,
+  doing,
+  makeFolder,
+  metadataFolder,
+  writeDurably,
+} from './layout.ts';
 import { withLock } from './lock.ts';
 import { expiryAfter, readChannel, SPEC_VERSION, uniqueKeys } from './metadata.ts';
+import { rootsToTake } from './roots.ts';
 
 /** Who may sign for a role, and how many of them must. */
 export interface RoleKeys {
@@ -38,9 +47,6 @@ export interface InitializedRepository {
   /** What clients must get by a trusted way. */
   readonly trustedRoot: string;
 }
-
-/** The channel that every repository has. */
-export const DEFAULT_CHANNEL = 'stable';
 
 /** One key, or one set of keys, for all roles. */
 export function sameKeys(keys: readonly PublicKey[], threshold = 1): RolesKeys {
@@ -94,7 +100,11 @@ export async function rotateRoot(
     const expires = expiryAfter(options.now ?? new Date(), expiryDays.root);
     const root = rootOf(options.roles, { version, expires });
     const bytes = signRoot(root, [roleKeysOf(previous, 'root'), options.roles.root], options.keys);
-    for (const channel of channelsOf(repository)) writeRoot(repository, { channel, version, bytes });
+    // The default channel first: what others lack after a kill, they take from it with the next publish.
+    writeRoot(repository, { channel: DEFAULT_CHANNEL, version, bytes });
+    for (const channel of channelsOf(repository)) {
+      for (const [path, root] of rootsToTake(repository, channel)) writeDurably(join(repository, path), root);
+    }
     return { version };
   });
 }

@@ -13,6 +13,9 @@ export const PRIVATE_FOLDER = '.icepkg';
 export const POOL_FILE = `${PRIVATE_FOLDER}/pool.json`;
 export const LOCK_FILE = `${PRIVATE_FOLDER}/lock.sqlite`;
 
+/** The channel that every repository has. */
+export const DEFAULT_CHANNEL = 'stable';
+
 const CHANNEL = /^[a-z0-9][a-z0-9._-]{0,63}$/;
 
 /** `channels/NAME/metadata`. @throws IcepkgError `usage` where the name is none */

@@ -25,10 +25,13 @@ export interface ChannelMetadata {
   readonly targets: SignedMetadata<MetadataTypes['targets']> | undefined;
 }
 
-/** @throws IcepkgError `not-found` where the channel has no root */
-export function readChannel(repository: string, channel: string): ChannelMetadata {
+/**
+ * @param rootsOf the channel whose root counts; a channel that was never published has none of its own
+ * @throws IcepkgError `not-found` where that channel has no root
+ */
+export function readChannel(repository: string, channel: string, rootsOf = channel): ChannelMetadata {
   const folder = join(repository, metadataFolder(channel));
-  const root = read(folder, 'root.json', 'root');
+  const root = newestRoot(join(repository, metadataFolder(rootsOf)));
   if (root === undefined) {
     throw new IcepkgError('not-found', `the repository ${repository} has no channel ${channel}`, {
       hint: `Make it with: icepkg repo publish ${repository} --channel ${channel} --key FILE`,
@@ -43,6 +46,18 @@ export function readChannel(repository: string, channel: string): ChannelMetadat
     snapshot,
     targets: numbered(folder, 'targets', snapshot?.signed.meta['targets.json']?.version),
   };
+}
+
+/** Clients go by the numbered files: where `root.json` lags behind after a kill, they decide. */
+function newestRoot(folder: string): SignedMetadata<Root> | undefined {
+  let root = read(folder, 'root.json', 'root');
+  for (
+    let next = root;
+    next !== undefined;
+    next = read(folder, `${root.signed.version + 1}.root.json`, 'root')
+  )
+    root = next;
+  return root;
 }
 
 function numbered<T extends 'snapshot' | 'targets'>(

@@ -9,8 +9,7 @@ import { IcepkgError } from '#schema/error';
 import type { PrivateKey } from '#schema/keys';
 import type { Root, SignedMetadata, TargetFile } from '#schema/tuf/metadata';
 import { readRepositoryConfig, type ExpiryDays } from './config.ts';
-import { DEFAULT_CHANNEL } from './init.ts';
-import { metadataFolder, readIfAny, writeDurably } from './layout.ts';
+import { DEFAULT_CHANNEL, metadataFolder, readIfAny, writeDurably } from './layout.ts';
 import { withLock } from './lock.ts';
 import {
   expiryAfter,
@@ -22,6 +21,7 @@ import {
   type ChannelMetadata,
 } from './metadata.ts';
 import { readPool, recordsIn } from './pool.ts';
+import { rootsToTake } from './roots.ts';
 import { cutShards, INDEXED_ARCHES, type Shard } from './shards.ts';
 
 export interface PublishOptions {
@@ -55,9 +55,8 @@ export async function publish(repository: string, options: PublishOptions): Prom
   const { expiryDays } = readRepositoryConfig(repository);
   return withLock(repository, () => {
     const writer = new Writer(repository, options.onWrite);
-    startChannel(writer, channel);
     const now = options.now ?? new Date();
-    const metadata = readChannel(repository, channel);
+    const metadata = readChannel(repository, channel, DEFAULT_CHANNEL);
     checkRoot(metadata.root.signed, now, repository);
     return publishChannel({ ...options, repository, channel, folder, expiryDays, now, metadata, writer });
   });
@@ -134,6 +133,7 @@ async function publishChannel(of: Publishing): Promise<Published> {
     meta: { 'snapshot.json': snapshotMeta },
     channel: of.channel,
   };
+  for (const [path, bytes] of rootsToTake(repository, of.channel)) files.push({ path, bytes });
   files.push({
     path: `${folder}/timestamp.json`,
     bytes: signAs({ root, role: 'timestamp', keys }, timestamp),
@@ -182,20 +182,6 @@ function needsRenewal(
   if (metadata === undefined || !isSignedFor(of.metadata.root.signed, role, metadata)) return true;
   const left = Date.parse(metadata.signed.expires) - of.now.getTime();
   return left < (of.expiryDays[role] * 86_400_000) / 2;
-}
-
-/** A channel starts with the root of the default channel: the trusted keys are the repository's. */
-function startChannel(writer: Writer, channel: string): void {
-  const from = metadataFolder(DEFAULT_CHANNEL);
-  const to = metadataFolder(channel);
-  if (existsSync(join(writer.repository, to, 'root.json'))) return;
-  for (let version = 1; ; version++) {
-    const bytes = readIfAny(join(writer.repository, from, `${version}.root.json`));
-    if (bytes === undefined) break;
-    writer.write(`${to}/${version}.root.json`, bytes);
-  }
-  const root = readIfAny(join(writer.repository, from, 'root.json'));
-  if (root !== undefined) writer.write(`${to}/root.json`, root);
 }
 
 function checkRoot(root: Root, now: Date, repository: string): void {
