@@ -177,7 +177,8 @@ function planAllFiles(root: string, store: Store, { plan, fetched }: Work): File
   const packages = plan.changes.map(({ name }) => ({ name, manifest: manifests.get(name) }));
   const disk = openDiskView(root);
   try {
-    return planFiles({ packages, store, disk });
+    // In one read transaction, so that the thousands of questions take one lock.
+    return store.database.transaction(() => planFiles({ packages, store, disk }))();
   } finally {
     disk.close();
   }

@@ -12,31 +12,29 @@ import {
   type Stats,
 } from 'node:fs';
 import { isErrno } from '#schema/error';
-import type { DiskView } from '../file-plan/operations.ts';
+import { parentPath } from '#schema/path';
+import type { DiskKind, DiskView } from '../file-plan/operations.ts';
 import { openDirectories } from './directories.ts';
 
 export interface OpenDiskView extends DiskView {
   close(): void;
 }
 
+/** What was seen once stays so for as long as the view is open, and below what is not there nothing is looked up. */
 export function openDiskView(root: string): OpenDiskView {
   const directories = openDirectories(root);
-  const lstat = (path: string): Stats | undefined => {
-    const real = directories.at(path);
-    return real === undefined ? undefined : lstatSync(real, { throwIfNoEntry: false });
+  const seen = new Map<string, Seen | undefined>();
+  const look = (path: string): Seen | undefined => {
+    if (seen.has(path)) return seen.get(path);
+    const parent = parentPath(path);
+    const real = parent === '' || look(parent)?.kind === 'directory' ? directories.at(path) : undefined;
+    const found = real === undefined ? undefined : seenOf(lstatSync(real, { throwIfNoEntry: false }));
+    seen.set(path, found);
+    return found;
   };
   return {
-    kind: (path) => {
-      const stats = lstat(path);
-      if (stats === undefined) return undefined;
-      if (stats.isDirectory()) return 'directory';
-      if (stats.isSymbolicLink()) return 'symlink';
-      return stats.isFile() ? 'file' : 'other';
-    },
-    metadata: (path) => {
-      const stats = lstat(path);
-      return stats === undefined ? undefined : { mode: stats.mode & 0o7777, uid: stats.uid, gid: stats.gid };
-    },
+    kind: (path) => look(path)?.kind,
+    metadata: (path) => look(path),
     readlink: (path) => readlinkSync(directories.at(path) ?? path),
     names: (path) => {
       const real = directories.at(path);
@@ -48,6 +46,25 @@ export function openDiskView(root: string): OpenDiskView {
     },
     close: () => directories.close(),
   };
+}
+
+interface Seen {
+  readonly kind: DiskKind;
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+function seenOf(stats: Stats | undefined): Seen | undefined {
+  if (stats === undefined) return undefined;
+  const { mode, uid, gid } = stats;
+  return { kind: kindOf(stats), mode: mode & 0o7777, uid, gid };
+}
+
+function kindOf(stats: Stats): DiskKind {
+  if (stats.isDirectory()) return 'directory';
+  if (stats.isSymbolicLink()) return 'symlink';
+  return stats.isFile() ? 'file' : 'other';
 }
 
 function digestFile(path: string): string | undefined {

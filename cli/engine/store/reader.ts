@@ -1,4 +1,5 @@
 /** Every question the store answers. */
+import type { Statement } from 'better-sqlite3';
 import { IcepkgError } from '#schema/error';
 import type { MachineArch } from '#schema/fields';
 import type { World } from '../model.ts';
@@ -24,8 +25,15 @@ import {
 const PACKAGE = 'SELECT name, record, repository, number, requested FROM packages';
 
 export function createReader(database: Sqlite): StoreReader {
-  const all = <Row>(sql: string, ...parameters: readonly unknown[]): Row[] =>
-    database.prepare<unknown[], Row>(sql).all(...parameters);
+  const prepared = new Map<string, Statement>();
+  const all = <Row>(sql: string, ...parameters: readonly unknown[]): Row[] => {
+    let statement = prepared.get(sql);
+    if (statement === undefined) {
+      statement = database.prepare(sql);
+      prepared.set(sql, statement);
+    }
+    return statement.all(...parameters) as Row[];
+  };
   return {
     arch: () => {
       const row = all<{ arch: MachineArch }>('SELECT arch FROM root')[0];

@@ -1,6 +1,6 @@
 /** The one database transaction that is the commit point, and the small ones after it. */
 import type { World } from '../model.ts';
-import type { Journal, OwnedFile, PackageState, RecordedChange, UndoRow } from './model.ts';
+import type { Journal, PackageState, RecordedChange, UndoRow } from './model.ts';
 import type { Sqlite } from './open.ts';
 import { packState, packWorld, rowFromOwned } from './rows.ts';
 
@@ -27,7 +27,7 @@ export function commitRecord(database: Sqlite, record: CommitRecord): void {
     .transaction(() => {
       writeHistory(database, record);
       writeWorld(database, record.worldAfter);
-      for (const [name, state] of record.after) writePackage(database, name, state);
+      writePackages(database, record.after);
       database
         .prepare('INSERT INTO journal (id, number, body) VALUES (1, ?, ?)')
         .run(record.number, JSON.stringify(record.journal));
@@ -76,27 +76,20 @@ function writeWorld(database: Sqlite, world: World): void {
   for (const [name, source] of Object.entries(world.pins)) pin.run(name, source);
 }
 
-function writePackage(database: Sqlite, name: string, state: PackageState | undefined): void {
-  database.prepare('DELETE FROM files WHERE package = ?').run(name);
-  database.prepare('DELETE FROM packages WHERE name = ?').run(name);
-  if (state === undefined) return;
-  const { installed, header, files } = state;
-  database
-    .prepare('INSERT INTO packages VALUES (?, ?, ?, ?, ?, ?)')
-    .run(
-      name,
-      JSON.stringify(installed.record),
-      installed.repository ?? null,
-      installed.transaction,
-      installed.requested ? 1 : 0,
-      header,
-    );
-  insertFiles(database, files);
-}
-
-function insertFiles(database: Sqlite, files: readonly OwnedFile[]): void {
-  const insert = database.prepare('INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)');
-  for (const file of files) insert.run(...rowFromOwned(file));
+function writePackages(database: Sqlite, after: CommitRecord['after']): void {
+  const forgetFiles = database.prepare('DELETE FROM files WHERE package = ?');
+  const forgetPackage = database.prepare('DELETE FROM packages WHERE name = ?');
+  const insertPackage = database.prepare('INSERT INTO packages VALUES (?, ?, ?, ?, ?, ?)');
+  const insertFile = database.prepare('INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)');
+  for (const [name, state] of after) {
+    forgetFiles.run(name);
+    forgetPackage.run(name);
+    if (state === undefined) continue;
+    const { record, repository, transaction, requested } = state.installed;
+    const origin = [repository ?? null, transaction, requested ? 1 : 0];
+    insertPackage.run(name, JSON.stringify(record), ...origin, state.header);
+    for (const file of state.files) insertFile.run(...rowFromOwned(file));
+  }
 }
 
 /** Every file is in place: nothing is left for recovery. */

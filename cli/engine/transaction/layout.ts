@@ -26,9 +26,11 @@ export function areaOf(mount: string): Area {
   return { mount, stage: `${base}/stage/tree`, undo: `${base}/undo` };
 }
 
+const ROOT_AREA = areaOf('');
+
 /** The area that a path lies in: the one with the longest mount point above it. */
 export function areaFor(areas: readonly Area[], path: string): Area {
-  let best = areaOf('');
+  let best = ROOT_AREA;
   for (const area of areas) {
     if (area.mount.length > best.mount.length && path.startsWith(`${area.mount}/`)) best = area;
   }
