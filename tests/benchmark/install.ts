@@ -224,7 +224,7 @@ function compare(setting: Setting, sync: boolean): void {
 console.log(`${availableParallelism()} cores, node ${process.version}`);
 for (const codec of values.codec.split(',')) {
   if (codec !== 'zstd' && codec !== 'xz') throw new Error(`no codec is called ${codec}`);
-  const setting = { work: resolve(values.directory, codec), codec };
+  const setting: Setting = { work: resolve(values.directory, codec), codec };
   await prepare(setting);
   for (const sync of values.sync.split(',')) compare(setting, sync === 'yes');
 }
