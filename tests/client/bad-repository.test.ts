@@ -199,6 +199,18 @@ const damages: [string, () => void | Promise<void>, Expected][] = [
     { status: 6, message: /timestamp\.json: expired at 2020-/ },
   ],
   [
+    'another channel of the same keys',
+    async () => {
+      await publish(mirror, { keys: [depot.key], channel: 'beta' });
+      const beta = join(mirror, 'channels/beta/metadata');
+      for (let version = 2; version < 9; version++)
+        await publish(mirror, { keys: [depot.key], channel: 'beta' });
+      rmSync(join(mirror, METADATA), { recursive: true });
+      cpSync(beta, join(mirror, METADATA), { recursive: true });
+    },
+    { status: 6, message: /timestamp\.json: is of the channel "beta", not of stable/ },
+  ],
+  [
     'a snapshot of another size',
     () => appendFileSync(join(mirror, METADATA, '2.snapshot.json'), '\n'),
     { status: 7, message: /2\.snapshot\.json: longer than the \d+ bytes expected/ },

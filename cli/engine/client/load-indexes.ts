@@ -8,7 +8,7 @@ import type { EngineContext } from '../context.ts';
 import type { Candidate } from '../model.ts';
 import { replaceFile } from '../trust/replace-file.ts';
 import { openTrustStore, type TrustStore } from '../trust/store.ts';
-import { loadTrust, refreshTrust, type TrustedRepository } from '../trust/updater.ts';
+import { loadTrust, refreshTrust, type TrustedRepository, type UpdaterOptions } from '../trust/updater.ts';
 import { checkMeta, knownHashes } from '../trust/trusted-metadata.ts';
 import { decodeShard, MAX_COMPRESSED_SHARD } from './shard.ts';
 import { openMirrors, withMirrors } from './mirrors.ts';
@@ -94,7 +94,8 @@ async function bringUpToDate(context: EngineContext, of: Refreshing): Promise<Up
       const folder = `channels/${encodeURIComponent(repository.channel)}/metadata`;
       const fetch = (name: string, limit: number): Promise<Uint8Array | undefined> =>
         getBytes(mirror, `${folder}/${name}`, limit, context.signal);
-      return refreshTrust({ store, now, fetcher: { base: mirror.addressOf(folder), fetch } });
+      const fetcher = { base: mirror.addressOf(folder), fetch };
+      return refreshTrust({ store, now, fetcher, accept: ofChannel(repository.channel) });
     });
     return { trusted, asked: true };
   } catch (error) {
@@ -105,6 +106,19 @@ async function bringUpToDate(context: EngineContext, of: Refreshing): Promise<Up
     context.onProgress({ phase: 'warning', message: `${error.message}; going on with the cached index` });
     return { trusted, asked: false };
   }
+}
+
+/** Channels share keys: a mirror must not pass one off as another. */
+function ofChannel(channel: string): NonNullable<UpdaterOptions['accept']> {
+  return (signed, what) => {
+    const { channel: actual = channel } = signed as { readonly channel?: unknown };
+    if (actual === channel) return;
+    throw new IcepkgError(
+      'trust-failed',
+      `${what}: is of the channel ${JSON.stringify(actual)}, not of ${channel}`,
+      { hint: 'Name another mirror in etc/icepkg/repositories.toml, or the channel that is wanted' },
+    );
+  };
 }
 
 async function fromCache(

@@ -3,7 +3,7 @@
  * persisting of The Update Framework's client workflow. The checks are in `trusted-metadata.ts`.
  */
 import { IcepkgError } from '#schema/error';
-import type { Delegations, Root, TargetFile, Targets } from '#schema/tuf/metadata';
+import type { Delegations, Root, Snapshot, TargetFile, Targets, Timestamp } from '#schema/tuf/metadata';
 import { delegatedRolesFor } from './delegations.ts';
 import { encodeRole, type TrustStore } from './store.ts';
 import {
@@ -53,12 +53,15 @@ interface Session {
   readonly fetcher: MetadataFetcher;
   /** 5.1: fixed for the whole run, and never before the newest time seen. */
   readonly now: Date;
+  readonly accept: NonNullable<UpdaterOptions['accept']>;
 }
 
 export interface UpdaterOptions {
   readonly store: TrustStore;
   readonly fetcher: MetadataFetcher;
   readonly now: Date;
+  /** Refuses, by throwing, top-level metadata that is properly signed but not what was asked for. */
+  readonly accept?: (signed: Timestamp | Snapshot | Targets, what: string) => void;
 }
 
 /**
@@ -102,7 +105,8 @@ export async function loadTrust(options: Omit<UpdaterOptions, 'fetcher'>): Promi
 
 function openSession(options: UpdaterOptions): Session {
   const floor = options.store.clockFloor();
-  return { ...options, now: floor > options.now ? floor : options.now };
+  const { accept = () => undefined } = options;
+  return { ...options, accept, now: floor > options.now ? floor : options.now };
 }
 
 /** 5.2 and 5.3 */
@@ -136,6 +140,7 @@ async function updateTimestamp(session: Session, root: TrustedRoot): Promise<Tru
   );
   const bytes = await required(fetcher, 'timestamp.json', MAX_BYTES.timestamp);
   const next = trustTimestamp(root.signed, old?.signed, bytes, what);
+  session.accept(next.signed, what);
   // 5.4.3.1: the same version again is no update.
   if (old !== undefined && next.signed.version === old.signed.version) {
     checkExpiry(old.signed, session.now, what);
@@ -158,6 +163,7 @@ async function updateSnapshot(
     checkMeta(snapshot.bytes, meta, what);
     checkVersion(snapshot.signed.version, meta.version, what);
     checkExpiry(snapshot.signed, session.now, what);
+    session.accept(snapshot.signed, what);
     return snapshot;
   };
   const old = ifTrusted(store.read('snapshot'), (bytes) =>
@@ -192,6 +198,7 @@ async function updateTargets(
     const targets = trustTargets(delegator, bytes, what);
     checkVersion(targets.signed.version, meta.version, what);
     checkExpiry(targets.signed, session.now, what);
+    if (role === 'targets') session.accept(targets.signed, what);
     return targets;
   };
   const current = ifTrusted(store.read(role), (bytes) => check(bytes, `${role}.json`));
