@@ -30,7 +30,7 @@ test('from a key to a root that sees a package', async () => {
   ok('repo', 'init', at('repo'), '--key', at('packager.key'));
   expect(ok('repo', 'add', at('repo'), file)).toContain('added zlib-1.0.0-r0');
   expect(ok('repo', 'publish', at('repo'), '--key', at('packager.key'))).toContain(
-    'published 1 packages to stable',
+    'published 1 package to stable',
   );
   expect(ok('repo', 'status', at('repo'), '--packages')).toMatch(/zlib +1\.0\.0-r0/);
 

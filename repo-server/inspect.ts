@@ -1,0 +1,96 @@
+/** What stands between a repository as it is on disk and a repository that its clients can use. */
+import { existsSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { decodeShard } from '#engine/client/shard';
+import { IcepkgError } from '#schema/error';
+import type { PackageRecord } from '#schema/index-shard';
+import { comparePaths } from '#schema/path';
+import type { TargetFile } from '#schema/tuf/metadata';
+import { readRepositoryConfig, ROLES } from './config.ts';
+import { DEFAULT_CHANNEL, readIfAny } from './layout.ts';
+import { isSignedFor, readChannel, type ChannelMetadata } from './metadata.ts';
+import { readPool, recordsIn } from './pool.ts';
+import { rootsToTake } from './roots.ts';
+
+export interface ChannelReport {
+  /** File names of packages that the next publish offers. */
+  readonly toAdd: readonly string[];
+  /** File names of packages that the next publish takes away. */
+  readonly toRemove: readonly string[];
+  /** What keeps clients from using it, or soon will, each with the way out. */
+  readonly problems: readonly string[];
+}
+
+const DAY = 86_400_000;
+
+/** Compares what a channel holds with what was published, and looks every file up that clients will ask for. */
+export function inspectChannel(repository: string, channel: string, now: Date = new Date()): ChannelReport {
+  const { expiryDays } = readRepositoryConfig(repository);
+  const metadata = readChannel(repository, channel, DEFAULT_CHANNEL);
+  const problems = [...signatureProblems(repository, channel, metadata)];
+  for (const role of ROLES) {
+    const expires = metadata[role]?.signed.expires;
+    if (expires === undefined) continue;
+    const days = (Date.parse(expires) - now.getTime()) / DAY;
+    const remedy = role === 'root' ? 'icepkg repo rotate' : 'icepkg repo publish';
+    if (days <= 0) problems.push(`${role} expired at ${expires}: run ${remedy}`);
+    else if (days < expiryDays[role] / 4)
+      problems.push(`${role} expires in ${Math.ceil(days)} days: run ${remedy}`);
+  }
+  const published = publishedRecords(repository, metadata, problems);
+  const pooled = recordsIn(readPool(repository), channel);
+  const [before, after] = [published, pooled].map(
+    (records) => new Map(records.map((of) => [of.package.path, of])),
+  );
+  for (const path of new Set([...(before?.keys() ?? []), ...(after?.keys() ?? [])])) {
+    if (!existsSync(join(repository, path))) {
+      problems.push(`${path} is missing: add the package again, or take it out with icepkg repo remove`);
+    }
+  }
+  const differing = (one: typeof before, other: typeof before): string[] =>
+    [...(one?.values() ?? [])]
+      .filter((of) => other?.get(of.package.path)?.package.sha256 !== of.package.sha256)
+      .map((of) => basename(of.package.path))
+      .sort(comparePaths);
+  return { toAdd: differing(after, before), toRemove: differing(before, after), problems };
+}
+
+function* signatureProblems(
+  repository: string,
+  channel: string,
+  metadata: ChannelMetadata,
+): Generator<string> {
+  if (metadata.timestamp === undefined) {
+    yield 'nothing was published yet: run icepkg repo publish';
+    return;
+  }
+  if (rootsToTake(repository, channel).length > 0) yield 'it lacks the newest root: run icepkg repo publish';
+  for (const role of ROLES) {
+    const signed = metadata[role];
+    if (role === 'root' || signed === undefined || isSignedFor(metadata.root.signed, role, signed)) continue;
+    yield `${role} is not signed by the keys that root ${metadata.root.signed.version} names: run icepkg repo publish`;
+  }
+}
+
+function publishedRecords(
+  repository: string,
+  { targets }: ChannelMetadata,
+  problems: string[],
+): PackageRecord[] {
+  const records = new Map<string, PackageRecord>();
+  for (const [path, target] of Object.entries(targets?.signed.targets ?? {})) {
+    const file = shardFileOf(path, target);
+    const bytes = readIfAny(join(repository, file));
+    try {
+      if (bytes === undefined) problems.push(`${file} is missing: run icepkg repo publish`);
+      else for (const of of decodeShard(bytes, file).packages) records.set(of.package.path, of);
+    } catch (error) {
+      if (!(error instanceof IcepkgError)) throw error;
+      problems.push(`${error.message}: run icepkg repo publish`);
+    }
+  }
+  return [...records.values()];
+}
+
+const shardFileOf = (path: string, { hashes }: TargetFile): string =>
+  `targets/${dirname(path)}/${hashes['sha256'] ?? ''}.${basename(path)}`;
