@@ -40,8 +40,7 @@ export abstract class ChangeCommand extends BaseCommand {
     const { plan, transaction, notices } = outcome;
     if (flags['dry-run'] || plan.changes.length === 0) this.print(planText(plan));
     for (const notice of notices) this.remark(`note: ${notice}`);
-    if (transaction !== undefined && !flags.quiet && plan.changes.length > 0)
-      this.print(`done: transaction ${transaction}`);
+    if (transaction !== undefined && !flags.quiet) this.print(`done: transaction ${transaction}`);
     return {
       changes: plan.changes.map(changeJson),
       transaction: transaction ?? null,

@@ -1,6 +1,6 @@
 /** Shows a plan: to people as a table in order, to programs as plain objects. */
-import type { Change, Plan } from '#engine/model';
-import { sizeText } from './size.ts';
+import type { Change, Plan, World } from '#engine/model';
+import { countText, sizeText } from './size.ts';
 import { tableText } from './table.ts';
 
 /** What `--json` shows of one change. */
@@ -34,8 +34,28 @@ function versions(change: Change): string {
   return `${change.oldVersion} -> ${change.newVersion}`;
 }
 
+/** How `icepkg world` would differ: lines that are gone and lines that are new. */
+function worldText(before: World, after: World): string {
+  const [old, next] = [worldLines(before), worldLines(after)];
+  const gone = old.filter((line) => !next.includes(line)).map((line) => `- ${line}`);
+  const added = next.filter((line) => !old.includes(line)).map((line) => `+ ${line}`);
+  return [...gone, ...added].join('\n');
+}
+
+/** The world as text, one wish a line. */
+export function worldLines(world: World): string[] {
+  return [
+    ...world.depends,
+    ...world.holds.map((name) => `hold ${name}`),
+    ...Object.entries(world.pins).map(([name, source]) => `pin ${name} ${source}`),
+  ];
+}
+
 export function planText(plan: Plan): string {
-  if (plan.changes.length === 0) return 'nothing to do';
+  if (plan.changes.length === 0) {
+    const world = worldText(plan.worldBefore, plan.worldAfter);
+    return world === '' ? 'nothing to do' : `no package changes; asked for now:\n${world}`;
+  }
   const rows = plan.changes.map((change) => [
     change.action,
     change.name,
@@ -49,6 +69,5 @@ export function planText(plan: Plan): string {
     plan.sizeDifference < 0
       ? `frees ${sizeText(-plan.sizeDifference)}`
       : `takes ${sizeText(plan.sizeDifference)} more`;
-  const count = `${plan.changes.length} change${plan.changes.length === 1 ? '' : 's'}`;
-  return `${tableText([header, ...rows])}\n${count}; downloads ${sizeText(plan.downloadSize)}, ${growth}`;
+  return `${tableText([header, ...rows])}\n${countText(plan.changes.length, 'change')}; downloads ${sizeText(plan.downloadSize)}, ${growth}`;
 }

@@ -1,4 +1,4 @@
-/** Bytes for people. */
+/** Numbers for people. */
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'] as const;
 
 export function sizeText(bytes: number): string {
@@ -11,3 +11,6 @@ export function sizeText(bytes: number): string {
   const digits = unit === 0 || value >= 100 ? 0 : 1;
   return `${bytes < 0 ? '-' : ''}${value.toFixed(digits)} ${UNITS[unit] ?? 'B'}`;
 }
+
+/** `1 file`, `2 files`. @param noun one that takes an s */
+export const countText = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;

@@ -17,7 +17,7 @@ export default class Audit extends BaseCommand {
     if (report.findings.length > 0)
       this.print(tableText(report.findings.map((one) => [one.severity, one.subject, one.message])));
     if (report.findings.some((one) => one.severity === 'error')) throw auditError(report);
-    if (!flags.quiet) this.print(`${report.findings.length} findings, none of them an error`);
+    if (report.findings.length === 0) this.remark('nothing to report');
     return report;
   }
 }

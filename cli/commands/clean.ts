@@ -1,6 +1,6 @@
 import { Flags } from '#cli/oclif';
 import { BaseCommand, rootFlags } from '#cli/base-command';
-import { sizeText } from '#cli/size';
+import { countText, sizeText } from '#cli/size';
 
 export default class Clean extends BaseCommand {
   static override summary = 'Delete downloaded packages that are kept for reuse';
@@ -23,7 +23,7 @@ export default class Clean extends BaseCommand {
     const { clean } = await import('#engine/queries/clean');
     const report = clean(context.root, { dryRun: flags['dry-run'], keepUndo: flags.undo });
     const verb = flags['dry-run'] ? 'would free' : 'freed';
-    this.print(`${verb} ${sizeText(report.bytes)} in ${report.files} files`);
+    this.print(`${verb} ${sizeText(report.bytes)} in ${countText(report.files, 'file')}`);
     if (report.transactions.length > 0) this.print(`no longer undoable: ${report.transactions.join(', ')}`);
     return report;
   }

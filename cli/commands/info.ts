@@ -14,7 +14,8 @@ export default class Info extends BaseCommand {
     const result = args.package.endsWith('.icepkg')
       ? fileInfo(args.package)
       : await info(await this.openRoot(flags), args.package);
-    for (const { record, state } of result.versions) {
+    for (const [index, { record, state }] of result.versions.entries()) {
+      if (index > 0) this.print('');
       const line = (label: string, value: string | undefined): void => {
         if (value !== undefined && value !== '') this.print(`${`${label}:`.padEnd(14)} ${value}`);
       };
@@ -35,7 +36,6 @@ export default class Info extends BaseCommand {
       line('replaces', record.replaces?.join(', '));
       line('install if', record.installIf?.join(', '));
       line('manifest', record.manifest.sha256);
-      this.print('');
     }
     return result;
   }

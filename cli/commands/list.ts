@@ -24,6 +24,7 @@ export default class List extends BaseCommand {
       one.requested ? 'requested' : '',
     ]);
     if (rows.length > 0) this.print(tableText(rows));
+    else this.remark(flags.upgradable ? 'everything is up to date' : 'nothing is installed');
     return { packages };
   }
 }

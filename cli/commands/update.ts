@@ -1,4 +1,5 @@
 import { BaseCommand, rootFlags } from '#cli/base-command';
+import { countText } from '#cli/size';
 
 export default class Update extends BaseCommand {
   static override summary = 'Ask the repositories what is new';
@@ -12,7 +13,7 @@ export default class Update extends BaseCommand {
     const { update } = await import('#engine/queries/available');
     const result = await update(context);
     for (const { repository, packages } of result.repositories)
-      this.print(`${repository}: ${packages} packages`);
+      this.print(`${repository}: ${countText(packages, 'package')}`);
     this.print(
       result.upgradable.length === 0
         ? 'everything installed is up to date'

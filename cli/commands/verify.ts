@@ -1,5 +1,6 @@
 import { Args } from '#cli/oclif';
 import { BaseCommand, rootFlags } from '#cli/base-command';
+import { countText } from '#cli/size';
 
 export default class Verify extends BaseCommand {
   static override summary = 'Compare the files on disk with what was installed';
@@ -18,7 +19,10 @@ export default class Verify extends BaseCommand {
     for (const { path, package: owner, problem } of [...report.changedConfig, ...report.problems])
       this.print(`/${path} (${owner}): ${problem}`);
     if (report.problems.length > 0) throw verifyError(report);
-    if (!flags.quiet) this.print(`${report.packages} packages, ${report.files} files: all as installed`);
+    if (!flags.quiet)
+      this.print(
+        `${countText(report.packages, 'package')}, ${countText(report.files, 'file')}: all as installed`,
+      );
     return report;
   }
 }

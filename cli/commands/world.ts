@@ -10,9 +10,8 @@ export default class World extends BaseCommand {
     const context = await this.openRoot(flags);
     const { readStore } = await import('#engine/queries/read-store');
     const world = readStore(context.root, (store) => store.world());
-    for (const text of world.depends) this.print(text);
-    for (const name of world.holds) this.print(`hold ${name}`);
-    for (const [name, source] of Object.entries(world.pins)) this.print(`pin ${name} ${source}`);
+    const { worldLines } = await import('#cli/plan-text');
+    for (const line of worldLines(world)) this.print(line);
     return world;
   }
 }

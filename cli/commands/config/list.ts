@@ -18,6 +18,7 @@ export default class ConfigList extends BaseCommand {
       file.pending ? 'new version waits' : '',
     ]);
     if (rows.length > 0) this.print(tableText(rows));
+    else this.remark('every configuration file is as installed');
     return { files };
   }
 }

@@ -1,5 +1,6 @@
 import { Args, Flags } from '#cli/oclif';
 import { BaseCommand } from '#cli/base-command';
+import { countText } from '#cli/size';
 
 export default class RepoPublish extends BaseCommand {
   static override summary = 'Sign and publish what was added';
@@ -38,7 +39,7 @@ days that a timestamp is good for.`;
     const { channel, changed, packages, versions, expires } = published;
     this.print(
       changed
-        ? `published ${packages} packages to ${channel} (index ${versions.targets}), good until ${expires}`
+        ? `published ${countText(packages, 'package')} to ${channel} (index ${versions.targets}), good until ${expires}`
         : `${channel} is unchanged (index ${versions.targets}), good until ${expires}`,
     );
     return published;
