@@ -24,14 +24,17 @@ export const PackageNameSchema = v.pipe(
 export const VersionSchema = v.pipe(
   v.string('expected a string'),
   v.check(isVersion, 'expected a version such as 1.2.3-r0'),
+  v.description('A semantic version and a release: 1.36.1-r2.'),
 );
 export const DependencySchema = v.pipe(
   v.string('expected a string'),
   v.check(isDependency, 'expected a dependency such as zlib@^1.2'),
+  v.description('A dependency: NAME, NAME@RANGE, alternatives A | B, or a conflict !NAME@RANGE.'),
 );
 export const CapabilitySchema = v.pipe(
   v.string('expected a string'),
   v.check(isCapability, 'expected a name such as cmd:awk or so:libz.so.1@=1.3.1'),
+  v.description('What a package offers: NAME or NAME@=VERSION.'),
 );
 export const Sha256Schema = v.pipe(
   v.string('expected a string'),
@@ -43,12 +46,16 @@ export const PathSchema = v.pipe(
     isSafePath,
     'expected a relative path without . or .. components, empty components or control characters',
   ),
+  v.description(
+    'A path below the root, without a leading slash, . and .. components, control characters or marks that reorder text.',
+  ),
 );
 export const SymlinkTargetSchema = v.pipe(
   v.string('expected a string'),
   v.minLength(1, 'expected a target that is not empty'),
   v.maxBytes(4095),
   v.check((text) => !UNPRINTABLE.test(text), 'expected no control characters'),
+  v.description('Where a symbolic link leads: at most 4095 bytes without control characters.'),
 );
 const account = v.pipe(
   v.string('expected a string'),
@@ -61,4 +68,5 @@ export const LineSchema = v.pipe(
   v.string('expected a string'),
   v.maxLength(8192),
   v.check((text) => !UNPRINTABLE.test(text), 'expected one line of printable text'),
+  v.description('One line of text without control characters or marks that reorder text.'),
 );

@@ -1,13 +1,13 @@
 /** Makes packages of an installed tree: split, scan, describe, write. */
 import * as path from 'node:path';
-import { writePackage, type PackageEntry, type PackageMetadata } from '#schema/container/write';
+import { writePackage, type PackageMetadata } from '#schema/container/write';
 import type { Codec } from '#schema/container/codec';
 import type { PrivateKey } from '#schema/keys';
+import { packageEntries } from './entries.ts';
 import type { BuildNode } from './order.ts';
-import type { OwnerRule, Recipe } from './recipe-schema.ts';
 import { scanPart, type Found } from './scan.ts';
 import { splitTree, type PackagePart } from './split.ts';
-import { globToRegExp, walkTree } from './tree.ts';
+import { walkTree } from './tree.ts';
 
 export interface AssembleOptions {
   /** Folder that the package files are written to. */
@@ -40,9 +40,16 @@ export async function assemblePackages(
     const found = scanPart(part, { root: tree, arch: node.arch, version: recipe.version });
     const metadata = describePackage(node, part, found, options.epoch);
     const file = `${metadata.name}-${metadata.version}.${metadata.arch}.icepkg`;
+    const own = part.role === 'main' ? recipe : part.declared;
+    const { entries } = packageEntries({
+      root: tree,
+      entries: part.entries,
+      owners: recipe.owners ?? [],
+      configFiles: own?.configFiles ?? [],
+    });
     const written = await writePackage({
       metadata,
-      entries: packageEntries(recipe, part, tree),
+      entries,
       output: path.join(options.output, file),
       codec: options.codec,
       keys: options.keys,
@@ -103,43 +110,3 @@ function describePackage(node: BuildNode, part: PackagePart, found: Found, epoch
 const unique = (list: readonly string[]): string[] => [...new Set(list)];
 const defined = (fields: Readonly<Record<string, unknown>>): Record<string, unknown> =>
   Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
-
-function packageEntries(recipe: Recipe, part: PackagePart, tree: string): PackageEntry[] {
-  const config = ((part.role === 'main' ? recipe : part.declared)?.configFiles ?? []).map(globToRegExp);
-  const rules = (recipe.owners ?? []).map((rule) => ({ rule, pattern: exactly(rule.path) }));
-  const firstNames = new Map<string, string>();
-  return part.entries.map((entry): PackageEntry => {
-    const { path: name } = entry;
-    if (entry.target !== undefined) return { type: 'symlink', path: name, target: entry.target };
-    const rule = rules.findLast(({ pattern }) => pattern.test(name))?.rule;
-    if (entry.type === 'directory')
-      return { type: 'directory', path: name, ...ownership(rule, entry.mode & 0o7777) };
-    const first = entry.inode === undefined ? undefined : firstNames.get(entry.inode);
-    if (first !== undefined) return { type: 'hardlink', path: name, target: first };
-    if (entry.inode !== undefined) firstNames.set(entry.inode, name);
-    return {
-      type: 'file',
-      path: name,
-      ...ownership(rule, entry.mode),
-      content: { file: path.join(tree, name) },
-      ...(config.some((pattern) => pattern.test(name)) ? { config: true } : {}),
-    };
-  });
-}
-
-/** An owner rule names one path: without `**` it does not reach into a directory. */
-function exactly(glob: string): RegExp {
-  const pattern = globToRegExp(glob);
-  return glob.includes('**') ? pattern : new RegExp(pattern.source.replace(/\(\?:\\\/\.\*\)\?\$$/, '$'));
-}
-
-function ownership(
-  rule: OwnerRule | undefined,
-  mode: number,
-): { mode: number; user?: string; group?: string } {
-  return {
-    mode: rule?.mode === undefined ? mode : Number.parseInt(rule.mode, 8),
-    ...(rule?.user === undefined ? {} : { user: rule.user }),
-    ...(rule?.group === undefined ? {} : { group: rule.group }),
-  };
-}

@@ -7,6 +7,7 @@ import type { MachineArch } from '#schema/fields';
 import { keyId, type PrivateKey } from '#schema/keys';
 import { assemblePackages, type BuiltPackage } from './assemble.ts';
 import { buildKey } from './build-key.ts';
+import { BUILD_EPOCH } from './epoch.ts';
 import { buildOrder, type BuildNode } from './order.ts';
 import { defaultRecipeRoots, findRecipe } from './recipe.ts';
 import { sha256File } from './sources/cache.ts';
@@ -49,8 +50,6 @@ export interface BuiltRecipe {
   readonly packages: readonly BuiltPackage[];
 }
 
-/** All times that a build sees or writes, in seconds since the epoch. */
-const BUILD_EPOCH = 1_700_000_000;
 const RESULT_FILE = 'built.json';
 
 /**

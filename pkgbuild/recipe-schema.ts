@@ -6,24 +6,19 @@ import * as v from 'valibot';
 import {
   CapabilitySchema,
   DependencySchema,
-  GroupNameSchema,
   LineSchema,
   PackageNameSchema,
   Sha256Schema,
-  UserNameSchema,
 } from '#schema/fields';
 import { ManifestSchema } from '#schema/manifest';
 import { isVersion } from '#schema/version';
+import { GlobSchema, PathRuleSchema } from './path-rules.ts';
 
 const Shell = v.pipe(
   v.string('expected shell text'),
   v.minLength(1, 'expected shell text that is not empty'),
 );
 const Text = LineSchema;
-const Glob = v.pipe(
-  v.string('expected a path pattern such as usr/lib/*.a'),
-  v.regex(/^[^/].*$/, 'expected a path pattern relative to the root, without a leading slash'),
-);
 const RelativePath = v.pipe(
   v.string('expected a path'),
   v.regex(/^(?!\/)(?!(?:.*\/)?\.\.(?:\/|$)).+$/, 'expected a path inside the folder of the recipe'),
@@ -76,7 +71,7 @@ const LocalSourceSchema = v.strictObject({
 });
 
 /** What a package says to the solver and the engine, beyond what the builder finds by itself. */
-const packageFields = {
+export const packageFields = {
   description: v.optional(Text),
   depends: v.optional(v.array(DependencySchema, 'expected a list of dependencies')),
   recommends: v.optional(v.array(DependencySchema, 'expected a list of dependencies')),
@@ -92,25 +87,12 @@ const packageFields = {
   services: ManifestSchema.entries.services,
   scripts: ManifestSchema.entries.scripts,
   /** Files that an upgrade never overwrites once they were changed. */
-  configFiles: v.optional(v.array(Glob, 'expected a list of path patterns')),
+  configFiles: v.optional(v.array(GlobSchema, 'expected a list of path patterns')),
 };
-
-const OwnerSchema = v.strictObject({
-  path: Glob,
-  user: v.optional(UserNameSchema),
-  group: v.optional(GroupNameSchema),
-  /** Octal text such as `"1777"`. */
-  mode: v.optional(
-    v.pipe(
-      v.string('expected octal text such as "0644"'),
-      v.regex(/^[0-7]{3,5}$/, 'expected octal text such as "0644"'),
-    ),
-  ),
-});
 
 const SubpackageSchema = v.strictObject({
   name: PackageNameSchema,
-  files: v.pipe(v.array(Glob, 'expected a list of path patterns'), v.minLength(1)),
+  files: v.pipe(v.array(GlobSchema, 'expected a list of path patterns'), v.minLength(1)),
   ...packageFields,
 });
 
@@ -172,7 +154,7 @@ export const RecipeSchema = v.strictObject({
   ),
   ...packageFields,
   /** Owners and modes that differ from 0:0 and from what the build left. */
-  owners: v.optional(v.array(OwnerSchema)),
+  owners: v.optional(v.array(PathRuleSchema)),
   subpackages: v.optional(v.array(SubpackageSchema)),
   /** False puts everything that no subpackage names in the main package: no -dev, no -doc. */
   split: v.optional(v.boolean('expected true or false'), true),
@@ -184,4 +166,3 @@ export type Recipe = v.InferOutput<typeof RecipeSchema>;
 export type FetchedSource = v.InferOutput<typeof FetchedSourceSchema>;
 export type SourceLocation = FetchedSource['from'][number];
 export type Subpackage = v.InferOutput<typeof SubpackageSchema>;
-export type OwnerRule = v.InferOutput<typeof OwnerSchema>;

@@ -1,9 +1,7 @@
-import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { archFlag, BaseCommand } from '#cli/base-command';
 import { Args, Flags } from '#cli/oclif';
-import type { PrivateKey } from '#schema/keys';
 
 /** `icepkg build`: recipes to packages. */
 export default class Build extends BaseCommand {
@@ -52,6 +50,7 @@ delivered along with those of the recipes, because a repository needs both.`;
   async run(): Promise<unknown> {
     const { argv, flags } = await this.parse(Build);
     const { buildRecipes } = await import('#pkgbuild/build');
+    const { readKeyFile } = await import('#repo-server/key-files');
     const { defaultCacheFolder } = await import('#pkgbuild/sources/cache');
     const interrupt = new AbortController();
     process.once('SIGINT', () => interrupt.abort());
@@ -61,7 +60,7 @@ delivered along with those of the recipes, because a repository needs both.`;
       arch: flags.arch ?? native,
       cacheFolder: resolve(flags.cache ?? defaultCacheFolder()),
       output: resolve(flags.output),
-      keys: await readKeys(flags.key ?? []),
+      keys: (flags.key ?? []).map(readKeyFile),
       codec: flags.codec,
       jobs: flags.jobs ?? availableParallelism(),
       check: !flags['no-check'],
@@ -78,21 +77,4 @@ delivered along with those of the recipes, because a repository needs both.`;
     }
     return { recipes: built };
   }
-}
-
-async function readKeys(files: readonly string[]): Promise<PrivateKey[]> {
-  if (files.length === 0) return [];
-  const { decodePrivateKey } = await import('#schema/keys');
-  const { IcepkgError, isErrno } = await import('#schema/error');
-  return files.map((file) => {
-    try {
-      return decodePrivateKey(readFileSync(file), file);
-    } catch (cause) {
-      if (!isErrno(cause, 'ENOENT')) throw cause;
-      throw new IcepkgError('not-found', `${file}: no such key file`, {
-        cause,
-        hint: 'Make one with: icepkg key generate',
-      });
-    }
-  });
 }

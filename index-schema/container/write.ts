@@ -67,6 +67,7 @@ export async function writePackage(options: WritePackageOptions): Promise<Writte
     const written = await frames.end();
     const manifest: Manifest = { format: 1, ...metadata, installedSize, files, frames: [...written.frames] };
     const manifestBytes = canonicalJson(manifest);
+    const checked = decodeManifest(manifestBytes, what);
     const signatures = (options.keys ?? [])
       .map((key) => signManifest(manifestBytes, key))
       .sort((a, b) => comparePaths(a.keyid, b.keyid));
@@ -75,7 +76,7 @@ export async function writePackage(options: WritePackageOptions): Promise<Writte
     fs.renameSync(temporary, output);
     return {
       header: {
-        manifest: decodeManifest(manifestBytes, what),
+        manifest: checked,
         manifestBytes,
         manifestSha256: sha256(manifestBytes),
         signatures,

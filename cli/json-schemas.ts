@@ -1,0 +1,29 @@
+/** The published JSON Schemas, each generated from the schema that icepkg itself checks with. */
+import { toJsonSchema } from '@valibot/to-json-schema';
+import { IndexShardSchema } from '#schema/index-shard';
+import { ManifestSchema } from '#schema/manifest';
+import { SignaturesSchema } from '#schema/signature';
+import { PackManifestSchema } from '#pkgbuild/pack-schema';
+import { RecipeSchema } from '#pkgbuild/recipe-schema';
+
+/** File names below `index-schema/`. */
+const SCHEMAS = {
+  'manifest.schema.json': { schema: ManifestSchema, title: 'icepkg package manifest' },
+  'signatures.schema.json': { schema: SignaturesSchema, title: 'icepkg package signatures' },
+  'index-shard.schema.json': { schema: IndexShardSchema, title: 'icepkg index shard' },
+  'pack.schema.json': { schema: PackManifestSchema, title: 'icepkg pack manifest file' },
+  'recipe.schema.json': { schema: RecipeSchema, title: 'icepkg recipe' },
+} as const;
+
+/** Name and text of every published schema. What JSON Schema cannot express is in the descriptions. */
+export async function publishedSchemas(): Promise<[string, string][]> {
+  const { format, resolveConfig } = await import('prettier');
+  const config = await resolveConfig(new URL('../package.json', import.meta.url).pathname);
+  return Promise.all(
+    Object.entries(SCHEMAS).map(async ([file, { schema, title }]): Promise<[string, string]> => {
+      const { $schema, ...body } = toJsonSchema(schema, { errorMode: 'ignore', typeMode: 'input' });
+      const text = JSON.stringify({ $schema, $id: file, title, ...body });
+      return [file, await format(text, { ...config, parser: 'json' })];
+    }),
+  );
+}
