@@ -3,5 +3,5 @@ import * as crypto from 'node:crypto';
 
 /** Lower-case hexadecimal SHA-256 of `bytes`. */
 export function sha256(bytes: Uint8Array | string): string {
-  return crypto.createHash('sha256').update(bytes).digest('hex');
+  return crypto.hash('sha256', bytes, 'hex');
 }

@@ -15,6 +15,7 @@ import { openForWriting } from './recover.ts';
 import { openDiskView } from './root-fs/disk-view.ts';
 import { solve, type Selected } from './solver/solve.ts';
 import { stageFiles } from './stage/stage-files.ts';
+import { openThreads, type Threads } from './stage/threads.ts';
 import { nextTransaction } from './store/reader.ts';
 import { openStore, type Store } from './store/store.ts';
 import { findAreas } from './transaction/areas.ts';
@@ -70,15 +71,20 @@ export async function changeWorld(context: EngineContext, request: ChangeRequest
     if (nothing || request.dryRun || !(await request.confirm(plan))) {
       return { plan, transaction: undefined, notices: [] };
     }
-    const fetched = await fetchPackages(
-      context,
-      plan.changes.filter(({ to }) => to !== undefined),
-      { allowUntrusted: request.allowUntrusted ?? false },
-    );
-    const requested = new Set(
-      selection.filter((one) => one.requested).map((one) => one.candidate.record.name),
-    );
-    return await carryOut(context, store, { description: request.description, plan, fetched, requested });
+    const { description, allowUntrusted = false } = request;
+    const incoming = plan.changes.filter(({ to }) => to !== undefined);
+    // The threads that unpack start while the packages come in.
+    const size = incoming.reduce((sum, { to }) => sum + (to?.record.installedSize ?? 0), 0);
+    const threads = await openThreads(context.root, size);
+    try {
+      const fetched = await fetchPackages(context, incoming, { allowUntrusted });
+      const requested = new Set(
+        selection.filter((one) => one.requested).map((one) => one.candidate.record.name),
+      );
+      return await carryOut(context, store, { description, plan, fetched, requested, threads });
+    } finally {
+      await threads.close();
+    }
   } finally {
     store.close();
   }
@@ -137,19 +143,21 @@ interface Work {
   readonly plan: Plan;
   readonly fetched: readonly FetchedPackage[];
   readonly requested: ReadonlySet<string>;
+  readonly threads: Threads;
 }
 
 /** Check, stage, commit, record: all that touches the disk. */
 async function carryOut(context: EngineContext, store: Store, work: Work): Promise<ChangeOutcome> {
   const { root } = context;
-  const { plan, fetched } = work;
+  const { plan, fetched, threads } = work;
   const areas = findAreas(root);
   const number = nextTransaction(store.database);
   const files = planAllFiles(root, store, work);
   checkSpace(root, areas, files.write);
   try {
     const { onProgress, signal } = context;
-    const staged = await stageFiles({ root, areas, plan: files, packages: fetched, onProgress, signal });
+    const packages = fetched;
+    const staged = await stageFiles({ root, areas, plan: files, packages, onProgress, signal, threads });
     const { owned } = files;
     const deviations = new Map([...files.deviations, ...staged.deviations]);
     commit(context, store, {

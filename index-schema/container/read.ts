@@ -6,12 +6,13 @@ import * as fs from 'node:fs';
 import { parseCanonicalJson } from '../canonical-json.ts';
 import { decode } from '../decode.ts';
 import { sha256 } from '../digest.ts';
-import { IcepkgError, isErrno } from '../error.ts';
+import { IcepkgError } from '../error.ts';
 import { MAX_HEADER_BYTES } from '../limits.ts';
 import { ManifestSchema, type Manifest } from '../manifest.ts';
 import { SignaturesSchema, type PackageSignature } from '../signature.ts';
 import { checkManifest } from './check-manifest.ts';
 import { decodeFirstFrame, detectCodec, type Codec, type FirstFrame } from './codec.ts';
+import { corrupt, openPackage } from './open.ts';
 import { BLOCK, metadataHeader, padding } from './tar.ts';
 
 export const MANIFEST_PATH = '.icepkg/manifest.json';
@@ -51,20 +52,6 @@ export function readHeader(source: PackageSource | Uint8Array | string, what: st
   } finally {
     fs.closeSync(fd);
   }
-}
-
-/** Opens a package file for reading. @throws IcepkgError `not-found` or `io-failed` naming it */
-export function openPackage(file: string): number {
-  try {
-    const fd = fs.openSync(file, 'r');
-    if (fs.fstatSync(fd).isFile()) return fd;
-    fs.closeSync(fd);
-  } catch (cause) {
-    if (isErrno(cause, 'ENOENT', 'ENOTDIR'))
-      throw new IcepkgError('not-found', `${file}: no such file`, { cause });
-    throw new IcepkgError('io-failed', `${file}: cannot be read`, { cause });
-  }
-  throw new IcepkgError('package-corrupt', `${file}: not a regular file`);
 }
 
 const INPUT_PIECE = 64 * 1024;
@@ -155,12 +142,4 @@ function takeEntry(bytes: Uint8Array, path: string, what: string): Uint8Array {
   const fill = bytes.subarray(BLOCK + size, BLOCK + size + padding(size));
   if (fill.some((byte) => byte !== 0)) throw corrupt(what, `there are bytes hidden behind ${path}`);
   return bytes.subarray(BLOCK, BLOCK + size);
-}
-
-/** The error for a package that is damaged or was not made by a packer. */
-export function corrupt(what: string, why: string, cause?: unknown): IcepkgError {
-  return new IcepkgError('package-corrupt', `${what}: ${why}`, {
-    hint: 'fetch or build the package again',
-    ...(cause === undefined ? {} : { cause }),
-  });
 }

@@ -7,7 +7,8 @@ import * as fs from 'node:fs';
 import { sha256 } from '../digest.ts';
 import type { Frame, Manifest, RegularFile } from '../manifest.ts';
 import { openDecoder, type Decoder } from './codec.ts';
-import { corrupt, openPackage, readHeader, type PackageHeader } from './read.ts';
+import { corrupt, openPackage } from './open.ts';
+import { readHeader, type PackageHeader } from './read.ts';
 import { END_OF_ARCHIVE, padding, tarHeader } from './tar.ts';
 
 export interface VerifiedPackage {

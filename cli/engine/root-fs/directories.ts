@@ -40,18 +40,9 @@ export function openDirectories(root: string): Directories {
     if (path === '') return top;
     const known = open.get(path);
     if (known !== undefined) return known;
-    let current = top;
-    try {
-      for (const name of path.split('/')) {
-        const next = enter(`/proc/self/fd/${current}/${name}`, make);
-        if (current !== top) closeSync(current);
-        current = next;
-      }
-    } catch (error) {
-      if (current !== top) closeSync(current);
-      throw error;
-    }
-    return remember(path, current);
+    const parent = parentPath(path);
+    const name = parent === '' ? path : path.slice(parent.length + 1);
+    return remember(path, enter(`/proc/self/fd/${directory(parent, make)}/${name}`, make));
   };
 
   const join = (path: string, make: number | undefined): string => {

@@ -1,7 +1,6 @@
 /** Decodes packages and puts their files together aside, ready to be renamed into place. */
 import * as fs from 'node:fs';
 import { join } from 'node:path';
-import { setImmediate } from 'node:timers/promises';
 import { IcepkgError, isErrno } from '#schema/error';
 import type { FilePlan, StagedEntry } from '../file-plan/operations.ts';
 import type { FetchedPackage, OnProgress } from '../model.ts';
@@ -9,7 +8,8 @@ import { openDirectories, type Directories } from '../root-fs/directories.ts';
 import { areaFor, stagePath, type Area } from '../transaction/layout.ts';
 import { deviationOf, setOwner } from './metadata.ts';
 import { makeNode, setXattrs } from './special.ts';
-import { stageShare, type SharePackage } from './stage-share.ts';
+import { makeJobs } from './job.ts';
+import { openThreads, type Threads } from './threads.ts';
 
 export interface StageRequest {
   /** Absolute and free of symlinks. */
@@ -19,6 +19,8 @@ export interface StageRequest {
   readonly packages: readonly Pick<FetchedPackage, 'file' | 'headerSize' | 'manifest'>[];
   readonly onProgress: OnProgress;
   readonly signal?: AbortSignal | undefined;
+  /** Started beforehand; closed here. */
+  readonly threads?: Threads | undefined;
 }
 
 export interface StageOutcome {
@@ -86,40 +88,22 @@ function openStages(work: Work): void {
 }
 
 async function stageContents(work: Work): Promise<void> {
-  const byPackage = new Map<string, StagedEntry[]>();
-  for (const staged of work.plan.write) {
-    if (staged.entry.type !== 'file') continue;
-    const list = byPackage.get(staged.package);
-    if (list === undefined) byPackage.set(staged.package, [staged]);
-    else list.push(staged);
-  }
-  const packages: SharePackage[] = [];
-  for (const { file, headerSize, manifest } of work.packages) {
-    const entries = (byPackage.get(manifest.name) ?? []).sort(byPlace);
-    const label = `${manifest.name}-${manifest.version}`;
-    if (entries.length > 0) packages.push({ label, file, headerSize, frames: manifest.frames, entries });
-  }
-  const total = packages.reduce((sum, { entries }) => sum + entries.reduce((s, e) => s + sizeOf(e), 0), 0);
+  const { write } = work.plan;
+  const jobs = makeJobs({ areas: work.areas, write, packages: work.packages });
+  const total = jobs.reduce((sum, { bytes }) => sum + bytes, 0);
+  const threads = work.threads ?? (await openThreads(work.root, total));
   let done = 0;
-  for (const { label, bytes } of stageShare(
-    { root: work.root, areas: work.areas, packages },
-    work.deviations,
-  )) {
-    done = Math.min(total, done + bytes);
-    work.onProgress({ phase: 'extract', item: label, done, total });
-    await setImmediate();
-    if (work.signal?.aborted === true)
-      throw new IcepkgError('cancelled', `cancelled while unpacking ${label}`);
+  try {
+    const deviations = await threads.run(jobs, (label, bytes) => {
+      done += bytes;
+      work.onProgress({ phase: 'extract', item: label, done, total });
+      if (work.signal?.aborted === true)
+        throw new IcepkgError('cancelled', `cancelled while unpacking ${label}`);
+    });
+    for (const [path, deviation] of deviations) work.deviations.set(path, deviation);
+  } finally {
+    await threads.close();
   }
-  work.onProgress({ phase: 'extract', item: '', done: total, total });
-}
-
-const sizeOf = ({ entry }: StagedEntry): number => (entry.type === 'file' ? entry.size : 0);
-
-/** Frame, then offset: every frame is decoded once. */
-function byPlace(a: StagedEntry, b: StagedEntry): number {
-  if (a.entry.type !== 'file' || b.entry.type !== 'file') return 0;
-  return (a.entry.frame ?? 0) - (b.entry.frame ?? 0) || (a.entry.offset ?? 0) - (b.entry.offset ?? 0);
 }
 
 const place = (work: Work, path: string): string =>
