@@ -17,7 +17,11 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 test('a fresh root is empty and in order', () => {
-  expect(icepkg(['list', '--root', root])).toEqual({ status: 0, stdout: '', stderr: 'nothing is installed\n' });
+  expect(icepkg(['list', '--root', root])).toEqual({
+    status: 0,
+    stdout: '',
+    stderr: 'nothing is installed\n',
+  });
   expect(icepkg(['verify', '--root', root])).toEqual({
     status: 0,
     stdout: '0 packages, 0 files: all as installed\n',
