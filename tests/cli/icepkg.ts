@@ -19,7 +19,11 @@ export interface RunOptions {
 
 /** The arguments of `node` that run the program with these words. */
 export function program(...words: readonly string[]): string[] {
-  return [...(built ? [] : ['--conditions=source', '--import', import.meta.resolve('tsx')]), launcher, ...words];
+  return [
+    ...(built ? [] : ['--conditions=source', '--import', import.meta.resolve('tsx')]),
+    launcher,
+    ...words,
+  ];
 }
 
 export function icepkg(words: readonly string[], options: RunOptions = {}): Run {
