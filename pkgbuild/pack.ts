@@ -2,17 +2,16 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { MAX_LEVEL, type Codec } from '#schema/container/codec';
-import { writePackage, type PackageEntry, type PackageMetadata } from '#schema/container/write';
+import { writePackage, type PackageMetadata } from '#schema/container/write';
 import { IcepkgError, isErrno } from '#schema/error';
 import type { Arch } from '#schema/fields';
 import type { PrivateKey } from '#schema/keys';
-import { comparePaths, parentPath } from '#schema/path';
 import { packageFileName } from '#schema/record';
 import { isVersion } from '#schema/version';
 import { BUILD_EPOCH } from './epoch.ts';
-import { owned, packageEntries, xattrsOf } from './entries.ts';
-import { PackManifestSchema, type PackEntry, type PackManifest } from './pack-schema.ts';
-import type { PathRules } from './path-rules.ts';
+import { packageEntries } from './entries.ts';
+import { withDeclared } from './pack-entries.ts';
+import { PackManifestSchema, type PackManifest } from './pack-schema.ts';
 import { scanPart } from './scan.ts';
 import { walkTree, type TreeEntry } from './tree.ts';
 import { decodeYaml, readYamlFile, type YamlDocument } from './yaml.ts';
@@ -181,16 +180,16 @@ async function writePlanned(planned: Planned, options: PackOptions): Promise<Pac
   const { job, document, version, arch, output } = planned;
   const manifest = document.value;
   const tree = readTree(job);
-  const { entries, rules, idleConfig } = packageEntries({
+  const held = packageEntries({
     root: job.folder,
     entries: tree,
     owners: manifest.owners,
     configFiles: manifest.configFiles ?? [],
   });
-  addEntries(entries, document, rules);
-  for (const index of rules.idle())
+  const entries = withDeclared(held.entries, document, held.rules);
+  for (const index of held.rules.idle())
     throw document.refuse(['owners', index, 'path'], `matches nothing in ${job.folder}`);
-  for (const index of idleConfig)
+  for (const index of held.idleConfig)
     throw document.refuse(['configFiles', index], `matches no file in ${job.folder}`);
   const metadata = describe(planned, tree, options.epoch);
   try {
@@ -248,41 +247,4 @@ function describe(planned: Planned, tree: readonly TreeEntry[], epoch: number): 
   return Object.fromEntries(
     fields.filter(([, value]) => !(Array.isArray(value) && value.length === 0)),
   ) as PackageMetadata;
-}
-
-const DEFAULT_MODE = {
-  directory: 0o755,
-  fifo: 0o600,
-  'character-device': 0o600,
-  'block-device': 0o600,
-} as const;
-
-/** Adds what the manifest declares, and the directories above it that are not there. */
-function addEntries(entries: PackageEntry[], document: YamlDocument<PackManifest>, rules: PathRules): void {
-  const known = new Set(entries.map((entry) => entry.path));
-  for (const [index, declared] of document.value.entries.entries()) {
-    if (known.has(declared.path))
-      throw document.refuse(['entries', index, 'path'], `${declared.path} is in the package already`);
-    known.add(declared.path);
-    entries.push(entryOf(declared, rules));
-  }
-  for (const { path: name } of document.value.entries) {
-    for (let above = parentPath(name); above !== '' && !known.has(above); above = parentPath(above)) {
-      known.add(above);
-      entries.push({ type: 'directory', path: above, ...owned(rules.of([above], 'directory'), 0o755) });
-    }
-  }
-  entries.sort((a, b) => comparePaths(a.path, b.path));
-}
-
-/** What the entry says of itself wins over the rules. */
-function entryOf(declared: PackEntry, rules: PathRules): PackageEntry {
-  const { type, path: name } = declared;
-  if (type === 'hardlink') return { type, path: name, target: declared.target };
-  const said = rules.of([name], type, declared);
-  if (type === 'symlink') return { type, path: name, target: declared.target, ...said.owner };
-  const common = { path: name, ...owned(said, DEFAULT_MODE[type]) };
-  if (type === 'directory') return { type, ...common, ...xattrsOf(said) };
-  if (type === 'fifo') return { type, ...common };
-  return { type, ...common, major: declared.major, minor: declared.minor };
 }
