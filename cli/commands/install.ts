@@ -11,6 +11,7 @@ export default class Install extends ChangeCommand {
     'icepkg install bash',
     'icepkg install "zlib@^1.3" cmd:awk --root ./device --yes',
     'icepkg install ./hello-1.0.0-r0.x86_64.icepkg --dry-run',
+    'icepkg install busybox --overwrite "usr/bin/*"',
   ];
   static override strict = false;
   static override args = {
@@ -18,6 +19,12 @@ export default class Install extends ChangeCommand {
   };
   static override flags = {
     ...changeFlags,
+    overwrite: Flags.string({
+      multiple: true,
+      multipleNonGreedy: true,
+      helpValue: 'GLOB',
+      summary: 'take paths that match though no package owns what is there',
+    }),
     'no-recommends': Flags.boolean({ summary: 'leave out what packages only recommend' }),
     'allow-untrusted': Flags.boolean({ summary: 'accept local files that no trusted key signed' }),
     refresh: Flags.boolean({ summary: 'ask the repositories for news first' }),
@@ -33,6 +40,7 @@ export default class Install extends ChangeCommand {
         ...request,
         ...setting,
         ...(flags['no-recommends'] ? { recommends: false } : {}),
+        overwrite: flags.overwrite ?? [],
         allowUntrusted: flags['allow-untrusted'],
         refresh: flags.refresh ? 'force' : 'auto',
       }),

@@ -15,6 +15,12 @@ export default class Upgrade extends ChangeCommand {
   static override args = { package: Args.string({ description: 'package to upgrade; all without one' }) };
   static override flags = {
     ...changeFlags,
+    overwrite: Flags.string({
+      multiple: true,
+      multipleNonGreedy: true,
+      helpValue: 'GLOB',
+      summary: 'take paths that match though no package owns what is there',
+    }),
     available: Flags.boolean({ summary: 'move to what repositories offer even where that is older' }),
   };
 
@@ -24,7 +30,12 @@ export default class Upgrade extends ChangeCommand {
     const { changeWorld } = await import('#engine/change-world');
     const request = upgradeRequest(flags.root, argv.map(String));
     return this.change(flags, async (context, setting) =>
-      changeWorld(context, { ...request, ...setting, preferAvailable: flags.available }),
+      changeWorld(context, {
+        ...request,
+        ...setting,
+        preferAvailable: flags.available,
+        overwrite: flags.overwrite ?? [],
+      }),
     );
   }
 }

@@ -7,7 +7,7 @@ import { loadIndexes } from './client/load-indexes.ts';
 import { localCandidate } from './client/local-package.ts';
 import { commit, discard, writeError } from './commit.ts';
 import type { EngineContext } from './context.ts';
-import type { FilePlan } from './file-plan/operations.ts';
+import type { FilePlan, FileRules } from './file-plan/operations.ts';
 import { planFiles } from './file-plan/plan-files.ts';
 import type { Candidate, FetchedPackage, Plan, World } from './model.ts';
 import { makePlan } from './plan.ts';
@@ -46,6 +46,8 @@ export interface ChangeRequest {
   readonly refresh?: 'auto' | 'force' | 'never';
   /** Accept local files that no trusted key signed. */
   readonly allowUntrusted?: boolean;
+  /** Globs of paths that may be taken though no package owns what is there. */
+  readonly overwrite?: readonly string[];
 }
 
 export interface ChangeOutcome {
@@ -81,7 +83,14 @@ export async function changeWorld(context: EngineContext, request: ChangeRequest
       const requested = new Set(
         selection.filter((one) => one.requested).map((one) => one.candidate.record.name),
       );
-      return await carryOut(context, store, { description, plan, fetched, requested, threads });
+      return await carryOut(context, store, {
+        description,
+        plan,
+        fetched,
+        requested,
+        rules: { overwrite: request.overwrite ?? [], ...context.config.files },
+        threads,
+      });
     } finally {
       await threads.close();
     }
@@ -143,6 +152,7 @@ interface Work {
   readonly plan: Plan;
   readonly fetched: readonly FetchedPackage[];
   readonly requested: ReadonlySet<string>;
+  readonly rules: FileRules;
   readonly threads: Threads;
 }
 
@@ -180,13 +190,13 @@ async function carryOut(context: EngineContext, store: Store, work: Work): Promi
 }
 
 /** Every path of every package that changes; conflicts end it here, before anything is written. */
-function planAllFiles(root: string, store: Store, { plan, fetched }: Work): FilePlan {
+function planAllFiles(root: string, store: Store, { plan, fetched, rules }: Work): FilePlan {
   const manifests = new Map(fetched.map(({ change, manifest }) => [change.name, manifest]));
   const packages = plan.changes.map(({ name }) => ({ name, manifest: manifests.get(name) }));
   const disk = openDiskView(root);
   try {
     // In one read transaction, so that the thousands of questions take one lock.
-    return store.database.transaction(() => planFiles({ packages, store, disk }))();
+    return store.database.transaction(() => planFiles({ packages, store, disk, ...rules }))();
   } finally {
     disk.close();
   }

@@ -16,6 +16,10 @@ const count = (min: number, max: number) =>
   );
 const flag = v.boolean('expected true or false');
 
+const globs = v.array(
+  v.pipe(v.string('expected a string'), v.minLength(1, 'expected a path or a glob such as usr/share/doc/*')),
+);
+
 const ConfigSchema = v.strictObject({
   /** Install what packages recommend. */
   recommends: v.optional(flag, true),
@@ -23,6 +27,15 @@ const ConfigSchema = v.strictObject({
   autoremove: v.optional(flag, true),
   /** Flush to the device around the commit point. */
   sync: v.optional(flag, true),
+  files: v.optional(
+    v.strictObject({
+      /** Never replaced: the new file lands beside. */
+      keep: v.optional(globs, []),
+      /** Never put on disk. */
+      skip: v.optional(globs, []),
+    }),
+    {},
+  ),
   history: v.optional(v.strictObject({ keep: v.optional(count(1, 10_000), 10) }), {}),
   network: v.optional(
     v.strictObject({
@@ -82,6 +95,8 @@ export interface Config {
   readonly recommends: boolean;
   readonly autoremove: boolean;
   readonly sync: boolean;
+  /** Globs of paths below the root; `!` in front takes back what an earlier one matched. */
+  readonly files: { readonly keep: readonly string[]; readonly skip: readonly string[] };
   readonly history: { readonly keep: number };
   readonly network: NetworkConfig;
   /** The enabled repositories in order of preference. */
@@ -96,6 +111,7 @@ export function loadConfig(root: string): Config {
     recommends: general.recommends,
     autoremove: general.autoremove,
     sync: general.sync,
+    files: { keep: general.files.keep ?? [], skip: general.files.skip ?? [] },
     history: { keep: general.history.keep },
     network: general.network,
     repositories: repository

@@ -37,7 +37,7 @@ export function addToWorld(world: World, texts: readonly string[]): World {
  */
 export function removeFromWorld(world: World, names: readonly string[]): World {
   let depends = world.depends;
-  for (const name of names) {
+  for (const name of new Set(names)) {
     const left = depends.filter((text) => text !== name && !namesOf(text).includes(name));
     if (left.length === depends.length) {
       throw new IcepkgError('not-found', `${name} was not asked for, so it cannot be taken back`, {

@@ -19,7 +19,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { makeRoot, type Root } from './fixture.ts';
+import { makeRoot, type Root, type Tree } from './fixture.ts';
 
 let root: Root;
 let outside: string;
@@ -147,6 +147,21 @@ describe('conflicts', () => {
     expect(read('mine')).toBe('a');
   });
 
+  test('overwrite takes back what ! names', async () => {
+    writeFileSync(at('mine'), 'operator');
+    const attempt = root.apply([{ name: 'a', tree: { mine: 'a' } }], { overwrite: ['m*', '!*e'] });
+    await expect(attempt).rejects.toEqual(conflict('file-conflict', 'mine of a exists already'));
+    expect(read('mine')).toBe('operator');
+  });
+
+  test('replaces with a range takes over files of versions in it only', async () => {
+    await root.apply([{ name: 'old', tree: { f: 'old' } }]);
+    const beyond = [{ name: 'new', tree: { f: 'new' }, replaces: ['old@<1'] }];
+    await expect(root.apply(beyond)).rejects.toEqual(conflict('file-conflict', 'f of new belongs to old'));
+    await root.apply([{ name: 'new', tree: { f: 'new' }, replaces: ['old@<2'] }]);
+    expect(root.owners('f')).toEqual(['new']);
+  });
+
   test('replaces takes a file over, and it outlives the package it came from', async () => {
     await root.apply([{ name: 'old', tree: { f: 'old', g: 'old' } }]);
     await root.apply([{ name: 'new', tree: { f: 'new' }, replaces: ['old'] }]);
@@ -258,6 +273,45 @@ describe('configuration files', () => {
     expect(read('etc/c.icepkg-save')).toBe('mine');
   });
 
+  test('saved again and again: nothing that was saved before is lost', async () => {
+    for (const text of ['first', 'second', 'third']) {
+      await root.apply(version('1'));
+      writeFileSync(at('etc/c'), text);
+      await root.apply([{ name: 'a' }]);
+    }
+    expect(['', '.1', '.2'].map((suffix) => read(`etc/c.icepkg-save${suffix}`))).toEqual([
+      'first',
+      'second',
+      'third',
+    ]);
+  });
+
+  const swaps: readonly (readonly [string, Tree, string])[] = [
+    ['it becomes a directory', { 'opt/c': { mode: 0o755 }, 'opt/c/part': 'x' }, 'opt/c.icepkg-save'],
+    ['it becomes a symlink', { 'opt/c': { link: 'elsewhere' } }, 'opt/c.icepkg-save'],
+    ['its directory becomes a file', { opt: 'a file' }, 'opt.icepkg-save/c'],
+    ['its directory becomes a symlink', { opt: { link: 'usr' }, usr: { mode: 0o755 } }, 'opt.icepkg-save/c'],
+  ];
+  test.each(swaps)('changed, and %s: kept aside', async (_, tree, saved) => {
+    await root.apply([{ name: 'a', tree: { opt: { mode: 0o755 }, 'opt/c': { config: '1' } } }]);
+    writeFileSync(at('opt/c'), 'mine');
+    const notices = await root.apply([{ name: 'a', tree }]);
+    expect(read(saved)).toBe('mine');
+    expect(notices.join()).toContain(saved);
+  });
+
+  test("the operator's symlink in its place stays, the new one lands beside", async () => {
+    unlinkSync(at('etc/c'));
+    symlinkSync('mine', at('etc/c'));
+    writeFileSync(at('etc/mine'), 'mine');
+    await root.apply(version('2'));
+    expect([readlinkSync(at('etc/c')), read('etc/mine'), read('etc/c.icepkg-new')]).toEqual([
+      'mine',
+      'mine',
+      '2',
+    ]);
+  });
+
   test('moved to another package: what was changed stays', async () => {
     writeFileSync(at('etc/c'), 'mine');
     await root.apply([
@@ -266,5 +320,29 @@ describe('configuration files', () => {
     ]);
     expect([read('etc/c'), read('etc/c.icepkg-new')]).toEqual(['mine', '2']);
     expect(root.owners('etc/c')).toEqual(['b']);
+  });
+});
+
+describe('what the operator says of paths', () => {
+  test('kept paths are never replaced, changed or not', async () => {
+    const keep = ['etc/*', '!etc/other'];
+    await root.apply([{ name: 'a', tree: { 'etc/own': '1', 'etc/other': '1' } }], { keep });
+    await root.apply([{ name: 'a', tree: { 'etc/own': '2', 'etc/other': '2' } }], { keep });
+    expect(['etc/own', 'etc/own.icepkg-new', 'etc/other'].map(read)).toEqual(['1', '2', '2']);
+    expect(existsSync(at('etc/other.icepkg-new'))).toBe(false);
+  });
+
+  test('skipped paths are not written and not owned, and go where they were', async () => {
+    const tree: Tree = {
+      'usr/doc': { mode: 0o755 },
+      'usr/doc/f': 'text',
+      'usr/g': { hard: 'usr/doc/f' },
+      'usr/h': 'h',
+    };
+    await root.apply([{ name: 'a', tree }]);
+    await root.apply([{ name: 'a', tree }], { skip: ['usr/doc/*'] });
+    expect(readdirSync(at('usr/doc'))).toEqual([]);
+    expect(readdirSync(at('usr'))).toEqual(['doc', 'h']);
+    expect(root.owners('usr/doc/f')).toEqual([]);
   });
 });

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { writePackage, type PackageEntry } from '#schema/container/write';
 import type { EngineContext } from '#engine/context';
 import { commit } from '#engine/commit';
+import type { FileRules } from '#engine/file-plan/operations';
 import { planFiles } from '#engine/file-plan/plan-files';
 import { withDeviations } from '#engine/file-plan/rows';
 import { initRoot } from '#engine/init-root';
@@ -38,8 +39,7 @@ export interface Root {
   owners(path: string): readonly string[];
   dispose(): void;
 }
-export interface Options {
-  readonly overwrite?: string[];
+export interface Options extends FileRules {
   /** Called after planning, before staging. */
   readonly planned?: () => void;
   /** Changes the package file before it is read. */
@@ -109,7 +109,9 @@ async function apply(
       packages: specs.map(({ name }, index) => ({ name, manifest: written[index]?.header.manifest })),
       store,
       disk,
-      ...(more.overwrite === undefined ? {} : { overwrite: more.overwrite }),
+      overwrite: more.overwrite ?? [],
+      keep: more.keep ?? [],
+      skip: more.skip ?? [],
     });
     more.planned?.();
     const packages = written.filter((item) => item !== undefined);

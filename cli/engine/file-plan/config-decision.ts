@@ -5,13 +5,14 @@ export interface ConfigDigests {
   readonly old: string | undefined;
   readonly disk: string;
   readonly new: string;
+  /** The operator wants it left alone even where it is as the package brought it. */
+  readonly kept: boolean;
 }
 
 /** `beside`: the new file lands as `.icepkg-new`. */
 export type ConfigDecision = 'keep' | 'replace' | 'beside';
 
 export function decideConfig(digests: ConfigDigests): ConfigDecision {
-  if (digests.disk === digests.new) return 'keep';
-  if (digests.disk === digests.old) return 'replace';
-  return digests.old === digests.new ? 'keep' : 'beside';
+  if (digests.disk === digests.new || digests.old === digests.new) return 'keep';
+  return digests.disk === digests.old && !digests.kept ? 'replace' : 'beside';
 }

@@ -53,12 +53,20 @@ export interface DiskView {
   sha256(path: string): string | undefined;
 }
 
-export interface FilePlanRequest {
-  readonly packages: readonly PackageFiles[];
-  readonly store: Pick<StoreReader, 'filesOf' | 'ownersOf'>;
-  readonly disk: DiskView;
-  /** Globs of paths that may be taken though nobody owns them. */
+/** What the operator says about paths; globs, see `glob.ts`. */
+export interface FileRules {
+  /** May be taken though nobody owns what is there. */
   readonly overwrite?: readonly string[];
+  /** Never replaced: the new file lands beside. */
+  readonly keep?: readonly string[];
+  /** Never put on disk, never recorded. */
+  readonly skip?: readonly string[];
+}
+
+export interface FilePlanRequest extends FileRules {
+  readonly packages: readonly PackageFiles[];
+  readonly store: Pick<StoreReader, 'filesOf' | 'ownersOf' | 'installedPackage'>;
+  readonly disk: DiskView;
   /** Numbers of accounts that entries name; unknown names fall back to the entry's own numbers. */
   readonly accounts?: {
     uid(name: string): number | undefined;

@@ -5,7 +5,8 @@ import { comparePaths } from '#schema/path';
 import { parseVersion, satisfies } from '#schema/version';
 import type { OwnedFile } from '../store/model.ts';
 import { isReserved } from '../transaction/layout.ts';
-import type { FilePlanRequest } from './operations.ts';
+import { openGlobs } from './glob.ts';
+import type { FilePlanRequest, FileRules } from './operations.ts';
 import { futureDisk, openResolver, type Resolver } from './paths.ts';
 
 export interface Placed {
@@ -47,9 +48,7 @@ export function placeEntries(request: FilePlanRequest, conflicts: string[]): Pla
     }
   }
   const all = request.packages
-    .flatMap(({ manifest }) =>
-      (manifest?.files ?? []).map((entry) => ({ manifest: manifest as Manifest, entry })),
-    )
+    .flatMap(({ manifest }) => (manifest === undefined ? [] : entriesOf(manifest, request)))
     .sort((a, b) => comparePaths(a.entry.path, b.entry.path));
   const resolver = resolverFor(request, old, all);
   const placed = new Map<string, Placed>();
@@ -74,6 +73,22 @@ export function placeEntries(request: FilePlanRequest, conflicts: string[]): Pla
   }
   const sorted = [...placed].sort(([a], [b]) => comparePaths(a, b));
   return { placed: new Map(sorted), shared, old, resolver };
+}
+
+/** What the operator wants of a package. */
+function entriesOf(
+  manifest: Manifest,
+  { skip = [], keep = [] }: FileRules,
+): readonly Pick<Placed, 'manifest' | 'entry'>[] {
+  const isSkipped = openGlobs(skip);
+  const isKept = openGlobs(keep);
+  return manifest.files
+    .filter(({ path }) => !isSkipped(path))
+    .filter((entry) => entry.type !== 'hardlink' || !isSkipped(entry.target))
+    .map((entry) => ({
+      manifest,
+      entry: entry.type === 'file' && isKept(entry.path) ? Object.assign({}, entry, { config: true }) : entry,
+    }));
 }
 
 function resolverFor(

@@ -1,5 +1,5 @@
 /** Works out what becomes of every path, and finds every conflict, before anything is written. */
-import { matchesGlob } from './glob.ts';
+import { openGlobs } from './glob.ts';
 import { IcepkgError } from '#schema/error';
 import type { FileEntry } from '#schema/manifest';
 import { comparePaths, parentPath } from '#schema/path';
@@ -24,6 +24,8 @@ interface Work {
   readonly taken: Map<string, Set<string>>;
   readonly digests: Map<string, string | undefined>;
   readonly waysChecked: Set<string>;
+  readonly mayOverwrite: (path: string) => boolean;
+  readonly isKept: (path: string) => boolean;
 }
 
 /** @throws IcepkgError `file-conflict` naming both sides of every conflict */
@@ -43,6 +45,8 @@ export function planFiles(request: FilePlanRequest): FilePlan {
     taken: new Map(),
     digests: new Map(),
     waysChecked: new Set(),
+    mayOverwrite: openGlobs(request.overwrite ?? []),
+    isKept: openGlobs(request.keep ?? []),
   };
   for (const placed of work.places.placed.values()) {
     checkWay(work, placed);
@@ -138,6 +142,7 @@ function planDirectory(work: Work, placed: Placed): void {
       return;
     }
     work.displace.add(path);
+    saveChanged(work, path);
   }
   stage(work, placed, path);
   // Staged open to its owner so that it can be moved; closed once it is in place.
@@ -183,7 +188,8 @@ function planContent(work: Work, placed: Placed): void {
   }
   const others = outsiders(work, path);
   for (const row of others) {
-    if (row.type !== 'directory' && replaces(manifest, row.package)) {
+    const version = work.request.store.installedPackage(row.package)?.record.version;
+    if (row.type !== 'directory' && replaces(manifest, row.package, version)) {
       const set = work.taken.get(row.package);
       if (set === undefined) work.taken.set(row.package, new Set([path]));
       else set.add(path);
@@ -192,11 +198,12 @@ function planContent(work: Work, placed: Placed): void {
   const rows = [...(work.places.old.get(path) ?? []), ...others];
   const isConfig =
     entry.type === 'file' && (entry.config === true || rows.some((row) => row.config === true));
-  if (isConfig && kind === 'file') {
+  if (isConfig && (kind === 'file' || (kind === 'symlink' && !rows.some((row) => isLink(work, row))))) {
     planConfig(work, placed, rows.find((row) => row.sha256 !== undefined)?.sha256);
     return;
   }
-  if (kind !== undefined && rows.length === 0 && !mayOverwrite(work, path)) {
+  if (!isConfig) saveChanged(work, path);
+  if (kind !== undefined && rows.length === 0 && !work.mayOverwrite(path)) {
     work.conflicts.push(`${path} of ${manifest.name} exists already, and no package owns it`);
     return;
   }
@@ -204,14 +211,15 @@ function planContent(work: Work, placed: Placed): void {
   if (isConfig) work.digests.set(path, entry.sha256);
 }
 
-const mayOverwrite = ({ request }: Work, path: string): boolean =>
-  (request.overwrite ?? []).some((glob) => matchesGlob(path, glob));
+/** True where the symlink on disk is the one that the package brought, not one that the operator put in its place. */
+const isLink = ({ request }: Work, row: OwnedFile): boolean =>
+  row.type === 'symlink' && row.target === request.disk.readlink(row.path);
 
 function planConfig(work: Work, placed: Placed, old: string | undefined): void {
   const { entry, path } = placed;
   if (entry.type !== 'file') return;
   const onDisk = work.request.disk.sha256(path) ?? 'unreadable';
-  switch (decideConfig({ old, disk: onDisk, new: entry.sha256 })) {
+  switch (decideConfig({ old, disk: onDisk, new: entry.sha256, kept: work.isKept(entry.path) })) {
     case 'keep':
       return;
     case 'replace':
@@ -260,19 +268,36 @@ function planRemovals(work: Work): Journal['remove'] {
   for (const [path, rows] of work.places.old) {
     if (work.places.placed.has(path) || outsiders(work, path).length > 0) continue;
     const directory = rows.every((row) => row.type === 'directory');
-    const config = rows.find((row) => row.config === true);
-    if (config !== undefined && work.request.disk.kind(path) === 'file') {
-      const digest = work.request.disk.sha256(path);
-      if (digest !== config.sha256) {
-        const to = `${path}.icepkg-save`;
-        work.save.push({ from: path, to });
-        work.digests.set(to, digest);
-        work.notices.push(`${path} was changed and is kept as ${to}`);
-      }
-    }
+    saveChanged(work, path);
     remove.push({ path, directory });
   }
   return remove.sort((a, b) => comparePaths(b.path, a.path));
+}
+
+/** A configuration file that goes, but that the operator changed, stays under another name. */
+function saveChanged(work: Work, path: string): void {
+  const config = work.places.old.get(path)?.find((row) => row.config === true);
+  if (config === undefined || work.request.disk.kind(path) !== 'file') return;
+  const digest = work.request.disk.sha256(path);
+  if (digest === config.sha256) return;
+  const to = freeName(work, path);
+  work.save.push({ from: path, to });
+  work.digests.set(to, digest);
+  work.notices.push(`${path} was changed and is kept as ${to}`);
+}
+
+/** `PATH.icepkg-save`, numbered where that is taken; beside the directory where that becomes a file. */
+function freeName(work: Work, path: string): string {
+  let wanted = `${path}.icepkg-save`;
+  for (let above = parentPath(path); above !== ''; above = parentPath(above)) {
+    const next = work.places.placed.get(above);
+    if (next !== undefined && next.entry.type !== 'directory')
+      wanted = `${above}.icepkg-save${path.slice(above.length)}`;
+  }
+  let name = wanted;
+  for (let count = 1; work.request.disk.kind(name) !== undefined || work.digests.has(name); count++)
+    name = `${wanted}.${count}`;
+  return name;
 }
 
 function ownedRows(work: Work): FilePlan['owned'] {
