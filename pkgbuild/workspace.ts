@@ -2,7 +2,7 @@
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { IcepkgError } from '#schema/error';
+import { IcepkgError, isErrno } from '#schema/error';
 import { run } from './command.ts';
 import type { BuildNode } from './order.ts';
 import { runSandboxed, type SandboxMount } from './sandbox.ts';
@@ -26,6 +26,8 @@ export interface WorkspaceOptions {
 /** Lines of the log that a failure shows. */
 const LOG_TAIL = 15;
 
+const PREFIX = 'icepkg-build-';
+
 /**
  * Builds in a fresh workspace, hands the installed tree to `use`, and removes the workspace.
  * @throws IcepkgError `build-failed` naming recipe, phase and log
@@ -35,7 +37,8 @@ export async function withBuiltTree<T>(
   options: WorkspaceOptions,
   use: (tree: string) => Promise<T>,
 ): Promise<T> {
-  const workspace = fs.mkdtempSync(path.join(os.tmpdir(), 'icepkg-build-'));
+  removeAbandoned();
+  const workspace = fs.mkdtempSync(path.join(os.tmpdir(), `${PREFIX}${process.pid}-`));
   try {
     for (const name of ['src', 'dest', 'sysroot', 'tools', 'distfiles', 'recipe'])
       fs.mkdirSync(path.join(workspace, name));
@@ -46,6 +49,25 @@ export async function withBuiltTree<T>(
     return await use(path.join(workspace, 'dest'));
   } finally {
     fs.rmSync(workspace, { recursive: true, force: true });
+  }
+}
+
+/** What builds left behind that were killed. Other users' folders are not ours to touch. */
+function removeAbandoned(): void {
+  for (const name of fs.readdirSync(os.tmpdir())) {
+    const pid = new RegExp(`^${PREFIX}(\\d+)-`).exec(name)?.[1];
+    if (pid === undefined || isRunning(Number(pid))) continue;
+    const folder = path.join(os.tmpdir(), name);
+    if (fs.lstatSync(folder, { throwIfNoEntry: false })?.uid !== process.getuid?.()) continue;
+    fs.rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return !isErrno(error, 'ESRCH');
   }
 }
 

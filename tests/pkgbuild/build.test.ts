@@ -191,3 +191,17 @@ test('building twice tells a recipe that gives other bytes each time', async () 
     'fickle for noarch: two builds gave different bytes in fickle-1.0.0-r0.noarch.icepkg',
   );
 });
+
+test('what a killed build left behind is removed by the next', async () => {
+  const beyondEveryPid = 2 ** 22 + 1;
+  const abandoned = path.join(os.tmpdir(), `icepkg-build-${beyondEveryPid}-test`);
+  const running = path.join(os.tmpdir(), `icepkg-build-${process.ppid}-test`);
+  for (const left of [abandoned, running]) fs.mkdirSync(path.join(left, 'src'), { recursive: true });
+  try {
+    recipe('hello', HELLO, HELLO_FILES);
+    await build(['hello']);
+    expect([abandoned, running].map((left) => fs.existsSync(left))).toEqual([false, true]);
+  } finally {
+    fs.rmSync(running, { recursive: true });
+  }
+});
