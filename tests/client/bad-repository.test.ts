@@ -368,6 +368,22 @@ test('where all mirrors fail each is named', async () => {
   expect(stderr).toMatch(/repository main: all 2 mirrors fail: http:.* answers 500; .*timestamp\.json/);
 });
 
+test.each([['2.snapshot.json'], ['2.targets.json']])(
+  'a mirror that is half copied, without %s, leaves what was fetched before in use',
+  async (name = '') => {
+    await machine(addressOf('http'));
+    rmSync(join(mirror, METADATA, name));
+    expect(await icepkg('update')).toMatchObject({ status: 7, stderr: expect.stringContaining(name) });
+    for (const words of [[], ['--offline']]) {
+      const { status, stdout } = await icepkg('search', 'zlib', ...words);
+      expect([status, stdout]).toEqual([0, expect.stringContaining('1.0.0-r0')]);
+    }
+    renew();
+    expect(await icepkg('upgrade', '--yes')).toMatchObject({ status: 0 });
+    expect(installed()).toEqual([['1.1.0-r0'], 'new code']);
+  },
+);
+
 test('a network that is gone leaves what was fetched before in use, and says so', async () => {
   await machine(addressOf('http'));
   misbehave = (_, response) => response.destroy();

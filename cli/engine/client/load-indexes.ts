@@ -6,9 +6,10 @@ import type { TargetFile, Targets } from '#schema/tuf/metadata';
 import type { RepositoryConfig } from '../config.ts';
 import type { EngineContext } from '../context.ts';
 import type { Candidate } from '../model.ts';
+import { loadTrust } from '../trust/load-trust.ts';
 import { replaceFile } from '../trust/replace-file.ts';
 import { openTrustStore, type TrustStore } from '../trust/store.ts';
-import { loadTrust, refreshTrust, type TrustedRepository, type UpdaterOptions } from '../trust/updater.ts';
+import { refreshTrust, type TrustedRepository, type UpdaterOptions } from '../trust/updater.ts';
 import { checkMeta, knownHashes } from '../trust/trusted-metadata.ts';
 import { decodeShard, MAX_COMPRESSED_SHARD } from './shard.ts';
 import { openMirrors, withMirrors } from './mirrors.ts';
@@ -85,9 +86,7 @@ async function bringUpToDate(context: EngineContext, of: Refreshing): Promise<Up
   const fresh = age >= 0 && age < context.config.network.maxAge;
   // Who may not write the root reads what its owner fetched.
   const cached = refresh === 'auto' && (fresh || !store.isWritable());
-  if (mirrors.length === 0 || cached) {
-    return { trusted: await fromCache({ repository, store, now }), asked: false };
-  }
+  if (mirrors.length === 0 || cached) return fromCache(of, now);
   try {
     context.onProgress({ phase: 'refresh', repository: repository.name, done: false });
     const trusted = await withMirrors(context, mirrors, `repository ${repository.name}`, (mirror) => {
@@ -100,11 +99,18 @@ async function bringUpToDate(context: EngineContext, of: Refreshing): Promise<Up
     return { trusted, asked: true };
   } catch (error) {
     if (refresh !== 'auto' || !(error instanceof IcepkgError) || error.code !== 'network-failed') throw error;
-    const trusted = await fromCache({ repository, store, now }).catch(() => {
-      throw error;
-    });
+    const known = knownBefore(of, now, error);
     context.onProgress({ phase: 'warning', message: `${error.message}; going on with the cached index` });
-    return { trusted, asked: false };
+    return known;
+  }
+}
+
+/** What the cache has. @throws `problem`, which is why it is asked for, where it has nothing that is good */
+function knownBefore(of: Refreshing, now: Date, problem: IcepkgError): UpToDate {
+  try {
+    return fromCache(of, now);
+  } catch (error) {
+    throw error instanceof IcepkgError ? problem : error;
   }
 }
 
@@ -121,15 +127,18 @@ function ofChannel(channel: string): NonNullable<UpdaterOptions['accept']> {
   };
 }
 
-async function fromCache(
-  of: Pick<Refreshing, 'repository' | 'store'> & { now: Date },
-): Promise<TrustedRepository> {
-  if (of.store.read('timestamp') === undefined) {
-    throw new IcepkgError('offline-missing', `repository ${of.repository.name}: no index was fetched yet`, {
-      hint: 'Run icepkg update with a connection, or name a folder as mirror in etc/icepkg/repositories.toml',
+function fromCache({ repository, store }: Pick<Refreshing, 'repository' | 'store'>, now: Date): UpToDate {
+  try {
+    return { trusted: loadTrust(store, now), asked: false };
+  } catch (error) {
+    if (!(error instanceof IcepkgError)) throw error;
+    const { code, hint, data } = error;
+    throw new IcepkgError(code, `repository ${repository.name}: ${error.message}`, {
+      ...(hint === undefined ? {} : { hint }),
+      ...(data === undefined ? {} : { data }),
+      cause: error,
     });
   }
-  return loadTrust({ store: of.store, now: of.now });
 }
 
 /** The trust store of a repository; it starts anew where the operator installed another trusted root. */

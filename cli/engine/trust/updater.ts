@@ -93,20 +93,15 @@ async function runWorkflow(session: Session): Promise<TrustedRepository> {
   return { root: root.signed, snapshot, targets: targets.signed };
 }
 
-/** The trusted metadata as last refreshed, checked again as if fetched now; nothing is fetched or written. */
-export async function loadTrust(options: Omit<UpdaterOptions, 'fetcher'>): Promise<TrustedRepository> {
-  const { store } = options;
-  const fetch = (name: string): Promise<Uint8Array | undefined> => {
-    if (/^\d+\.root\.json$/.test(name)) return Promise.resolve(undefined);
-    return Promise.resolve(store.read(decodeURIComponent(name.replace(/^\d+\./, '').replace(/\.json$/, ''))));
-  };
-  return runWorkflow(openSession({ ...options, fetcher: { base: 'the local trust store', fetch } }));
+function openSession(options: UpdaterOptions): Session {
+  const { accept = () => undefined, store, now } = options;
+  return { ...options, accept, now: startTime(store, now) };
 }
 
-function openSession(options: UpdaterOptions): Session {
-  const floor = options.store.clockFloor();
-  const { accept = () => undefined } = options;
-  return { ...options, accept, now: floor > options.now ? floor : options.now };
+/** 5.1: never before the newest time at which metadata was found current. */
+export function startTime(store: TrustStore, now: Date): Date {
+  const floor = store.clockFloor();
+  return floor > now ? floor : now;
 }
 
 /** 5.2 and 5.3 */
