@@ -49,7 +49,7 @@ async function unknownCommand(table: CommandTable, asked: readonly string[]): Pr
   }
   const { IcepkgError } = await import('#schema/error');
   const { reportError } = await import('./render-error.ts');
-  const { nearest } = await import('./nearest.ts');
+  const { nearest } = await import('#schema/nearest');
   const ids = table.commands.map((command) => command.id.replaceAll(':', ' '));
   const near = nearest(words.slice(0, topic ? 2 : 1).join(' '), ids);
   const error = new IcepkgError('usage', `no command is called ${words.slice(0, topic ? 2 : 1).join(' ')}`, {

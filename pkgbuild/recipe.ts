@@ -4,7 +4,7 @@ import * as path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { IcepkgError, isErrno } from '#schema/error';
 import type { MachineArch } from '#schema/fields';
-import { nearest } from './nearest.ts';
+import { nearest } from '#schema/nearest';
 import { RecipeSchema, type Recipe } from './recipe-schema.ts';
 import { decodeYaml, readYamlFile } from './yaml.ts';
 

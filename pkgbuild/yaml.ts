@@ -3,7 +3,7 @@ import * as fs from 'node:fs';
 import * as v from 'valibot';
 import { isNode, LineCounter, parseDocument, type Document } from 'yaml';
 import { IcepkgError, isErrno } from '#schema/error';
-import { nearest } from './nearest.ts';
+import { nearest } from '#schema/nearest';
 
 /** Keys from the top of a document to a place in it. */
 export type Keys = readonly (string | number)[];

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { parse, TomlError } from 'smol-toml';
 import * as v from 'valibot';
 import { IcepkgError, isErrno } from '#schema/error';
+import { nearest } from '#schema/nearest';
 
 /**
  * Returns the file's content as the schema's type; an absent file counts as empty.
@@ -33,7 +34,7 @@ export function readToml<const S extends v.GenericSchema>(
   const key = path.findLast((part) => typeof part === 'string');
   if (isUnknown(issue)) {
     const known = knownKeys(schema, path.slice(0, -1));
-    throw invalid(`${shown}:${line}: unknown key ${JSON.stringify(key)}${nearest(String(key), known)}`);
+    throw invalid(`${shown}:${line}: unknown key ${JSON.stringify(key)}${suggestion(String(key), known)}`);
   }
   if (issue.type === 'strict_object') {
     throw invalid(`${shown}:${line}: the key ${JSON.stringify(key)} is missing`);
@@ -96,27 +97,8 @@ function unwrap(schema: unknown): unknown {
   return wrapped === undefined ? schema : unwrap(wrapped);
 }
 
-function nearest(key: string, known: readonly string[]): string {
-  const ranked = known.map((name) => ({
-    name,
-    distance: editDistance(key.toLowerCase(), name.toLowerCase()),
-  }));
-  const best = ranked.sort((a, b) => a.distance - b.distance)[0];
-  if (best !== undefined && best.distance <= Math.max(2, key.length / 3))
-    return `: did you mean ${best.name}?`;
+function suggestion(key: string, known: readonly string[]): string {
+  const near = nearest(key, known);
+  if (near !== undefined) return `: did you mean ${near}?`;
   return known.length === 0 ? '' : `; known here: ${known.join(', ')}`;
-}
-
-/** Levenshtein distance of two short texts. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 0; i < a.length; i++) {
-    const next = [i + 1];
-    for (let j = 0; j < b.length; j++) {
-      const substitute = (row[j] ?? 0) + (a[i] === b[j] ? 0 : 1);
-      next.push(Math.min(substitute, (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
 }
