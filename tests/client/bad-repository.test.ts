@@ -1,5 +1,5 @@
 /**
- * Repositories that are wrong, in a folder and over HTTP, met by the real program: each ends with an error that
+ * Repositories that are wrong, in a folder met by the engine and over HTTP met by the real program: each ends with an error that
  * names the thing and a way out, leaves the root as it was, and is over once the repository is whole again.
  */
 import { spawn } from 'node:child_process';
@@ -21,12 +21,14 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest
 import { changeWorld } from '#engine/change-world';
 import { attachRepository } from '#engine/config-attach';
 import { openContext } from '#engine/context';
+import { loadIndexes } from '#engine/client/load-indexes';
 import { initRoot } from '#engine/init-root';
-import { installRequest } from '#engine/requests';
+import { installRequest, upgradeRequest } from '#engine/requests';
 import { readStore } from '#engine/queries/read-store';
 import { publish } from '#repo-server/publish';
 import { openEncoder } from '#schema/container/codec';
 import { sha256 } from '#schema/digest';
+import { IcepkgError } from '#schema/error';
 import { signMetadata } from '#schema/tuf/metadata';
 import { program, type Run } from '../cli/icepkg.ts';
 import { makeDepot, type Depot } from '../support/repository.ts';
@@ -126,16 +128,31 @@ interface Expected {
   readonly words?: readonly string[];
 }
 
+const upgrade = async (): Promise<unknown> => {
+  const context = openContext({ root, arch: 'x86_64', sync: false });
+  return changeWorld(context, { ...upgradeRequest(root, []), dryRun: false, confirm: () => true });
+};
+
+/** The same without a process of its own, as the program would put it. */
+async function engine(...[command]: readonly string[]): Promise<Run> {
+  const context = openContext({ root, arch: 'x86_64', sync: false });
+  try {
+    await (command === 'update' ? loadIndexes(context, { refresh: 'force' }) : upgrade());
+    return { status: 0, stdout: '', stderr: '' };
+  } catch (error) {
+    if (!(error instanceof IcepkgError)) throw error;
+    const stderr = `icepkg: ${error.message}\nhint: ${error.hint ?? ''}\n`;
+    return { status: error.exitStatus, stdout: '', stderr };
+  }
+}
+
 /** Runs the command against what is damaged, then against what is whole. */
-async function refuses({ status, message, words = ['update'] }: Expected): Promise<void> {
+async function refuses({ status, message, words = ['update'] }: Expected, run = icepkg): Promise<void> {
   const before = installed();
   const trusted = readFileSync(join(root, 'var/lib/ice-pkg/trust/main/stable/timestamp.json'));
-  const run = await icepkg(...words);
-  expect({ status: run.status, stderr: run.stderr }).toEqual({
-    status,
-    stderr: expect.stringMatching(message),
-  });
-  expect(run.stderr).toMatch(/^icepkg: .+\nhint: .+\n/m);
+  const told = await run(...words);
+  expect(told).toMatchObject({ status, stderr: expect.stringMatching(message) });
+  expect(told.stderr).toMatch(/^icepkg: .+\nhint: .+\n/m);
   expect(installed()).toEqual(before);
   const left = JSON.parse(
     readFileSync(join(root, 'var/lib/ice-pkg/trust/main/stable/timestamp.json'), 'utf8'),
@@ -144,11 +161,8 @@ async function refuses({ status, message, words = ['update'] }: Expected): Promi
   misbehave = undefined;
   renew();
   await publish(mirror, { keys: [depot.key] });
-  const again = await icepkg('upgrade', '--yes');
-  expect({ status: again.status, installed: installed() }).toEqual({
-    status: 0,
-    installed: [['1.1.0-r0'], 'new code'],
-  });
+  await upgrade();
+  expect(installed()).toEqual([['1.1.0-r0'], 'new code']);
 }
 
 interface Draft {
@@ -275,7 +289,7 @@ for (const kind of ['folder', 'http'] as const) {
   test.each(damages)(`${kind}: %s`, async (_, damage, expected) => {
     await machine(addressOf(kind));
     await damage();
-    await refuses(expected);
+    await refuses(expected, kind === 'folder' ? engine : icepkg);
   });
 
   test(`${kind}: rolled back`, async () => {
