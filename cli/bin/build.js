@@ -1,25 +1,63 @@
-/** Last step of the build: bundles the parts of oclif in use and writes the table of commands. */
-import { writeFileSync } from 'node:fs';
+/**
+ * Last step of the build: bundles the program into few files, because finding and opening hundreds of modules takes longer than
+ * most commands, and writes the table of commands.
+ */
+import { readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
-const dist = new URL('../../dist/', import.meta.url);
-const nothing = new URL('./nothing.cjs', import.meta.url).pathname;
+const dist = fileURLToPath(new URL('../../dist/', import.meta.url));
+const nothing = fileURLToPath(new URL('./nothing.cjs', import.meta.url));
 // Only oclif's plug-in search, templates and spinners use these; no command here reaches them.
 const unused = ['ejs', 'cli-spinners', 'tinyglobby', 'lilconfig', 'minimatch', 'wsl-utils'];
-const file = new URL('cli/oclif.js', dist).pathname;
+const commands = readdirSync(join(dist, 'cli/commands'), { recursive: true, encoding: 'utf8' });
+
+/** Parts of oclif that are reached only when something fails or help is asked for: they load at their first use. */
+const lazyParts = {
+  name: 'lazy-parts',
+  setup: ({ onResolve, onLoad }) => {
+    const filter = /^\.{1,2}\/(config|help|help\/util|ux|errors\/pretty-print)$/;
+    onResolve({ filter }, ({ importer, path, resolveDir }) =>
+      importer.includes('/@oclif/core/lib/')
+        ? { path: `${resolveDir} ${path}`, namespace: 'lazy', pluginData: { path, resolveDir } }
+        : undefined,
+    );
+    onLoad({ filter: /.*/, namespace: 'lazy' }, ({ pluginData: { path, resolveDir } }) => ({
+      contents: `module.exports = new Proxy({}, {
+        get: (_, key) => (key === '__esModule' ? true : require('${path}')[key]),
+      });`,
+      resolveDir,
+    }));
+  },
+};
+
 await build({
-  entryPoints: [file],
-  outfile: file,
+  entryPoints: [
+    'cli/main.js',
+    'cli/command-table.js',
+    'cli/engine/stage/worker.js',
+    ...commands.filter((file) => file.endsWith('.js')).map((file) => `cli/commands/${file}`),
+  ],
+  absWorkingDir: dist,
+  outdir: dist,
+  outbase: dist,
   allowOverwrite: true,
   bundle: true,
-  minify: true,
+  splitting: true,
+  chunkNames: 'chunks/[name]-[hash]',
+  minifyWhitespace: true,
+  minifySyntax: true,
   platform: 'node',
+  target: 'node20.19',
   format: 'esm',
   logLevel: 'error',
+  external: ['better-sqlite3', 'esbuild', 'lzma-native', 'prettier', 'yaml', 'zstd-napi'],
   alias: Object.fromEntries(unused.map((name) => [name, nothing])),
+  plugins: [lazyParts],
   banner: {
-    js: "import{createRequire}from'node:module';const require=createRequire(import.meta.url);",
+    js: "import{createRequire as createRequire_}from'node:module';const require=createRequire_(import.meta.url);",
   },
 });
-const { buildCommandTable } = await import(new URL('cli/command-table.js', dist).href);
-writeFileSync(new URL('oclif.manifest.json', dist), `${JSON.stringify(await buildCommandTable())}\n`);
+const { buildCommandTable } = await import(join(dist, 'cli/command-table.js'));
+writeFileSync(join(dist, 'oclif.manifest.json'), `${JSON.stringify(await buildCommandTable())}\n`);

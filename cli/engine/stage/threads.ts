@@ -52,7 +52,8 @@ interface Helper {
 async function startHelpers(root: string, count: number): Promise<readonly Helper[]> {
   const { Worker } = await import('node:worker_threads');
   return Array.from({ length: count }, () => {
-    const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData: root, execArgv: [] });
+    const module = new URL(import.meta.resolve('#engine/stage/worker'));
+    const worker = new Worker(module, { workerData: root, execArgv: [] });
     const ended = new Promise<never>((_, reject) => {
       worker.once('error', reject);
       worker.once('exit', () => reject(new Error('a thread that unpacks ended early')));
