@@ -7,12 +7,13 @@ import { loadIndexes } from './client/load-indexes.ts';
 import { localCandidate } from './client/local-package.ts';
 import { commit, discard, writeError } from './commit.ts';
 import type { EngineContext } from './context.ts';
-import type { FilePlan, FileRules } from './file-plan/operations.ts';
-import { planFiles } from './file-plan/plan-files.ts';
+import { stageGenerated } from './declared/generated.ts';
+import { planRoot } from './declared/plan-declared.ts';
+import { describeFailure, type ScriptFailure } from './declared/scripts.ts';
+import type { FileRules } from './file-plan/operations.ts';
 import type { Candidate, FetchedPackage, Plan, World } from './model.ts';
 import { makePlan } from './plan.ts';
 import { openForWriting } from './recover.ts';
-import { openDiskView } from './root-fs/disk-view.ts';
 import { solve, type Selected } from './solver/solve.ts';
 import { stageFiles } from './stage/stage-files.ts';
 import { openThreads, type Threads } from './stage/threads.ts';
@@ -56,6 +57,8 @@ export interface ChangeOutcome {
   readonly transaction: number | undefined;
   /** What the operator should know: kept configuration files, owners that could not be set, failed scripts. */
   readonly notices: readonly string[];
+  /** Scripts of packages that did not end well; the transaction stands. */
+  readonly failedScripts: readonly ScriptFailure[];
 }
 
 /**
@@ -71,7 +74,7 @@ export async function changeWorld(context: EngineContext, request: ChangeRequest
     const plan = planChanges(context, store, { request, world, selection });
     const nothing = plan.changes.length === 0 && isDeepStrictEqual(plan.worldBefore, plan.worldAfter);
     if (nothing || request.dryRun || !(await request.confirm(plan))) {
-      return { plan, transaction: undefined, notices: [] };
+      return { plan, transaction: undefined, notices: [], failedScripts: [] };
     }
     const { description, allowUntrusted = false } = request;
     const incoming = plan.changes.filter(({ to }) => to !== undefined);
@@ -118,7 +121,9 @@ function solveWorld(
   const outcome = solve({
     arch: context.arch,
     world,
+    worldBefore: store.world(),
     candidates,
+    pinnedOnly: context.config.repositories.filter((one) => one.pinnedOnly).map(({ name }) => name),
     installed: store.installedPackages(),
     upgrade: request.upgrade,
     preferAvailable: request.preferAvailable ?? false,
@@ -127,7 +132,7 @@ function solveWorld(
   });
   if (outcome.solved) return outcome.selection;
   throw new IcepkgError('unsolvable', outcome.explanation.join('\n'), {
-    hint: 'Change the request, or see what is offered: icepkg search NAME',
+    hint: `${outcome.hint.charAt(0).toUpperCase()}${outcome.hint.slice(1)}`,
     data: { explanation: outcome.explanation },
   });
 }
@@ -162,15 +167,16 @@ async function carryOut(context: EngineContext, store: Store, work: Work): Promi
   const { plan, fetched, threads } = work;
   const areas = findAreas(root);
   const number = nextTransaction(store.database);
-  const files = planAllFiles(root, store, work);
+  const files = planRoot(context, store, work);
   checkSpace(root, areas, files.write);
   try {
     const { onProgress, signal } = context;
     const packages = fetched;
     const staged = await stageFiles({ root, areas, plan: files, packages, onProgress, signal, threads });
-    const { owned } = files;
-    const deviations = new Map([...files.deviations, ...staged.deviations]);
-    commit(context, store, {
+    const made = stageGenerated(root, areas, files.generated);
+    const { owned, scripts } = files;
+    const deviations = new Map([...files.deviations, ...staged.deviations, ...made]);
+    const failedScripts = commit(context, store, {
       number,
       time: context.now().toISOString(),
       description: work.description,
@@ -181,23 +187,12 @@ async function carryOut(context: EngineContext, store: Store, work: Work): Promi
       ...packageStates(store, { number, plan, fetched, owned, deviations, requested: work.requested }),
       areas,
       files: files.changes,
+      scripts,
     });
-    return { plan, transaction: number, notices: [...files.notices, ...staged.notices] };
+    const notices = [...files.notices, ...staged.notices, ...failedScripts.map(describeFailure)];
+    return { plan, transaction: number, notices, failedScripts };
   } catch (error) {
     if (store.pending() === undefined) discard(root, areas, nextTransaction(store.database));
     throw writeError(root, error);
-  }
-}
-
-/** Every path of every package that changes; conflicts end it here, before anything is written. */
-function planAllFiles(root: string, store: Store, { plan, fetched, rules }: Work): FilePlan {
-  const manifests = new Map(fetched.map(({ change, manifest }) => [change.name, manifest]));
-  const packages = plan.changes.map(({ name }) => ({ name, manifest: manifests.get(name) }));
-  const disk = openDiskView(root);
-  try {
-    // In one read transaction, so that the thousands of questions take one lock.
-    return store.database.transaction(() => planFiles({ packages, store, disk, ...rules }))();
-  } finally {
-    disk.close();
   }
 }

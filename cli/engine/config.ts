@@ -72,6 +72,8 @@ const RepositorySchema = v.strictObject({
     v.pipe(v.string('expected a string'), v.check(isInside, 'expected a path below the root')),
   ),
   enabled: v.optional(flag, true),
+  /** Take only packages from it that are pinned to it, and what those need. */
+  pinnedOnly: v.optional(flag, false),
 });
 const RepositoriesSchema = v.strictObject({
   repository: v.optional(
@@ -90,6 +92,7 @@ export interface RepositoryConfig {
   readonly mirrors: readonly string[];
   /** Path of the trusted root metadata, relative to the root folder. */
   readonly trust: string;
+  readonly pinnedOnly: boolean;
 }
 export interface Config {
   readonly recommends: boolean;
@@ -116,11 +119,12 @@ export function loadConfig(root: string): Config {
     network: general.network,
     repositories: repository
       .filter((each) => each.enabled)
-      .map(({ name, channel, mirrors, trust }) => ({
+      .map(({ name, channel, mirrors, trust, pinnedOnly }) => ({
         name,
         channel,
         mirrors,
         trust: trust ?? trustFileOf(name),
+        pinnedOnly,
       })),
   };
 }

@@ -2,6 +2,7 @@
 import { compareVersions, parseVersion } from '#schema/version';
 import type { MachineArch } from '#schema/fields';
 import type { Action, Candidate, Change, InstalledPackage, Plan, World } from './model.ts';
+import { installOrder, removalOrder } from './plan-order.ts';
 import { dependenciesOf } from './solver/universe.ts';
 import { provides } from './solver/reasons.ts';
 import type { Selected } from './solver/solve.ts';
@@ -16,14 +17,15 @@ export interface PlanInput {
   readonly reinstall: ReadonlySet<string>;
 }
 
-/** Removals first, dependents before what they need; then the rest, what is needed before its dependents. */
+/** Removals first, then the rest; each in the order in which `plan-order.ts` puts them. */
 export function makePlan(input: PlanInput): Plan {
   const selected = new Map(input.selection.map((one) => [one.candidate.record.name, one]));
   const installed = new Map(input.installed.map((one) => [one.record.name, one]));
-  const removals = inDependencyOrder(input.installed.filter(({ record }) => !selected.has(record.name)))
-    .reverse()
-    .map((from) => removal(from, input));
-  const others = inDependencyOrder(input.selection.map(({ candidate }) => candidate)).flatMap((candidate) => {
+  const removals = removalOrder(input.installed.filter(({ record }) => !selected.has(record.name))).map(
+    (from) => removal(from, input),
+  );
+  const candidates = input.selection.map(({ candidate }) => candidate);
+  const others = installOrder(candidates, input.worldAfter).flatMap((candidate) => {
     const one = selected.get(candidate.record.name);
     return one === undefined
       ? []
@@ -113,40 +115,4 @@ function actionOf(
   if (order !== 0) return order > 0 ? 'upgrade' : 'downgrade';
   const same = from.record.manifest.sha256 === record.manifest.sha256;
   return same && !reinstall.has(record.name) ? undefined : 'reinstall';
-}
-
-/** What is needed stands before what needs it; a circle is cut where it is entered, by name. */
-function inDependencyOrder<T extends { readonly record: Candidate['record'] }>(packages: readonly T[]): T[] {
-  const sorted = [...packages].sort((a, b) => (a.record.name < b.record.name ? -1 : 1));
-  const providers = new Map<string, T[]>();
-  for (const one of sorted) {
-    const names = [
-      one.record.name,
-      ...(one.record.provides ?? []).map((text) => text.split('@', 1)[0] ?? text),
-    ];
-    for (const name of new Set(names)) providers.set(name, [...(providers.get(name) ?? []), one]);
-  }
-  const needs = (one: T): T[] =>
-    dependenciesOf([...(one.record.depends ?? []), ...(one.record.installIf ?? [])]).flatMap((dependency) =>
-      dependency.kind === 'needs' ? dependency.anyOf.flatMap(({ name }) => providers.get(name) ?? []) : [],
-    );
-  const done = new Set<T>();
-  const entered = new Set<T>();
-  for (const start of sorted) {
-    const stack = [start];
-    for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
-      if (entered.has(top)) {
-        stack.pop();
-        done.add(top);
-        continue;
-      }
-      entered.add(top);
-      stack.push(
-        ...needs(top)
-          .filter((one) => !entered.has(one))
-          .reverse(),
-      );
-    }
-  }
-  return [...done];
 }

@@ -165,8 +165,8 @@ describe('holds and pins', () => {
   it('says what a hold forbids', () =>
     expect(outcome({ repositories, installed: [pkg('a-1.0.0-r0')], world: ['a@^2'], holds: ['a'] })).toEqual([
       'no answer:',
-      'a@^2 is asked for (there is a-1.0.0-r0, a-3.0.0-r0, a-2.0.0-r0)',
-      'a is held at 1.0.0-r0 (icepkg unhold a lets it change)',
+      'a@^2 is asked for (there is a-2.0.0-r0)',
+      'a is held at 1.0.0-r0',
     ]));
   it('takes a pinned name from its repository only', () =>
     expect(outcome({ repositories, world: ['a'], pins: { a: 'main' } })).toEqual([

@@ -1,49 +1,177 @@
-/** Tells in sentences why there is no answer. */
+/** Tells in sentences why there is no answer, and what would help. */
+import type { Dependency, Requirement } from '#schema/dependency';
 import { factsOf, type Cause, type Incompatibility } from './incompatibility.ts';
+import { nearest } from '#schema/nearest';
+import { nameOf, type Universe } from './universe.ts';
 
-/** One sentence a fact, what was asked for first; together they contradict one another. */
-export function explain(proof: Incompatibility): readonly string[] {
-  const lines = new Map<string, boolean>();
-  for (const { cause } of factsOf(proof)) {
-    const line = sentence(cause);
-    if (line !== undefined) lines.set(line, cause.kind === 'world');
-  }
-  const asked = [...lines].filter(([, world]) => world).map(([line]) => line);
-  const facts = [...lines].filter(([, world]) => !world).map(([line]) => line);
-  return [...asked, ...facts];
+export interface Explanation {
+  /** One sentence a fact, what was asked for first; together they contradict one another. */
+  readonly explanation: readonly string[];
+  /** What to do about it. */
+  readonly hint: string;
 }
 
-function sentence(cause: Cause): string | undefined {
+interface Line {
+  readonly text: string;
+  readonly rank: number;
+  readonly hint: string | undefined;
+}
+
+export function explain(proof: Incompatibility, universe: Universe): Explanation {
+  const causes = [...factsOf(proof)].map(({ cause }) => cause);
+  const unclear = new Set(causes.flatMap((cause) => (cause.kind === 'ambiguous' ? [cause.need.cause] : [])));
+  const lines = new Map<string, Line>();
+  for (const cause of causes) {
+    if (unclear.has(cause)) continue;
+    const line = lineOf(cause, universe);
+    if (line !== undefined) lines.set(line.text, line);
+  }
+  const sorted = [...lines.values()].sort((a, b) => a.rank - b.rank);
+  const hints = new Set(sorted.flatMap(({ hint }) => hint ?? []));
+  return {
+    explanation: sorted.map(({ text }) => text),
+    hint: hints.size > 0 ? [...hints].join('; or ') : hintFor(causes),
+  };
+}
+
+/** What contradicts itself is either asked for less strictly, or one of it is given up. */
+function hintFor(causes: readonly Cause[]): string {
+  const asked = causes.flatMap((cause) =>
+    cause.kind === 'world' && cause.dependency.kind === 'needs' ? [cause.dependency.text] : [],
+  );
+  if (asked.length > 1) return `Leave one of them out: ${asked.sort().join(', ')}`;
+  return 'Ask for another package or another version; see what is offered: icepkg search NAME';
+}
+
+function lineOf(cause: Cause, universe: Universe): Line | undefined {
   switch (cause.kind) {
-    case 'world':
-      return cause.text.startsWith('!')
-        ? `${cause.text.slice(1)} is refused by the world (${cause.text})`
-        : `${cause.text} is asked for${supply(cause.offered)}`;
+    case 'world': {
+      const { text, kind } = cause.dependency;
+      if (kind === 'conflicts') {
+        return line(
+          0,
+          `${text.slice(1)} is refused (${text})`,
+          `take the refusal back: icepkg remove "${text}"`,
+        );
+      }
+      return withSupply(0, `${text} is asked for`, cause.dependency, universe);
+    }
     case 'needs':
-      return `${cause.by} needs ${cause.text}${supply(cause.offered)}`;
-    case 'conflicts':
-      return `${cause.by} conflicts with ${cause.text.slice(1)}`;
-    case 'exclusive':
-      return `${cause.by} provides ${cause.text}, of which there can be only one`;
-    case 'hold':
-      return `${cause.by} is held at ${cause.text} (icepkg unhold ${cause.by} lets it change)`;
-    case 'pin':
-      return `${cause.by} is pinned to ${cause.text} (icepkg unpin ${cause.by} lets it come from elsewhere)`;
+      return withSupply(1, `${nameOf(cause.by)} needs ${cause.dependency.text}`, cause.dependency, universe);
     case 'recommends':
-      return `${cause.by} recommends ${cause.text}`;
+      return withSupply(
+        1,
+        `${nameOf(cause.by)} recommends ${cause.dependency.text}`,
+        cause.dependency,
+        universe,
+      );
+    case 'conflicts':
+      return line(2, `${nameOf(cause.by)} conflicts with ${cause.dependency.text.slice(1)}`);
+    case 'exclusive':
+      return line(2, `${nameOf(cause.by)} provides ${cause.name}, of which there can be only one`);
+    case 'hold':
+      return line(
+        3,
+        `${cause.name} is held at ${cause.version}`,
+        `let it change: icepkg unhold ${cause.name}`,
+      );
+    case 'pin': {
+      const { name, repository, offers } = cause;
+      const what = offers ? '' : ', which does not offer it';
+      return line(
+        3,
+        `${name} is pinned to ${repository}${what}`,
+        `let it come from elsewhere: icepkg unpin ${name}`,
+      );
+    }
+    case 'ambiguous': {
+      const who = whoNeeds(cause.need.cause);
+      const names = cause.by.join(' and ');
+      return line(
+        4,
+        `${who}, which ${names} provide: none of them is preferred`,
+        `choose one: icepkg install ${cause.by.join(' or ')}`,
+      );
+    }
     case 'installIf':
-      return `${cause.by} comes with ${cause.text}`;
+      return line(5, `${nameOf(cause.by)} comes with ${(cause.by.record.installIf ?? []).join(' and ')}`);
     case 'orphan':
-      return `${cause.by} is kept`;
+      return line(5, `${cause.name} is kept`);
     case 'derived':
       return undefined;
   }
 }
 
+const line = (rank: number, text: string, hint?: string): Line => ({ text, rank, hint });
+
+const whoNeeds = (cause: Cause): string =>
+  cause.kind === 'needs' || cause.kind === 'recommends'
+    ? `${nameOf(cause.by)} needs ${cause.dependency.text}`
+    : `${cause.kind === 'world' ? cause.dependency.text : 'a name'} is asked for`;
+
 const SHOWN = 5;
 
-function supply(offered: readonly string[]): string {
-  if (offered.length === 0) return ', which no repository offers';
-  const more = offered.length > SHOWN ? ` and ${offered.length - SHOWN} more` : '';
-  return ` (there is ${offered.slice(0, SHOWN).join(', ')}${more})`;
+/** Adds what there is of what is needed, or why there is nothing. */
+function withSupply(rank: number, text: string, dependency: Dependency, universe: Universe): Line {
+  if (dependency.kind !== 'needs') return line(rank, text);
+  const fitting = offers(dependency.anyOf, universe, true);
+  if (fitting.length > 0) {
+    const plain = fitting.length === 1 && fitting[0] === dependency.text;
+    return line(rank, plain ? text : `${text} (${listed(fitting)})`);
+  }
+  const others = offers(dependency.anyOf, universe, false);
+  if (others.length > 0)
+    return line(rank, `${text}, but there is only ${listed(others).replace(/^there is /, '')}`);
+  return missing(rank, text, dependency.anyOf, universe);
 }
+
+function listed(names: readonly string[]): string {
+  const more = names.length > SHOWN ? ` and ${names.length - SHOWN} more` : '';
+  return `there is ${names.slice(0, SHOWN).join(', ')}${more}`;
+}
+
+function offers(anyOf: readonly Requirement[], universe: Universe, fitting: boolean): readonly string[] {
+  const names = new Set<string>();
+  for (const requirement of anyOf) {
+    const masks = universe.providers(fitting ? requirement : { name: requirement.name, range: undefined });
+    for (const [variable, mask] of masks) {
+      for (const { candidate, bit } of variable.choices)
+        if ((mask & bit) !== 0n) names.add(nameOf(candidate));
+    }
+    if (fitting && requirement.range === undefined) {
+      for (const variable of universe.successors(requirement.name).keys()) {
+        for (const { candidate } of variable.choices) names.add(nameOf(candidate));
+      }
+    }
+  }
+  return [...names];
+}
+
+function missing(rank: number, text: string, anyOf: readonly Requirement[], universe: Universe): Line {
+  for (const { name } of anyOf) {
+    const [barred] = universe.barred(name);
+    if (barred === undefined) continue;
+    const { record, source } = barred;
+    if (source.kind !== 'repository' || !universe.isMachine(barred)) {
+      return line(
+        rank,
+        `${text}, but ${nameOf(barred)} is for ${record.arch}, not for ${universe.arch}`,
+        'name another package, or another machine by --arch',
+      );
+    }
+    return line(
+      rank,
+      `${text}, but ${source.repository} offers ${nameOf(barred)} only where it is pinned`,
+      `take it from there: icepkg pin ${name} ${source.repository}`,
+    );
+  }
+  const [first] = anyOf;
+  const near = first === undefined ? undefined : nearest(first.name, universe.names());
+  const meant = near === undefined ? '' : `; did you mean ${near}?`;
+  return line(rank, `${text}, which no repository offers${meant}`, whatOfMissing(rank, first?.name ?? text));
+}
+
+const whatOfMissing = (rank: number, name: string): string =>
+  rank === 0
+    ? `ask the repositories for news: icepkg update; search them: icepkg search ${name}`
+    : `ask the repositories for news: icepkg update; or configure a repository that offers ${name}`;

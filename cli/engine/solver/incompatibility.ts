@@ -2,28 +2,36 @@
  * An incompatibility: terms that cannot all hold at once, and why. The vocabulary is PubGrub's
  * (https://github.com/dart-lang/pub/blob/master/doc/solver.md), over finite domains instead of version ranges.
  */
+import type { Dependency } from '#schema/dependency';
+import type { Candidate } from '../model.ts';
 import type { Variable } from './universe.ts';
 
 /** Says that the variable's value is in the mask. */
 export type Terms = ReadonlyMap<Variable, bigint>;
 
 export type Cause =
-  | { readonly kind: 'world'; readonly text: string; readonly offered: readonly string[] }
+  | { readonly kind: 'world'; readonly dependency: Dependency }
+  | { readonly kind: 'needs'; readonly by: Candidate; readonly dependency: Dependency }
+  | { readonly kind: 'conflicts'; readonly by: Candidate; readonly dependency: Dependency }
+  | { readonly kind: 'exclusive'; readonly by: Candidate; readonly name: string }
+  | { readonly kind: 'hold'; readonly name: string; readonly version: string }
+  | { readonly kind: 'pin'; readonly name: string; readonly repository: string; readonly offers: boolean }
   | {
-      readonly kind: 'needs';
-      readonly by: string;
-      readonly text: string;
-      readonly offered: readonly string[];
+      readonly kind: 'ambiguous';
+      readonly need: Incompatibility;
+      readonly name: string;
+      readonly by: readonly string[];
     }
-  | { readonly kind: 'recommends' | 'installIf' | 'orphan'; readonly by: string; readonly text: string }
-  | { readonly kind: 'conflicts'; readonly by: string; readonly text: string }
-  | { readonly kind: 'exclusive'; readonly by: string; readonly text: string }
-  | { readonly kind: 'hold' | 'pin'; readonly by: string; readonly text: string }
+  | { readonly kind: 'recommends'; readonly by: Candidate; readonly dependency: Dependency }
+  | { readonly kind: 'installIf'; readonly by: Candidate }
+  | { readonly kind: 'orphan'; readonly name: string }
   | { readonly kind: 'derived'; readonly left: Incompatibility; readonly right: Incompatibility };
 
 export interface Incompatibility {
   readonly terms: Terms;
   readonly cause: Cause;
+  /** It holds only while none of these is chosen. Found in conditions alone (`installIf` with a conflict). */
+  readonly unless?: Terms;
 }
 
 /** The facts that an incompatibility was derived from, each once, in the order a proof reads. */
@@ -39,5 +47,23 @@ export function* factsOf(root: Incompatibility): Generator<Incompatibility> {
 }
 
 /** True for what is given up rather than fail: recommendations, conditional installs, kept orphans. */
-export const isSoft = ({ cause }: Incompatibility): boolean =>
-  cause.kind === 'recommends' || cause.kind === 'installIf' || cause.kind === 'orphan';
+export function isSoft({ cause }: Incompatibility): boolean {
+  if (cause.kind === 'ambiguous') return isSoft(cause.need);
+  return cause.kind === 'recommends' || cause.kind === 'installIf' || cause.kind === 'orphan';
+}
+
+/** Tells wishes apart, over several searches. */
+export function wishKey({ cause }: Incompatibility): string {
+  switch (cause.kind) {
+    case 'ambiguous':
+      return wishKey(cause.need);
+    case 'recommends':
+      return `recommends ${cause.by.record.name} ${cause.by.record.version} ${cause.dependency.text}`;
+    case 'installIf':
+      return `installIf ${cause.by.record.name} ${cause.by.record.version}`;
+    case 'orphan':
+      return `orphan ${cause.name}`;
+    default:
+      return cause.kind;
+  }
+}

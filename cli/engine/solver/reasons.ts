@@ -1,10 +1,9 @@
 /** Says of every chosen package why it is there. */
 import type { Requirement } from '#schema/dependency';
-import { parseCapability } from '#schema/dependency';
-import { parseVersion, satisfies } from '#schema/version';
+import { parseVersion } from '#schema/version';
 import type { Candidate, World } from '../model.ts';
 import type { Selected } from './solve.ts';
-import { dependenciesOf } from './universe.ts';
+import { capabilityName, dependenciesOf, offerOf } from './universe.ts';
 
 export function reasonsOf(chosen: readonly Candidate[], world: World): readonly Selected[] {
   const sorted = [...chosen].sort((a, b) => (a.record.name < b.record.name ? -1 : 1));
@@ -35,6 +34,10 @@ export function reasonsOf(chosen: readonly Candidate[], world: World): readonly 
       }
     }
   }
+  for (const { succeeded, by } of successions(sorted, world, byCapability)) {
+    requested.add(by);
+    reasons.set(by, `replaces ${succeeded}`);
+  }
   for (const by of sorted) {
     for (const dependency of dependenciesOf(by.record.recommends)) {
       if (dependency.kind !== 'needs') continue;
@@ -49,14 +52,28 @@ export function reasonsOf(chosen: readonly Candidate[], world: World): readonly 
   }));
 }
 
+/** Where the world asks for a name that is gone, what replaced it is there instead. */
+function successions(
+  chosen: readonly Candidate[],
+  world: World,
+  byCapability: ReadonlyMap<string, readonly Candidate[]>,
+): readonly { readonly succeeded: string; readonly by: Candidate }[] {
+  const names = dependenciesOf(world.depends).flatMap((one) =>
+    one.kind === 'needs' ? one.anyOf.map(({ name }) => name) : [],
+  );
+  const gone = new Set(names.filter((name) => !byCapability.has(name)));
+  return chosen.flatMap((by) =>
+    dependenciesOf(by.record.replaces)
+      .flatMap((one) => (one.kind === 'needs' ? one.anyOf : []))
+      .filter(({ name }) => gone.has(name))
+      .map(({ name }) => ({ succeeded: name, by })),
+  );
+}
+
 function providersOf(candidates: readonly Candidate[]): ReadonlyMap<string, readonly Candidate[]> {
   const map = new Map<string, Candidate[]>();
   for (const candidate of candidates) {
-    const names = [
-      candidate.record.name,
-      ...(candidate.record.provides ?? []).map((text) => text.split('@', 1)[0] ?? text),
-    ];
-    for (const name of new Set(names)) {
+    for (const name of offeredNames(candidate)) {
       const list = map.get(name);
       if (list === undefined) map.set(name, [candidate]);
       else list.push(candidate);
@@ -65,15 +82,12 @@ function providersOf(candidates: readonly Candidate[]): ReadonlyMap<string, read
   return map;
 }
 
+/** The name of a package and those it provides. */
+export const offeredNames = ({ record }: Pick<Candidate, 'record'>): ReadonlySet<string> =>
+  new Set([record.name, ...(record.provides ?? []).map(capabilityName)]);
+
 /** True where the package is, or provides, what is required. */
-export function provides({ record }: Candidate, { name, range }: Requirement): boolean {
-  if (record.name === name) {
-    const version = parseVersion(record.version);
-    if (range === undefined || (version !== undefined && satisfies(version, range))) return true;
-  }
-  return (record.provides ?? []).some((text) => {
-    const capability = parseCapability(text);
-    if (capability?.name !== name) return false;
-    return range === undefined || (capability.version !== undefined && satisfies(capability.version, range));
-  });
+export function provides(candidate: Candidate, requirement: Requirement): boolean {
+  const version = parseVersion(candidate.record.version);
+  return version !== undefined && offerOf({ candidate, version }, requirement) !== undefined;
 }

@@ -1,87 +1,115 @@
 /** Turns world, holds, pins and the dependencies of packages into incompatibilities. */
 import type { Dependency, Requirement } from '#schema/dependency';
+import { parseCapability, parseDependency } from '#schema/dependency';
 import type { World } from '../model.ts';
 import type { Cause, Incompatibility } from './incompatibility.ts';
-import { ABSENT, dependenciesOf, nameOf, type Choice, type Universe, type Variable } from './universe.ts';
+import {
+  ABSENT,
+  capabilityName,
+  dependenciesOf,
+  type Choice,
+  type Universe,
+  type Variable,
+} from './universe.ts';
 
 type Context = ReadonlyMap<Variable, bigint>;
 
 /** The terms of "the context holds and nobody in `anyOf` is there". */
 function unmet(universe: Universe, context: Context, anyOf: readonly Requirement[]): Map<Variable, bigint> {
   const terms = new Map(context);
-  for (const requirement of anyOf) {
-    for (const [variable, mask] of universe.providers(requirement)) {
-      terms.set(variable, (terms.get(variable) ?? variable.full) & ~mask & variable.full);
-    }
-  }
+  for (const requirement of anyOf) exclude(terms, universe.providers(requirement));
   return terms;
+}
+
+function exclude(terms: Map<Variable, bigint>, masks: ReadonlyMap<Variable, bigint>): void {
+  for (const [variable, mask] of masks) {
+    terms.set(variable, (terms.get(variable) ?? variable.full) & ~mask & variable.full);
+  }
 }
 
 /** Where a package meets its own need, a term is empty and the incompatibility can never apply. */
 const possible = ({ terms }: Incompatibility): boolean => [...terms.values()].every((mask) => mask !== 0n);
 
-function lower(
+function conflict(
   universe: Universe,
   context: Context,
-  dependency: Dependency,
-  cause: (offered: readonly string[]) => Cause,
+  dependency: Dependency & { readonly kind: 'conflicts' },
+  cause: Cause,
 ): readonly Incompatibility[] {
-  if (dependency.kind === 'needs') {
-    const offered = dependency.anyOf.flatMap(({ name }) => universe.offered(name));
-    return [{ terms: unmet(universe, context, dependency.anyOf), cause: cause([...new Set(offered)]) }];
-  }
   const list: Incompatibility[] = [];
   for (const [variable, mask] of universe.providers(dependency.with)) {
     // A package never conflicts with what it is or provides itself.
-    if (context.has(variable)) continue;
-    list.push({ terms: new Map([...context, [variable, mask]]), cause: cause([]) });
+    if (!context.has(variable)) list.push({ terms: new Map([...context, [variable, mask]]), cause });
   }
   return list;
 }
 
 export function worldRules(universe: Universe, world: World): readonly Incompatibility[] {
   const none: Context = new Map();
-  const list = dependenciesOf(world.depends).flatMap((dependency) =>
-    lower(universe, none, dependency, (offered) => ({ kind: 'world', text: dependency.text, offered })),
-  );
-  for (const name of world.holds) {
-    const variable = universe.variable(name);
-    const held = variable.choices.find(({ installed }) => installed);
-    if (held === undefined) continue;
-    const text = held.candidate.record.version;
-    list.push({
-      terms: new Map([[variable, variable.full & ~held.bit]]),
-      cause: { kind: 'hold', by: name, text },
-    });
-  }
-  for (const [name, source] of Object.entries(world.pins)) {
-    const variable = universe.variable(name);
-    let mask = 0n;
-    for (const { candidate, bit } of variable.choices) {
-      if (candidate.source.kind === 'repository' && candidate.source.repository !== source) mask |= bit;
+  const list: Incompatibility[] = [];
+  // The order in which things were asked for does not matter.
+  for (const text of [...new Set(world.depends)].sort()) {
+    const dependency = parseDependency(text);
+    if (dependency === undefined) continue;
+    const cause: Cause = { kind: 'world', dependency };
+    if (dependency.kind === 'conflicts') {
+      list.push(...conflict(universe, none, dependency, cause));
+      continue;
     }
-    if (mask !== 0n)
-      list.push({ terms: new Map([[variable, mask]]), cause: { kind: 'pin', by: name, text: source } });
+    const terms = unmet(universe, none, dependency.anyOf);
+    for (const { name, range } of dependency.anyOf) {
+      if (range === undefined) exclude(terms, universe.successors(name));
+    }
+    list.push({ terms, cause });
   }
-  return list;
+  return [...list, ...holdRules(universe, world), ...pinRules(universe, world)].filter(possible);
 }
 
-/** What a choice needs, excludes and suggests. */
+function holdRules(universe: Universe, world: World): readonly Incompatibility[] {
+  return [...world.holds].sort().flatMap((name) => {
+    const variable = universe.variable(name);
+    let held = 0n;
+    for (const { installed, bit } of variable.choices) if (installed) held |= bit;
+    const version = universe.installed(name)?.record.version;
+    if (held === 0n || version === undefined) return [];
+    return [{ terms: new Map([[variable, variable.full & ~held]]), cause: { kind: 'hold', name, version } }];
+  });
+}
+
+function pinRules(universe: Universe, world: World): readonly Incompatibility[] {
+  return Object.entries(world.pins)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .flatMap(([name, repository]): Incompatibility[] => {
+      const variable = universe.variable(name);
+      let others = 0n;
+      let offers = false;
+      for (const { candidate, bit } of variable.choices) {
+        if (candidate.source.kind !== 'repository') continue;
+        if (candidate.source.repository === repository) offers = true;
+        else others |= bit;
+      }
+      if (others === 0n) return [];
+      return [{ terms: new Map([[variable, others]]), cause: { kind: 'pin', name, repository, offers } }];
+    });
+}
+
+/** What a choice needs, excludes, suggests and brings along. */
 export function choiceRules(
   universe: Universe,
   choice: Choice,
   recommends: boolean,
 ): readonly Incompatibility[] {
-  const { record } = choice.candidate;
-  const by = nameOf(choice.candidate);
+  const by = choice.candidate;
   const context: Context = new Map([[choice.variable, choice.bit]]);
-  const list = dependenciesOf(record.depends).flatMap((dependency) =>
-    lower(universe, context, dependency, (offered) =>
-      dependency.kind === 'needs'
-        ? { kind: 'needs', by, text: dependency.text, offered }
-        : { kind: 'conflicts', by, text: dependency.text },
-    ),
-  );
+  const list: Incompatibility[] = [];
+  for (const dependency of dependenciesOf(by.record.depends)) {
+    if (dependency.kind === 'conflicts') {
+      list.push(...conflict(universe, context, dependency, { kind: 'conflicts', by, dependency }));
+    } else {
+      const terms = unmet(universe, context, dependency.anyOf);
+      list.push({ terms, cause: { kind: 'needs', by, dependency } });
+    }
+  }
   list.push(...exclusive(universe, choice, context));
   if (recommends) list.push(...recommended(universe, choice, context));
   return list.filter(possible);
@@ -93,18 +121,20 @@ export function choiceRules(
  */
 function exclusive(universe: Universe, choice: Choice, context: Context): readonly Incompatibility[] {
   const list: Incompatibility[] = [];
-  for (const text of choice.candidate.record.provides ?? []) {
-    const [name = text, version] = text.split('@', 2);
-    if (version === undefined || name.includes(':')) continue;
-    for (const variable of universe.providers({ name, range: undefined }).keys()) {
+  const by = choice.candidate;
+  for (const text of by.record.provides ?? []) {
+    const name = capabilityName(text);
+    if (name === text || name.includes(':')) continue;
+    const cause: Cause = { kind: 'exclusive', by, name };
+    if (contradictsItself(choice, text)) list.push({ terms: context, cause });
+    for (const provider of universe.providerNames(name)) {
+      const variable = universe.variable(provider);
       if (variable === choice.variable) continue;
       const mask = variable.choices.reduce(
         (all, other) => all | (offersOnce(other, name) ? other.bit : 0n),
         0n,
       );
-      if (mask === 0n) continue;
-      const cause: Cause = { kind: 'exclusive', by: nameOf(choice.candidate), text: name };
-      list.push({ terms: new Map([...context, [variable, mask]]), cause });
+      if (mask !== 0n) list.push({ terms: new Map([...context, [variable, mask]]), cause });
     }
   }
   return list;
@@ -113,9 +143,21 @@ function exclusive(universe: Universe, choice: Choice, context: Context): readon
 const offersOnce = ({ candidate: { record } }: Choice, name: string): boolean =>
   record.name === name || (record.provides ?? []).some((text) => text.startsWith(`${name}@`));
 
+/** True where the package provides the name in another version too, or is that other version. */
+function contradictsItself({ candidate: { record }, version }: Choice, text: string): boolean {
+  const own = parseCapability(text);
+  return (
+    (own?.name === record.name && own.version?.text !== version.text) ||
+    (record.provides ?? []).some((other) => {
+      const capability = parseCapability(other);
+      if (capability?.version === undefined || capability.name !== own?.name) return false;
+      return capability.version.text !== own.version?.text;
+    })
+  );
+}
+
 /** Suggestions of a package that stays as it is were answered when it came; only those that are there are kept. */
 function recommended(universe: Universe, choice: Choice, context: Context): readonly Incompatibility[] {
-  const by = nameOf(choice.candidate);
   return dependenciesOf(choice.candidate.record.recommends).flatMap((dependency) => {
     if (dependency.kind !== 'needs') return [];
     const terms = unmet(universe, context, dependency.anyOf);
@@ -127,35 +169,31 @@ function recommended(universe: Universe, choice: Choice, context: Context): read
       );
       if (!there) return [];
     }
-    return terms.size > 1
-      ? [{ terms, cause: { kind: 'recommends', by, text: dependency.text } as const }]
-      : [];
+    if (terms.size === 1) return [];
+    return [{ terms, cause: { kind: 'recommends', by: choice.candidate, dependency } as const }];
   });
 }
 
-/** For every package with conditions: when all of them are met, it comes too. */
-export function conditionalRules(universe: Universe): readonly Incompatibility[] {
+/** For a package with conditions: when all of them are met, it comes too. */
+export function conditionalRules(universe: Universe, name: string): readonly Incompatibility[] {
   const list: Incompatibility[] = [];
-  for (const name of [...universe.conditional].sort()) {
-    const variable = universe.variable(name);
-    for (const { candidate, bit } of variable.choices) {
-      const conditions = dependenciesOf(candidate.record.installIf);
-      if (conditions.length === 0) continue;
-      const cause: Cause = {
-        kind: 'installIf',
-        by: nameOf(candidate),
-        text: conditions.map(({ text }) => text).join(' and '),
-      };
-      for (const met of combinations(universe, conditions)) {
-        const terms = new Map(met);
-        // Met by the package itself, a condition says nothing.
-        if (terms.has(variable)) continue;
-        const others = variable.choices.filter(
-          (other) => other.bit !== bit && sameConditions(other, candidate.record.installIf),
-        );
-        terms.set(variable, others.length > 0 ? ABSENT : variable.full & ~bit);
-        list.push({ terms, cause });
-      }
+  const variable = universe.variable(name);
+  for (const { candidate, bit } of variable.choices) {
+    const conditions = dependenciesOf(candidate.record.installIf);
+    if (conditions.length === 0) continue;
+    const unless = conditions.flatMap((one) =>
+      one.kind === 'conflicts' ? [...universe.providers(one.with)] : [],
+    );
+    for (const met of combinations(universe, conditions)) {
+      const terms = new Map(met);
+      // Met by the package itself, a condition says nothing.
+      if (terms.has(variable)) continue;
+      const others = variable.choices.some(
+        (other) => other.bit !== bit && sameConditions(other, candidate.record.installIf),
+      );
+      terms.set(variable, others ? ABSENT : variable.full & ~bit);
+      const cause: Cause = { kind: 'installIf', by: candidate };
+      list.push(unless.length === 0 ? { terms, cause } : { terms, cause, unless: new Map(unless) });
     }
   }
   return list;
@@ -166,26 +204,18 @@ const sameConditions = (other: Choice, texts: readonly string[] | undefined): bo
 
 const MAX_COMBINATIONS = 256;
 
-/** Every way in which all conditions are met at once, each as terms. */
+/** Every way in which all that must be there is there at once, each as terms. */
 function combinations(universe: Universe, conditions: readonly Dependency[]): readonly Context[] {
   let ways: Map<Variable, bigint>[] = [new Map()];
   for (const condition of conditions) {
+    if (condition.kind === 'conflicts') continue;
     const next: Map<Variable, bigint>[] = [];
-    if (condition.kind === 'conflicts') {
-      for (const way of ways) {
+    const providers = condition.anyOf.flatMap((one) => Array.from(universe.providers(one)));
+    for (const way of ways) {
+      for (const [variable, mask] of providers) {
         const terms = new Map(way);
-        for (const [variable, mask] of universe.providers(condition.with))
-          narrow(terms, variable, variable.full & ~mask);
+        terms.set(variable, (terms.get(variable) ?? variable.full) & mask);
         next.push(terms);
-      }
-    } else {
-      const providers = condition.anyOf.flatMap((one) => Array.from(universe.providers(one)));
-      for (const way of ways) {
-        for (const [variable, mask] of providers) {
-          const terms = new Map(way);
-          narrow(terms, variable, mask);
-          next.push(terms);
-        }
       }
     }
     ways = next
@@ -195,14 +225,10 @@ function combinations(universe: Universe, conditions: readonly Dependency[]): re
   return ways;
 }
 
-function narrow(terms: Map<Variable, bigint>, variable: Variable, mask: bigint): void {
-  terms.set(variable, (terms.get(variable) ?? variable.full) & mask);
-}
-
 /** Keeps what is installed though nothing needs it. */
 export function orphanRules(universe: Universe): readonly Incompatibility[] {
   return universe.installedNames().map((name) => ({
     terms: new Map([[universe.variable(name), ABSENT]]),
-    cause: { kind: 'orphan', by: name, text: name },
+    cause: { kind: 'orphan', name },
   }));
 }

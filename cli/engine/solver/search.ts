@@ -4,7 +4,8 @@
  * deterministic because everything is visited in the order it was added.
  */
 import { ABSENT, type Choice, type Variable } from './universe.ts';
-import type { Incompatibility } from './incompatibility.ts';
+import type { Decision } from './choose.ts';
+import { factsOf, isSoft, type Incompatibility, type Terms } from './incompatibility.ts';
 
 interface Assignment {
   readonly variable: Variable;
@@ -14,6 +15,8 @@ interface Assignment {
   readonly level: number;
   /** Absent for a decision. */
   readonly cause: Incompatibility | undefined;
+  /** What a decision was made for, where a need had several ways out. */
+  readonly need: Incompatibility | undefined;
 }
 
 export interface Rules {
@@ -21,47 +24,70 @@ export interface Rules {
   readonly initial: readonly Incompatibility[];
   /** Incompatibilities that matter once the choice is made. */
   readonly of: (choice: Choice) => readonly Incompatibility[];
-  /** The better of two ways to satisfy one need, negative for `a`. */
-  readonly compare: (a: Choice, b: Choice) => number;
+  /** Names to decide on before any other, where they must be there. */
+  readonly first: readonly Variable[];
+  /** The best of several ways to satisfy one need. */
+  readonly choose: (ways: readonly Choice[], need: Incompatibility) => Decision | undefined;
 }
 
 export type Found =
   | { readonly found: true; readonly chosen: readonly Choice[] }
   | { readonly found: false; readonly proof: Incompatibility };
 
+interface Step {
+  readonly choice: Choice;
+  readonly need: Incompatibility | undefined;
+}
+
+type Conditional = Incompatibility & { readonly unless: Terms };
+
 export class Search {
   readonly #rules: Rules;
   readonly #allowed = new Map<Variable, bigint>();
   readonly #trail: Assignment[] = [];
+  /** Where on the trail each variable was narrowed, in order. */
+  readonly #positions = new Map<Variable, number[]>();
   readonly #byVariable = new Map<Variable, Incompatibility[]>();
   readonly #all: Incompatibility[] = [];
+  /** How many incompatibilities there were when each level began. */
+  readonly #known: number[] = [0];
+  readonly #needs: Incompatibility[] = [];
+  /** What comes along only while something is not there: looked at when all else is decided. */
+  readonly #conditional: Conditional[] = [];
   readonly #expanded = new Set<Choice>();
-  #level = 0;
+  /** Before these, trail and needs have nothing left to expand or to decide. */
+  #expandedTo = 0;
+  #decidedTo = 0;
+  #metTo = 0;
+  #backtracked = false;
+  #proof: Incompatibility | undefined;
 
   constructor(rules: Rules) {
     this.#rules = rules;
+  }
+
+  get #level(): number {
+    return this.#known.length - 1;
   }
 
   run(): Found {
     let conflict = this.#addAll(this.#rules.initial);
     for (;;) {
       while (conflict !== undefined) {
-        const learned = this.#resolve(conflict);
-        if (learned === undefined) return { found: false, proof: this.#proof ?? conflict };
-        this.#index(learned);
-        // Going back undid conclusions that may still hold at the earlier level.
-        conflict = this.#checkAll(this.#all);
+        const added = this.#resolve(conflict);
+        if (added === undefined) return { found: false, proof: this.#proof ?? conflict };
+        // Going back undid conclusions of newer incompatibilities that may still hold at the earlier level.
+        conflict = this.#checkAll(added);
       }
       conflict = this.#expandFixed();
       if (conflict !== undefined) continue;
-      const next = this.#nextChoice();
+      const next = this.#nextStep();
       if (next === undefined) return { found: true, chosen: this.#chosen() };
-      this.#level++;
-      conflict = this.#assign(next.variable, next.bit, undefined);
+      if ('proof' in next) return { found: false, proof: next.proof };
+      this.#known.push(this.#all.length);
+      conflict = this.#assign(next.choice.variable, next.choice.bit, { need: next.need });
     }
   }
-
-  #proof: Incompatibility | undefined;
 
   #allows(variable: Variable): bigint {
     return this.#allowed.get(variable) ?? variable.full;
@@ -75,6 +101,11 @@ export class Search {
 
   #index(one: Incompatibility): void {
     this.#all.push(one);
+    if (one.unless !== undefined) {
+      this.#conditional.push({ ...one, unless: one.unless });
+      return;
+    }
+    if (isNeed(one)) this.#needs.push(one);
     for (const variable of one.terms.keys()) {
       const list = this.#byVariable.get(variable);
       if (list === undefined) this.#byVariable.set(variable, [one]);
@@ -88,29 +119,35 @@ export class Search {
       const step = this.#consequence(one);
       if (step === 'violated') return one;
       if (step === undefined) continue;
-      const conflict = this.#assign(step[0], step[0].full & ~step[1], one);
+      const conflict = this.#assign(step[0], step[0].full & ~step[1], { cause: one });
       if (conflict !== undefined) return conflict;
     }
     return undefined;
   }
 
   /** Narrows a variable and propagates what follows; returns a violated incompatibility. */
-  #assign(first: Variable, allows: bigint, cause: Incompatibility | undefined): Incompatibility | undefined {
-    this.#record(first, allows, cause);
+  #assign(first: Variable, allows: bigint, why: Why): Incompatibility | undefined {
+    this.#record(first, allows, why);
     const pending = [first];
-    for (let variable = pending.shift(); variable !== undefined; variable = pending.shift()) {
+    // Grows while it is walked.
+    for (const variable of pending) {
       for (const one of this.#byVariable.get(variable) ?? []) {
         const step = this.#consequence(one);
         if (step === 'violated') return one;
         if (step === undefined) continue;
-        this.#record(step[0], step[0].full & ~step[1], one);
+        this.#record(step[0], step[0].full & ~step[1], { cause: one });
         pending.push(step[0]);
       }
     }
     return undefined;
   }
 
+  /**
+   * What an incompatibility forces by now. A wish brings its packages, but keeps nothing away on their account;
+   * where it cannot be granted any more it is passed over.
+   */
   #consequence(one: Incompatibility): readonly [Variable, bigint] | 'violated' | undefined {
+    if (one.unless !== undefined) return undefined;
     let open: readonly [Variable, bigint] | undefined;
     for (const [variable, mask] of one.terms) {
       const allowed = this.#allows(variable);
@@ -119,21 +156,30 @@ export class Search {
       if (open !== undefined) return undefined;
       open = [variable, mask];
     }
+    if (isSoft(one)) return open !== undefined && (open[1] & ABSENT) !== 0n ? open : undefined;
     return open ?? 'violated';
   }
 
-  #record(variable: Variable, allows: bigint, cause: Incompatibility | undefined): void {
+  #record(variable: Variable, allows: bigint, { cause, need }: Why): void {
     const before = this.#allows(variable);
-    this.#trail.push({ variable, allows, before, level: this.#level, cause });
+    const positions = this.#positions.get(variable);
+    if (positions === undefined) this.#positions.set(variable, [this.#trail.length]);
+    else positions.push(this.#trail.length);
+    this.#trail.push({ variable, allows, before, level: this.#level, cause, need });
     this.#allowed.set(variable, before & allows);
   }
 
   /** Adds the rules of every choice that is certain by now. */
   #expandFixed(): Incompatibility | undefined {
-    for (let index = 0; index < this.#trail.length; index++) {
-      const variable = this.#trail[index]?.variable;
+    for (; this.#expandedTo < this.#trail.length; this.#expandedTo++) {
+      const variable = this.#trail[this.#expandedTo]?.variable;
       const choice = variable === undefined ? undefined : this.#fixed(variable);
-      if (choice === undefined || this.#expanded.has(choice)) continue;
+      if (choice === undefined) continue;
+      if (this.#expanded.has(choice)) {
+        // Its needs were passed over while it was not chosen.
+        if (this.#backtracked) this.#metTo = 0;
+        continue;
+      }
       this.#expanded.add(choice);
       const conflict = this.#addAll(this.#rules.of(choice));
       if (conflict !== undefined) return conflict;
@@ -143,22 +189,74 @@ export class Search {
 
   #fixed(variable: Variable): Choice | undefined {
     const allowed = this.#allows(variable);
+    if (allowed === ABSENT || (allowed & (allowed - 1n)) !== 0n) return undefined;
     return variable.choices.find(({ bit }) => bit === allowed);
   }
 
-  /** The next choice to try: for a name that must be there, or for a need with several ways out. */
-  #nextChoice(): Choice | undefined {
-    for (const { variable } of this.#trail) {
-      const allowed = this.#allows(variable);
-      if ((allowed & ABSENT) !== 0n) continue;
-      if ((allowed & (allowed - 1n)) === 0n) continue;
-      return variable.choices.find(({ bit }) => (allowed & bit) !== 0n);
+  /**
+   * The next choice to try: for a name that must be there, or for a need with several ways out. Needs whose ways
+   * are equal come last, because another choice may settle them; where none does, they end the search.
+   */
+  #nextStep(): Step | { readonly proof: Incompatibility } | undefined {
+    for (const variable of this.#rules.first) {
+      const choice = this.#preferred(variable);
+      if (choice !== undefined) return { choice, need: undefined };
     }
-    for (const one of this.#all) {
-      const ways = this.#ways(one);
-      if (ways.length > 0) return ways.sort(this.#rules.compare)[0];
+    for (; this.#decidedTo < this.#trail.length; this.#decidedTo++) {
+      const variable = this.#trail[this.#decidedTo]?.variable;
+      const choice = variable === undefined ? undefined : this.#preferred(variable);
+      if (choice !== undefined) return { choice, need: undefined };
+    }
+    let proof: Incompatibility | undefined;
+    for (let index = this.#metTo; index < this.#needs.length; index++) {
+      const need = this.#needs[index];
+      const decision = need === undefined ? undefined : this.#rules.choose(this.#ways(need), need);
+      if (need !== undefined && decision !== undefined) {
+        if ('choice' in decision) return { choice: decision.choice, need };
+        proof ??= this.#ambiguity(need, decision);
+      }
+      if (proof === undefined) this.#metTo = index + 1;
+    }
+    return proof === undefined ? this.#nextConditional() : { proof };
+  }
+
+  #nextConditional(): Step | undefined {
+    for (const need of this.#conditional) {
+      const isThere = [...need.unless].some(([variable, mask]) => (this.#allows(variable) & ~mask) === 0n);
+      const [choice] = isThere ? [] : this.#ways(need);
+      if (choice !== undefined) return { choice, need };
     }
     return undefined;
+  }
+
+  /** The best choice for a name that must be there and is still open. */
+  #preferred(variable: Variable): Choice | undefined {
+    const allowed = this.#allows(variable);
+    if ((allowed & ABSENT) !== 0n || (allowed & (allowed - 1n)) === 0n) return undefined;
+    return variable.choices.find(({ bit }) => (allowed & bit) !== 0n);
+  }
+
+  /** Why a choice is needed that nothing settles: the need itself, and what brought in those that need it. */
+  #ambiguity(
+    need: Incompatibility,
+    { name, providers: by }: Exclude<Decision, { readonly choice: Choice }>,
+  ): Incompatibility {
+    const { terms } = need;
+    let proof: Incompatibility = { terms, cause: { kind: 'ambiguous', need, name, by } };
+    const seen = new Set<Variable>();
+    const pending = [need];
+    for (const { terms: ofOne } of pending) {
+      for (const [variable, mask] of ofOne) {
+        if ((mask & ABSENT) !== 0n || seen.has(variable)) continue;
+        seen.add(variable);
+        const at = this.#satisfiedAt(variable, variable.full & ~ABSENT, Infinity);
+        const why = this.#trail[at]?.cause ?? this.#trail[at]?.need;
+        if (why === undefined) continue;
+        pending.push(why);
+        proof = { terms, cause: { kind: 'derived', left: why, right: proof } };
+      }
+    }
+    return proof;
   }
 
   /** The choices that would satisfy a need that is still open; none where it is met or does not apply. */
@@ -181,10 +279,10 @@ export class Search {
   }
 
   /**
-   * Learns from a violated incompatibility and goes back to where the lesson applies.
-   * Returns `undefined` where nothing is left to try; `#proof` is the reason then.
+   * Learns from a violated incompatibility and goes back to where the lesson applies. Returns what must be looked
+   * at again there, or `undefined` where nothing is left to try; `#proof` is the reason then.
    */
-  #resolve(violated: Incompatibility): Incompatibility | undefined {
+  #resolve(violated: Incompatibility): readonly Incompatibility[] | undefined {
     let current = violated;
     for (;;) {
       const { satisfier, previousLevel } = this.#satisfier(current);
@@ -193,8 +291,15 @@ export class Search {
         return undefined;
       }
       if (satisfier.cause === undefined || previousLevel < satisfier.level) {
+        // A wish is no reason to choose anything else: it is given up.
+        if (current !== violated && [...factsOf(current)].some(isSoft)) {
+          this.#proof = current;
+          return undefined;
+        }
+        const newer = this.#known[previousLevel + 1] ?? this.#all.length;
         this.#backtrack(previousLevel);
-        return current;
+        this.#index(current);
+        return this.#all.slice(newer);
       }
       current = resolvent(current, satisfier.cause, satisfier);
     }
@@ -229,10 +334,9 @@ export class Search {
   #satisfiedAt(variable: Variable, mask: bigint, end: number): number {
     let allowed = variable.full;
     if ((allowed & ~mask) === 0n) return -1;
-    for (let index = 0; index < Math.min(end, this.#trail.length); index++) {
-      const one = this.#trail[index];
-      if (one?.variable !== variable) continue;
-      allowed &= one.allows;
+    for (const index of this.#positions.get(variable) ?? []) {
+      if (index >= end) break;
+      allowed &= this.#trail[index]?.allows ?? allowed;
       if ((allowed & ~mask) === 0n) return index;
     }
     return -1;
@@ -241,11 +345,24 @@ export class Search {
   #backtrack(level: number): void {
     for (let last = this.#trail.at(-1); last !== undefined && last.level > level; last = this.#trail.at(-1)) {
       this.#allowed.set(last.variable, last.before);
+      this.#positions.get(last.variable)?.pop();
       this.#trail.pop();
     }
-    this.#level = level;
+    this.#known.length = level + 1;
+    this.#expandedTo = 0;
+    this.#decidedTo = 0;
+    this.#metTo = 0;
+    this.#backtracked = true;
   }
 }
+
+interface Why {
+  readonly cause?: Incompatibility;
+  readonly need?: Incompatibility | undefined;
+}
+
+const isNeed = ({ cause: { kind } }: Incompatibility): boolean =>
+  kind === 'world' || kind === 'needs' || kind === 'recommends';
 
 /** What follows from a violated incompatibility and the cause of the assignment that completed it. */
 function resolvent(one: Incompatibility, cause: Incompatibility, satisfier: Assignment): Incompatibility {

@@ -1,16 +1,19 @@
 /** Finds the packages that fulfil a world, or proves that there are none. `docs/solver.md` explains how. */
-import { compareVersions } from '#schema/version';
 import type { Candidate, InstalledPackage, World } from '../model.ts';
-import { explain } from './explain.ts';
-import { factsOf, isSoft, type Incompatibility } from './incompatibility.ts';
+import { choose } from './choose.ts';
+import { explain, type Explanation } from './explain.ts';
+import { factsOf, isSoft, wishKey, type Incompatibility } from './incompatibility.ts';
 import { reasonsOf } from './reasons.ts';
 import { choiceRules, conditionalRules, orphanRules, worldRules } from './rules.ts';
 import { Search } from './search.ts';
-import { Universe, type Choice } from './universe.ts';
+import { standings } from './standing.ts';
+import { capabilityName, Universe, type Choice } from './universe.ts';
 
 export interface SolveRequest {
   readonly arch: string;
   readonly world: World;
+  /** What the world asked for until now; what it asks for no more goes where there is another way. */
+  readonly worldBefore?: World;
   /** In order of repository priority. */
   readonly candidates: readonly Candidate[];
   readonly installed: readonly InstalledPackage[];
@@ -18,6 +21,8 @@ export interface SolveRequest {
   readonly upgrade: 'none' | 'all' | readonly string[];
   /** Leave versions that no repository offers any more. */
   readonly preferAvailable?: boolean;
+  /** Repositories that are asked only for what is pinned to them, and what that needs. */
+  readonly pinnedOnly?: readonly string[];
   readonly keepOrphans: boolean;
   readonly recommends: boolean;
 }
@@ -31,30 +36,30 @@ export interface Selected {
 
 export type SolveOutcome =
   | { readonly solved: true; readonly selection: readonly Selected[] }
-  | { readonly solved: false; readonly explanation: readonly string[] };
+  | ({ readonly solved: false } & Explanation);
 
-/** Pure and deterministic: the same request gives the same answer. */
+/** Pure and deterministic: the same request gives the same answer, in whatever order its lists are. */
 export function solve(request: SolveRequest): SolveOutcome {
-  const { upgrade, world } = request;
-  const upgrades = (name: string): boolean =>
-    upgrade === 'all' || (upgrade !== 'none' && upgrade.includes(name));
-  const universe = new Universe({
-    arch: request.arch,
-    candidates: request.candidates,
-    installed: request.installed,
-    upgrades,
-    preferAvailable: request.preferAvailable ?? false,
-  });
-  const wishes = [...conditionalRules(universe), ...(request.keepOrphans ? orphanRules(universe) : [])];
-  const initial = [...worldRules(universe, world), ...wishes];
+  const { world } = request;
+  const universe = universeOf(request);
+  const upgrades = upgradesOf(request);
+  const preferences = { upgrades, abandoned: abandonedNames(request) };
+  const initial = [
+    ...worldRules(universe, world),
+    ...universe.unconditioned().flatMap((name) => conditionalRules(universe, name)),
+    ...(request.keepOrphans ? orphanRules(universe) : []),
+  ];
+  const named = typeof request.upgrade === 'string' ? [] : request.upgrade;
+  const first = [...new Set(named)].sort().map((name) => universe.variable(name));
   const refused = new Set<string>();
-  const granted = (one: Incompatibility): boolean => !isSoft(one) || !refused.has(keyOf(one));
+  const granted = (one: Incompatibility): boolean => !isSoft(one) || !refused.has(wishKey(one));
   // What is only wished for is given up as far as a proof of failure rests on it, and the search begins anew.
   for (;;) {
     const search = new Search({
       initial: initial.filter(granted),
-      of: (choice) => choiceRules(universe, choice, request.recommends).filter(granted),
-      compare: compareProviders,
+      first,
+      of: rulesOfChoices(universe, request.recommends, granted),
+      choose: (ways, need) => choose(preferences, ways, need),
     });
     const outcome = search.run();
     if (outcome.found) {
@@ -62,20 +67,56 @@ export function solve(request: SolveRequest): SolveOutcome {
       return { solved: true, selection: reasonsOf(chosen, world) };
     }
     const soft = [...factsOf(outcome.proof)].filter(isSoft);
-    if (soft.length === 0) return { solved: false, explanation: explain(outcome.proof) };
-    for (const one of soft) refused.add(keyOf(one));
+    if (soft.length === 0) return { solved: false, ...explain(outcome.proof, universe) };
+    for (const one of soft) refused.add(wishKey(one));
   }
 }
 
-const keyOf = ({ cause }: Incompatibility): string =>
-  'by' in cause ? `${cause.kind} ${cause.by} ${cause.text}` : cause.kind;
+function universeOf({ arch, candidates, installed, world, ...request }: SolveRequest): Universe {
+  return new Universe({
+    arch,
+    candidates,
+    installed,
+    upgrades: upgradesOf(request),
+    preferAvailable: request.preferAvailable ?? false,
+    standing: standings({
+      candidates,
+      installed,
+      pins: world.pins,
+      pinnedOnly: new Set(request.pinnedOnly),
+    }),
+  });
+}
 
-/** Among several providers: what is installed, then the higher priority, then by name, then the newest. */
-function compareProviders(a: Choice, b: Choice): number {
-  return (
-    Number(b.installed) - Number(a.installed) ||
-    (b.candidate.record.providerPriority ?? 0) - (a.candidate.record.providerPriority ?? 0) ||
-    (a.variable.name < b.variable.name ? -1 : a.variable.name > b.variable.name ? 1 : 0) ||
-    compareVersions(b.version, a.version)
-  );
+function upgradesOf({ upgrade }: Pick<SolveRequest, 'upgrade'>): (name: string) => boolean {
+  if (typeof upgrade === 'string') return () => upgrade === 'all';
+  const names = new Set(upgrade);
+  return (name) => names.has(name);
+}
+
+function abandonedNames({ world, worldBefore }: SolveRequest): ReadonlySet<string> {
+  const now = new Set(world.depends.map(capabilityName));
+  return new Set((worldBefore?.depends ?? []).map(capabilityName).filter((name) => !now.has(name)));
+}
+
+/** The rules of a choice, and those of the packages that come along under a condition it could meet, each once. */
+function rulesOfChoices(
+  universe: Universe,
+  recommends: boolean,
+  granted: (one: Incompatibility) => boolean,
+): (choice: Choice) => readonly Incompatibility[] {
+  const brought = new Set<string>();
+  return (choice) => {
+    const { record } = choice.candidate;
+    const names = new Set([record.name, ...(record.provides ?? []).map(capabilityName)]);
+    const list = [...choiceRules(universe, choice, recommends)];
+    for (const capability of names) {
+      for (const name of universe.conditionalOn(capability)) {
+        if (brought.has(name)) continue;
+        brought.add(name);
+        list.push(...conditionalRules(universe, name));
+      }
+    }
+    return list.filter(granted);
+  };
 }

@@ -5,6 +5,7 @@
 import { parseCapability, parseDependency, type Dependency, type Requirement } from '#schema/dependency';
 import { compareVersions, parseVersion, satisfies, type Version } from '#schema/version';
 import type { Candidate, InstalledPackage } from '../model.ts';
+import type { Standing } from './standing.ts';
 
 /** A candidate in the domain of its name; `bit` stands for it in a mask. Bit 0 stands for absent. */
 export interface Choice {
@@ -32,6 +33,15 @@ export interface UniverseOptions {
   readonly installed: readonly InstalledPackage[];
   readonly upgrades: (name: string) => boolean;
   readonly preferAvailable: boolean;
+  readonly standing: (candidate: Candidate) => Standing;
+}
+
+interface Ranked {
+  readonly candidate: Candidate;
+  readonly version: Version;
+  readonly installed: boolean;
+  readonly standing: Standing;
+  readonly order: number;
 }
 
 export class Universe {
@@ -40,13 +50,18 @@ export class Universe {
   readonly #providerNames = new Map<string, Set<string>>();
   readonly #installed = new Map<string, InstalledPackage>();
   readonly #variables = new Map<string, Variable>();
-  /** Names of packages that have conditions under which they come by themselves. */
-  readonly conditional = new Set<string>();
+  readonly #providers = new Map<string, ReadonlyMap<Variable, bigint>>();
+  readonly #sourceOrder = new Map<string, number>();
+  readonly #conditional = new Map<string, Set<string>>();
+  readonly #unconditioned = new Set<string>();
+  readonly #successors = new Map<string, Set<string>>();
 
   constructor(options: UniverseOptions) {
     this.#options = options;
     for (const candidate of options.candidates) {
-      if (candidate.record.arch === options.arch || candidate.record.arch === 'noarch') this.#add(candidate);
+      const source = sourceOf(candidate);
+      if (!this.#sourceOrder.has(source)) this.#sourceOrder.set(source, this.#sourceOrder.size);
+      if (fits(candidate.record.arch, options.arch)) this.#add(candidate);
     }
     for (const one of options.installed) {
       this.#installed.set(one.record.name, one);
@@ -59,26 +74,42 @@ export class Universe {
 
   #add(candidate: Candidate): void {
     const { record } = candidate;
-    const list = this.#byName.get(record.name);
-    if (list === undefined) this.#byName.set(record.name, [candidate]);
-    else if (list.every((other) => other.record.version !== record.version)) list.push(candidate);
-    else if (this.#isInstalled(candidate)) list.push(candidate);
+    put(this.#byName, record.name, candidate);
     this.#provide(record.name, record.name);
-    for (const text of record.provides ?? []) this.#provide(text.split('@', 1)[0] ?? text, record.name);
-    if (record.installIf !== undefined && record.installIf.length > 0) this.conditional.add(record.name);
+    for (const text of record.provides ?? []) this.#provide(capabilityName(text), record.name);
+    for (const dependency of dependenciesOf(record.replaces)) {
+      if (dependency.kind !== 'needs') continue;
+      for (const { name } of dependency.anyOf) addTo(this.#successors, name, record.name);
+    }
+    if (record.installIf === undefined || record.installIf.length === 0) return;
+    const trigger = dependenciesOf(record.installIf).find(({ kind }) => kind === 'needs');
+    if (trigger?.kind !== 'needs') this.#unconditioned.add(record.name);
+    else for (const { name } of trigger.anyOf) addTo(this.#conditional, name, record.name);
+  }
+
+  #provide(capability: string, name: string): void {
+    addTo(this.#providerNames, capability, name);
   }
 
   #isInstalled = ({ record }: Candidate): boolean =>
     this.#installed.get(record.name)?.record.manifest.sha256 === record.manifest.sha256;
 
-  #provide(capability: string, name: string): void {
-    const names = this.#providerNames.get(capability);
-    if (names === undefined) this.#providerNames.set(capability, new Set([name]));
-    else names.add(name);
-  }
-
   installedNames(): readonly string[] {
     return [...this.#installed.keys()].sort();
+  }
+
+  installed(name: string): InstalledPackage | undefined {
+    return this.#installed.get(name);
+  }
+
+  /** Packages whose first condition a package of this name, or what it provides, could meet. */
+  conditionalOn(capability: string): readonly string[] {
+    return [...(this.#conditional.get(capability) ?? [])].sort();
+  }
+
+  /** Packages with nothing but conflicts for conditions. */
+  unconditioned(): readonly string[] {
+    return [...this.#unconditioned].sort();
   }
 
   variable(name: string): Variable {
@@ -96,59 +127,176 @@ export class Universe {
       choices,
       full: ABSENT,
     };
-    const sorted = (this.#byName.get(name) ?? [])
-      .flatMap((candidate) => {
-        const version = parseVersion(candidate.record.version);
-        return version === undefined ? [] : [{ candidate, version, installed: this.#isInstalled(candidate) }];
-      })
-      .sort((a, b) => this.#preference(name, a, b));
-    for (const [index, one] of sorted.entries()) {
+    const ranked: Ranked[] = [];
+    for (const candidate of this.#byName.get(name) ?? []) {
+      const version = parseVersion(candidate.record.version);
+      const standing = this.#options.standing(candidate);
+      const installed = this.#isInstalled(candidate);
+      if (version === undefined || (standing === 'never' && !installed)) continue;
+      const order = this.#sourceOrder.get(sourceOf(candidate)) ?? this.#sourceOrder.size;
+      ranked.push({ candidate, version, installed, standing, order });
+    }
+    // Brought in by what is pinned, a package stays with the repository it came from.
+    const stays = ranked.some(({ installed, standing }) => installed && standing === 'last');
+    const lastness = ({ standing }: Ranked): number =>
+      Number(standing === 'never' || (standing === 'last' && !stays));
+    ranked.sort((a, b) => lastness(a) - lastness(b) || this.#preference(a, b));
+    for (const [index, { candidate, version, installed }] of ranked.entries()) {
       const bit = 1n << BigInt(index + 1);
-      choices.push({ ...one, variable, bit });
+      choices.push({ candidate, version, installed, variable, bit });
       variable.full |= bit;
     }
     return variable;
   }
 
-  /** Installed before newer unless upgrading; then newest; at the same version what is installed, then the first repository's. */
-  #preference(
-    name: string,
-    a: Omit<Choice, 'variable' | 'bit'>,
-    b: Omit<Choice, 'variable' | 'bit'>,
-  ): number {
+  /** A named file, then what is installed unless upgrading, then the newest, then the first repository's. */
+  #preference(a: Ranked, b: Ranked): number {
+    const { name } = a.candidate.record;
+    const isFile = ({ candidate }: Ranked): number => Number(candidate.source.kind === 'file');
+    const isGone = ({ candidate, installed }: Ranked): number =>
+      Number(installed && candidate.source.kind === 'installed' && this.#options.preferAvailable);
     const installedFirst = Number(b.installed) - Number(a.installed);
-    if (!this.#options.upgrades(name)) return installedFirst || compareVersions(b.version, a.version);
-    const gone = ({ candidate }: Omit<Choice, 'variable' | 'bit'>): number =>
-      Number(this.#options.preferAvailable && candidate.source.kind === 'installed');
-    return gone(a) - gone(b) || compareVersions(b.version, a.version) || installedFirst;
+    return (
+      isFile(b) - isFile(a) ||
+      (this.#options.upgrades(name) ? isGone(a) - isGone(b) : installedFirst) ||
+      compareVersions(b.version, a.version) ||
+      installedFirst ||
+      a.order - b.order ||
+      (a.candidate.record.manifest.sha256 < b.candidate.record.manifest.sha256 ? -1 : 1)
+    );
   }
 
   /** Everything that satisfies the requirement, as masks of variables; the package of that name comes first. */
-  providers({ name, range }: Requirement): ReadonlyMap<Variable, bigint> {
+  providers(requirement: Requirement): ReadonlyMap<Variable, bigint> {
+    const key =
+      requirement.range === undefined ? requirement.name : `${requirement.name}@${requirement.range.text}`;
+    const known = this.#providers.get(key);
+    if (known !== undefined) return known;
     const masks = new Map<Variable, bigint>();
-    for (const provider of this.#providerNames.get(name) ?? []) {
-      const variable = this.variable(provider);
+    for (const name of this.providerNames(requirement.name)) {
+      const variable = this.variable(name);
       let mask = 0n;
       for (const choice of variable.choices) {
-        const offered = provider === name ? [choice.version] : [];
-        for (const text of choice.candidate.record.provides ?? []) {
-          if (text !== name && !text.startsWith(`${name}@`)) continue;
-          offered.push(parseCapability(text)?.version ?? choice.version);
-          if (range !== undefined && parseCapability(text)?.version === undefined) offered.pop();
-        }
-        if (offered.some((version) => range === undefined || satisfies(version, range))) mask |= choice.bit;
+        if (offerOf(choice, requirement) !== undefined) mask |= choice.bit;
+      }
+      if (mask !== 0n) masks.set(variable, mask);
+    }
+    this.#providers.set(key, masks);
+    return masks;
+  }
+
+  /** The names of packages that are or provide this name in some version; the package itself first. */
+  providerNames(name: string): readonly string[] {
+    const names = [...(this.#providerNames.get(name) ?? [])];
+    return names.sort((a, b) => Number(b === name) - Number(a === name) || (a < b ? -1 : 1));
+  }
+
+  /**
+   * What takes the place of a package that no repository offers any more: the candidates that replace it.
+   * Where it is installed, the version counts that is.
+   */
+  successors(name: string): ReadonlyMap<Variable, bigint> {
+    const masks = new Map<Variable, bigint>();
+    const names = this.#successors.get(name);
+    if (names === undefined || this.isOffered(name)) return masks;
+    const there = this.#installed.get(name);
+    const version = there === undefined ? undefined : parseVersion(there.record.version);
+    for (const successor of [...names].sort()) {
+      if (successor === name) continue;
+      const variable = this.variable(successor);
+      let mask = 0n;
+      for (const { candidate, bit } of variable.choices) {
+        if (replaces(candidate, name, version)) mask |= bit;
       }
       if (mask !== 0n) masks.set(variable, mask);
     }
     return masks;
   }
 
-  /** What anyone offers under a name, for explanations. */
-  offered(name: string): readonly string[] {
-    return [...(this.#providerNames.get(name) ?? [])].flatMap((provider) =>
-      this.variable(provider).choices.map(({ candidate }) => nameOf(candidate)),
+  /** True where a repository or a named file has a package of this name. */
+  isOffered(name: string): boolean {
+    return this.#byName.get(name)?.some(({ source }) => source.kind !== 'installed') === true;
+  }
+
+  get arch(): string {
+    return this.#options.arch;
+  }
+
+  isMachine({ record }: Candidate): boolean {
+    return fits(record.arch, this.#options.arch);
+  }
+
+  /** Every package name there is, for suggestions. */
+  names(): IterableIterator<string> {
+    return this.#providerNames.keys();
+  }
+
+  /** Candidates of a name that may not be chosen here, for explanations. */
+  barred(name: string): readonly Candidate[] {
+    return this.#options.candidates.filter(
+      (candidate) =>
+        candidate.record.name === name &&
+        (!fits(candidate.record.arch, this.#options.arch) ||
+          (this.#options.standing(candidate) === 'never' && !this.#isInstalled(candidate))),
     );
   }
+}
+
+const fits = (arch: string, machine: string): boolean => arch === machine || arch === 'noarch';
+
+const sourceOf = ({ source }: Candidate): string =>
+  source.kind === 'repository' ? `repository ${source.repository}` : source.kind;
+
+function put<K, V>(map: Map<K, V[]>, key: K, value: V): void {
+  const list = map.get(key);
+  if (list === undefined) map.set(key, [value]);
+  else list.push(value);
+}
+
+function addTo<K, V>(map: Map<K, Set<V>>, key: K, value: V): void {
+  const set = map.get(key);
+  if (set === undefined) map.set(key, new Set([value]));
+  else set.add(value);
+}
+
+function replaces({ record }: Candidate, name: string, version: Version | undefined): boolean {
+  return dependenciesOf(record.replaces).some(
+    (one) =>
+      one.kind === 'needs' &&
+      one.anyOf.some(
+        (each) =>
+          each.name === name &&
+          (each.range === undefined || version === undefined || satisfies(version, each.range)),
+      ),
+  );
+}
+
+/** Something that satisfies a requirement: the package itself, or a capability with or without a version. */
+export interface Offer {
+  readonly own: boolean;
+  readonly version: Version | undefined;
+}
+
+/** How a choice satisfies a requirement; `undefined` where it does not. */
+export function offerOf(
+  { candidate: { record }, version }: Pick<Choice, 'candidate' | 'version'>,
+  { name, range }: Requirement,
+): Offer | undefined {
+  if (record.name === name && (range === undefined || satisfies(version, range)))
+    return { own: true, version };
+  for (const text of record.provides ?? []) {
+    if (!text.startsWith(name) || capabilityName(text) !== name) continue;
+    const offered = parseCapability(text)?.version;
+    if (range === undefined || (offered !== undefined && satisfies(offered, range)))
+      return { own: false, version: offered };
+  }
+  return undefined;
+}
+
+/** `so:libz.so.1` of `so:libz.so.1@=1.3.1`. */
+export function capabilityName(text: string): string {
+  const at = text.indexOf('@');
+  return at === -1 ? text : text.slice(0, at);
 }
 
 export const nameOf = ({ record }: Candidate): string => `${record.name}-${record.version}`;

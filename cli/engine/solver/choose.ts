@@ -1,0 +1,89 @@
+/** Which of several ways to satisfy a need is taken, and when the choice is left to a person. */
+import type { Requirement } from '#schema/dependency';
+import { compareVersions } from '#schema/version';
+import type { Incompatibility } from './incompatibility.ts';
+import { offerOf, type Choice, type Offer } from './universe.ts';
+
+/** The choice to try; or the virtual name and its providers, of which none is preferable. */
+export type Decision =
+  { readonly choice: Choice } | { readonly name: string; readonly providers: readonly string[] };
+
+export interface Preferences {
+  readonly upgrades: (name: string) => boolean;
+  /** Names that the world asked for until now: where there is another way, they go. */
+  readonly abandoned: ReadonlySet<string>;
+}
+
+interface Way {
+  readonly choice: Choice;
+  readonly offer: Offer | undefined;
+  /** Which alternative of the dependency it fulfils. */
+  readonly alternative: number;
+  readonly requirement: Requirement | undefined;
+}
+
+export function choose(
+  { upgrades, abandoned }: Preferences,
+  ways: readonly Choice[],
+  need: Incompatibility,
+): Decision | undefined {
+  const alternatives = alternativesOf(need);
+  const isSettled = ({ choice }: Way): boolean =>
+    choice.installed && !upgrades(choice.variable.name) && !abandoned.has(choice.variable.name);
+  const succeeds = ({ offer, choice }: Way): boolean => offer === undefined && !choice.installed;
+  const swaps = (way: Way): boolean => way.requirement !== undefined && upgrades(way.requirement.name);
+  const compare = (a: Way, b: Way): number =>
+    Number(isSettled(b)) - Number(isSettled(a)) ||
+    Number(succeeds(b)) - Number(succeeds(a)) ||
+    a.alternative - b.alternative ||
+    (swaps(a) && !isPrefixed(a) ? compareOffers(b.offer, a.offer) : 0) ||
+    Number(b.offer?.own === true) - Number(a.offer?.own === true) ||
+    priority(b) - priority(a) ||
+    Number(abandoned.has(a.choice.variable.name)) - Number(abandoned.has(b.choice.variable.name)) ||
+    Number(b.choice.installed) - Number(a.choice.installed) ||
+    compareOffers(b.offer, a.offer) ||
+    (a.choice.variable.name < b.choice.variable.name ? -1 : 1);
+  const sorted = ways.map((choice) => wayOf(choice, alternatives)).sort(compare);
+  const [best] = sorted;
+  if (best === undefined) return undefined;
+  const rivals = sorted.filter((way) => way.alternative === best.alternative);
+  const name = best.requirement?.name;
+  if (name !== undefined && rivals.length > 1 && rivals.every(isUnranked)) {
+    return { name, providers: rivals.map(({ choice }) => choice.variable.name).sort() };
+  }
+  return { choice: best.choice };
+}
+
+function wayOf(choice: Choice, alternatives: readonly Requirement[]): Way {
+  for (const [alternative, requirement] of alternatives.entries()) {
+    const offer = offerOf(choice, requirement);
+    if (offer !== undefined) return { choice, offer, alternative, requirement };
+  }
+  return { choice, offer: undefined, alternative: alternatives.length, requirement: undefined };
+}
+
+function alternativesOf({ cause }: Incompatibility): readonly Requirement[] {
+  if (cause.kind !== 'world' && cause.kind !== 'needs' && cause.kind !== 'recommends') return [];
+  return cause.dependency.kind === 'needs' ? cause.dependency.anyOf : [];
+}
+
+const priority = ({ choice }: Way): number => choice.candidate.record.providerPriority ?? 0;
+
+/** Names with a prefix (`so:`, `cmd:`, `pc:`) are found in files: who provides them is no matter of taste. */
+const isPrefixed = ({ requirement }: Way): boolean => requirement?.name.includes(':') === true;
+
+/** A virtual name says nothing of which provider to take, unless one is there already or has a priority. */
+const isUnranked = (way: Way): boolean =>
+  way.offer !== undefined &&
+  !way.offer.own &&
+  way.offer.version === undefined &&
+  !isPrefixed(way) &&
+  !way.choice.installed &&
+  priority(way) === 0;
+
+/** The package's own version counts as that of its name; no version at all comes last. */
+function compareOffers(a: Offer | undefined, b: Offer | undefined): number {
+  if (a?.version === undefined || b?.version === undefined)
+    return Number(a?.version !== undefined) - Number(b?.version !== undefined);
+  return compareVersions(a.version, b.version);
+}
