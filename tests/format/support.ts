@@ -139,7 +139,7 @@ export async function forge(
   return Buffer.concat([await encoder.encode(forgery.header?.(header) ?? header), frame]);
 }
 
-export function headerTar(manifest: Uint8Array, signatures: Uint8Array): Uint8Array {
+function headerTar(manifest: Uint8Array, signatures: Uint8Array): Uint8Array {
   return Buffer.concat(
     [
       { path: MANIFEST_PATH, bytes: manifest },
