@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { IcepkgError } from '#schema/error';
-import { keyId, type PrivateKey, type PublicKey } from '#schema/keys';
+import { keyId, type PrivateKey } from '#schema/keys';
 import {
   parseMetadata,
   signMetadata,
@@ -115,7 +115,6 @@ export interface SigningRole {
 export const uniqueKeys = (keys: readonly PrivateKey[]): PrivateKey[] => [
   ...new Map(keys.map((key) => [keyId(key.public), key])).values(),
 ];
-export const publicKeys = (keys: readonly PrivateKey[]): PublicKey[] => keys.map((key) => key.public);
 
 /** What `snapshot.json` and `timestamp.json` say of a file. */
 export function metaOf(

@@ -1,6 +1,6 @@
 /** The whole client over a small repository, as a folder and over HTTP. */
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -14,8 +14,10 @@ import { loadConfig } from '#engine/config';
 import { attachRepository } from '#engine/config-attach';
 import { loadIndexes } from '#engine/client/load-indexes';
 import { fetchPackages } from '#engine/client/fetch-packages';
+import { initRoot } from '#engine/init-root';
 import type { EngineContext } from '#engine/context';
 import type { Candidate, Progress } from '#engine/model';
+import { icepkg } from '../cli/icepkg.ts';
 
 const key = generateKey();
 const digest = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
@@ -151,6 +153,17 @@ test('offline goes on with what was fetched, and says so where nothing was', asy
   await expect(loadIndexes(offline, { refresh: 'auto' })).rejects.toMatchObject({ code: 'offline-missing' });
   await loadIndexes(context, { refresh: 'auto' });
   expect(await loadIndexes(offline, { refresh: 'auto' })).toHaveLength(1);
+});
+
+test.skipIf(process.getuid?.() !== 0)('who may not write the root reads what its owner fetched', async () => {
+  initRoot(root, { arch: 'x86_64' });
+  await loadIndexes(attach(repository), { refresh: 'force' });
+  const timestamp = join(repository, 'channels/stable/metadata/timestamp.json');
+  rmSync(timestamp);
+  chmodSync(base, 0o755);
+  const asNobody = (...words: string[]) => icepkg([...words, '--root', root], { uid: 65_534 });
+  expect(asNobody('search', 'hello')).toMatchObject({ status: 0, stderr: '' });
+  expect(asNobody('update')).toMatchObject({ status: 7, stderr: expect.stringContaining(timestamp) });
 });
 
 test.each(['http', 'folder'])('a damaged package is refused (%s)', async (kind) => {

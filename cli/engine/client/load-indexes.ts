@@ -193,9 +193,18 @@ async function loadShard(
       });
     }
     checkMeta(bytes, target, mirror.addressOf(name));
-    replaceFile(file, bytes);
+    keep(file, bytes);
     return bytes;
   });
+}
+
+/** Who may not write the cache does without it. */
+function keep(file: string, bytes: Uint8Array): void {
+  try {
+    replaceFile(file, bytes);
+  } catch (error) {
+    if (!(error instanceof IcepkgError) || error.code !== 'root-read-only') throw error;
+  }
 }
 
 /** 5.7.3: below `targets/`, with the digest in front of the file name where snapshots are consistent. */

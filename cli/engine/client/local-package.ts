@@ -2,6 +2,7 @@
 import * as fs from 'node:fs';
 import { join, resolve } from 'node:path';
 import { readHeader, type PackageHeader } from '#schema/container/read';
+import { checkPackageSize } from '#schema/container/verify';
 import { IcepkgError, isErrno } from '#schema/error';
 import { decodePublicKey, type PublicKey } from '#schema/keys';
 import { recordOf } from '#schema/record';
@@ -13,7 +14,7 @@ export const KEY_FOLDER = 'etc/icepkg/keys';
 
 /**
  * Offers a local file to the solver.
- * @throws IcepkgError `package-unsigned` where no trusted key signed it, unless `allowUntrusted`
+ * @throws IcepkgError `package-corrupt`; `package-unsigned` where no trusted key signed it, unless `allowUntrusted`
  */
 export function localCandidate(root: string, given: string, allowUntrusted: boolean): Candidate {
   const file = resolve(given);
@@ -22,6 +23,7 @@ export function localCandidate(root: string, given: string, allowUntrusted: bool
   const fd = fs.openSync(file, 'r');
   try {
     const { size } = fs.fstatSync(fd);
+    checkPackageSize(header, size, given);
     const { name, version, arch } = header.manifest;
     const location = { path: `${name}-${version}.${arch}.icepkg`, size, sha256: digestOf(fd) };
     return { record: recordOf(header, location), source: { kind: 'file', file } };
