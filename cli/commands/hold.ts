@@ -11,11 +11,10 @@ export default class Hold extends ChangeCommand {
 
   async run(): Promise<ChangeResult> {
     const { argv, flags } = await this.parse(Hold);
-    const { worldRequest } = await import('#engine/requests');
-    const { hold } = await import('#engine/world');
+    const { holdRequest } = await import('#engine/requests');
     const { changeWorld } = await import('#engine/change-world');
-    const names = argv.map(String);
-    const request = worldRequest(`hold ${names.join(' ')}`, (world) => hold(world, names));
-    return this.change(flags, async (context, setting) => changeWorld(context, { ...request, ...setting }));
+    return this.change(flags, async (context, setting) =>
+      changeWorld(context, { ...holdRequest(context.root, argv.map(String)), ...setting }),
+    );
   }
 }

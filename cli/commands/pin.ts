@@ -13,14 +13,10 @@ export default class Pin extends ChangeCommand {
 
   async run(): Promise<ChangeResult> {
     const { args, flags } = await this.parse(Pin);
-    const { worldRequest } = await import('#engine/requests');
-    const { pin } = await import('#engine/world');
+    const { pinRequest } = await import('#engine/requests');
     const { changeWorld } = await import('#engine/change-world');
-    const request = worldRequest(`pin ${args.package} ${args.source}`, (world) =>
-      pin(world, args.package, args.source),
-    );
     return this.change(flags, async (context, setting) =>
-      changeWorld(context, { ...request, upgrade: [args.package], ...setting }),
+      changeWorld(context, { ...pinRequest(context.config, args.package, args.source), ...setting }),
     );
   }
 }

@@ -1,10 +1,11 @@
 /** What commands ask of `changeWorld`: built here so that a command only passes its arguments on. */
 import { readHeader } from '#schema/container/read';
 import { IcepkgError } from '#schema/error';
+import type { Config } from './config.ts';
 import type { ChangeRequest } from './change-world.ts';
 import type { World } from './model.ts';
 import { readStore } from './queries/read-store.ts';
-import { addToWorld, checkDependency, removeFromWorld } from './world.ts';
+import { addToWorld, checkDependency, hold, pin, removeFromWorld } from './world.ts';
 
 type Request = Pick<ChangeRequest, 'description' | 'edit' | 'upgrade' | 'files' | 'reinstall' | 'refresh'>;
 
@@ -39,6 +40,29 @@ export function upgradeRequest(root: string, names: readonly string[]): Request 
 export function reinstallRequest(root: string, names: readonly string[]): Request {
   requireInstalled(root, names);
   return { ...worldRequest(`reinstall ${names.join(' ')}`, (world) => world), reinstall: names };
+}
+
+/** @throws IcepkgError `not-found` naming what is not installed: there is no version of it to keep */
+export function holdRequest(root: string, names: readonly string[]): Request {
+  requireInstalled(root, names);
+  return worldRequest(`hold ${names.join(' ')}`, (world) => hold(world, names));
+}
+
+/**
+ * @param source name of a repository, or `NAME/CHANNEL` of one
+ * @throws IcepkgError `not-found` where none is called so
+ */
+export function pinRequest({ repositories }: Config, name: string, source: string): Request {
+  const repository = repositories.find((one) => [one.name, `${one.name}/${one.channel}`].includes(source));
+  if (repository === undefined) {
+    const known = repositories.map((one) => one.name).join(', ');
+    throw new IcepkgError('not-found', `no repository is called ${source}`, {
+      hint:
+        known === '' ? 'Add one: icepkg repo attach' : `There is ${known}; add others: icepkg repo attach`,
+    });
+  }
+  const edit = (world: World): World => pin(world, name, repository.name);
+  return { ...worldRequest(`pin ${name} ${repository.name}`, edit), upgrade: [name] };
 }
 
 export function worldRequest(description: string, edit: (world: World) => World): Request {

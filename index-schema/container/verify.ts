@@ -28,17 +28,21 @@ export function verifyPackage(file: string, what: string = file): VerifiedPackag
   try {
     const { size } = fs.fstatSync(fd);
     const header = readHeader({ fd, size }, what);
-    const { manifest, headerSize } = header;
-    const expectedSize = manifest.frames.reduce((sum, frame) => sum + frame.size, headerSize);
-    if (size < expectedSize) throw corrupt(what, `is cut short: ${size} of ${expectedSize} bytes`);
-    if (size > expectedSize) throw corrupt(what, `${size - expectedSize} bytes follow the last frame`);
+    checkPackageSize(header, size, what);
     const digest = crypto.createHash('sha256').update(header.header);
     const frames = new FrameReader({ fd, header, what, onBytes: (bytes) => void digest.update(bytes) });
-    verifyContent(manifest, frames, what);
+    verifyContent(header.manifest, frames, what);
     return { header, size, sha256: digest.digest('hex') };
   } finally {
     fs.closeSync(fd);
   }
+}
+
+/** @throws IcepkgError `package-corrupt` where a file of this header cannot have `size` bytes */
+export function checkPackageSize({ manifest, headerSize }: PackageHeader, size: number, what: string): void {
+  const expected = manifest.frames.reduce((sum, frame) => sum + frame.size, headerSize);
+  if (size < expected) throw corrupt(what, `is cut short: ${size} of ${expected} bytes`);
+  if (size > expected) throw corrupt(what, `${size - expected} bytes follow the last frame`);
 }
 
 /**

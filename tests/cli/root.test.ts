@@ -93,3 +93,15 @@ test.runIf(process.getuid?.() === 0)('somebody else may look but not change', ()
   expect({ status, stdout }).toEqual({ status: 13, stdout: '' });
   expect(stderr).toContain('hint: ');
 });
+
+test('names and files that are not what they seem', () => {
+  const cases: [string[], RegExp][] = [
+    [['hold', 'nonesuch'], /nonesuch is not installed/],
+    [['pin', 'xz', 'nowhere'], /no repository is called nowhere/],
+  ];
+  for (const [words, message] of cases) {
+    const { status, stderr } = icepkg([...words, '--yes', '--root', root]);
+    expect({ words, status }).toEqual({ words, status: 8 });
+    expect(stderr).toMatch(message);
+  }
+});

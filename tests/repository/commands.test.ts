@@ -1,6 +1,6 @@
 /** The commands as an operator types them, through the real program. */
 import { spawn } from 'node:child_process';
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { icepkg, program } from '../cli/icepkg.ts';
@@ -65,4 +65,25 @@ test('repo serve prints its address, answers, and ends on SIGTERM', async () => 
   expect((await fetch(`${url}/channels/stable/metadata/root.json`)).status).toBe(200);
   child.kill('SIGTERM');
   expect(await ended).toBe(0);
+});
+
+test.each([
+  ['cut short', (bytes: Buffer) => bytes.subarray(0, bytes.length - 1)],
+  ['two in a row', (bytes: Buffer) => Buffer.concat([bytes, bytes])],
+])('a local file that is %s is refused before there is a plan', async (_, damage) => {
+  const [file = ''] = await depot.pack({ name: 'whole', files: { 'etc/whole': 'x' } });
+  const damaged = at('damaged.icepkg');
+  writeFileSync(damaged, damage(readFileSync(file)));
+  rmSync(at('local'), { recursive: true, force: true });
+  ok('init', '--root', at('local'), '--arch', 'x86_64');
+  const { status, stdout, stderr } = icepkg([
+    'install',
+    damaged,
+    '--allow-untrusted',
+    '--yes',
+    '--root',
+    at('local'),
+  ]);
+  expect({ status, stdout }).toEqual({ status: 5, stdout: '' });
+  expect(stderr).toMatch(/damaged\.icepkg: (is cut short|\d+ bytes follow the last frame)/);
 });

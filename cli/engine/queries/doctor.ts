@@ -2,7 +2,9 @@
 import { accessSync, constants, existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { IcepkgError } from '#schema/error';
+import type { MachineArch } from '#schema/fields';
 import { openContext } from '../context.ts';
+import { isNative } from '../declared/scripts.ts';
 import { openStore } from '../store/store.ts';
 import { translated } from '../store/open.ts';
 import { STATE_FILE } from '../transaction/layout.ts';
@@ -71,10 +73,16 @@ export function doctor(given: string): readonly Check[] {
 }
 
 export const doctorError = (checks: readonly Check[]): IcepkgError =>
-  new IcepkgError('verify-failed', `${checks.filter((one) => one.state === 'failed').length} checks failed`, {
+  new IcepkgError('verify-failed', `failed: ${namesOf(checks, 'failed')}`, {
     hint: 'Do what the hints say, then run icepkg doctor again',
     data: { checks },
   });
+
+const namesOf = (checks: readonly Check[], state: Check['state']): string =>
+  checks
+    .filter((one) => one.state === state)
+    .map((one) => one.check)
+    .join(', ');
 
 function attempt<T>(checks: Check[], check: string, work: () => T): T | undefined {
   try {
@@ -103,16 +111,15 @@ function checkDatabase(root: string): void {
   }
 }
 
-function scriptTools(arch: string): Check {
-  const native = arch === (process.arch === 'arm64' ? 'aarch64' : 'x86_64');
-  if (!native)
+function scriptTools(arch: MachineArch): Check {
+  if (!isNative(arch))
     return { check: 'scripts', state: 'good', message: `none is run for ${arch}, which is foreign here` };
   const found = ['bwrap', 'chroot'].find(onPath);
   return found === undefined
     ? {
         check: 'scripts',
         state: 'warning',
-        message: 'neither bwrap nor chroot is here, so packages with scripts cannot be installed',
+        message: 'neither bwrap nor chroot is here, so no script of a package can run',
         hint: 'Install bubblewrap',
       }
     : { check: 'scripts', state: 'good', message: `confined by ${found}` };

@@ -2,6 +2,7 @@
 import { readlinkSync, type Stats } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { IcepkgError, isErrno } from '#schema/error';
+import { isOperatorsChoice } from '../declared/choices.ts';
 import type { OwnedFile } from '../store/model.ts';
 import { hashFile } from './hash-file.ts';
 import { lstatInside, resolveInside } from './inside.ts';
@@ -49,7 +50,7 @@ export function verify(root: string, names: readonly string[]): VerifyReport {
 }
 
 export const verifyError = (report: VerifyReport): IcepkgError =>
-  new IcepkgError('verify-failed', `${report.problems.length} files are not as installed`, {
+  new IcepkgError('verify-failed', `not as installed: ${report.problems.length} of ${report.files} files`, {
     hint: 'Mend them: icepkg reinstall PACKAGE',
     data: { problems: report.problems, changedConfig: report.changedConfig },
   });
@@ -77,8 +78,11 @@ function typeOf(stats: Stats): OwnedFile['type'] | 'socket' {
 
 function compare(root: string, file: OwnedFile): string | undefined {
   const stats = lstatInside(root, file.path);
+  const isChoice = isOperatorsChoice(file);
   // What could not be made without rights is recorded as a deviation and reported then.
-  if (stats === undefined) return file.deviation === undefined ? 'it is missing' : undefined;
+  if (stats === undefined)
+    return isChoice || file.deviation?.endsWith('not made') === true ? undefined : 'it is missing';
+  if (isChoice) return undefined;
   const expected = file.type === 'hardlink' ? 'file' : file.type;
   const type = typeOf(stats);
   if (type !== expected) return `it is a ${type}, not a ${expected}`;
