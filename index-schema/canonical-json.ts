@@ -11,8 +11,10 @@ type EncodeString = (text: string) => string;
 
 /** A container being written: what is left of it to write. */
 interface Level {
+  /** Of an object, in order; absent for an array. */
   readonly keys: readonly string[] | undefined;
-  readonly values: readonly unknown[];
+  readonly members: Readonly<Record<string | number, unknown>>;
+  readonly length: number;
   next: number;
 }
 
@@ -35,10 +37,11 @@ export function tufCanonicalJson(value: unknown): Uint8Array {
  * @param what names the document in the error
  */
 export function parseCanonicalJson(bytes: Uint8Array, what: string): unknown {
-  const value = parseJson(bytes, what);
-  let again: Uint8Array;
+  const text = decodeText(bytes, what);
+  const value = parseText(text, bytes, what);
+  let again: string;
   try {
-    again = canonicalJson(value);
+    again = write(value, encodeString);
   } catch (cause) {
     throw new IcepkgError(
       'format-invalid',
@@ -46,8 +49,9 @@ export function parseCanonicalJson(bytes: Uint8Array, what: string): unknown {
       { cause },
     );
   }
-  if (Buffer.compare(bytes, again) !== 0) {
-    throw new IcepkgError('format-invalid', `${what}: not canonical JSON${difference(bytes, again)}`, {
+  if (text !== again) {
+    const at = difference(bytes, Buffer.from(again));
+    throw new IcepkgError('format-invalid', `${what}: not canonical JSON${at}`, {
       hint: 'keys must be sorted and unique, with no white space; make the document with icepkg itself',
     });
   }
@@ -56,12 +60,18 @@ export function parseCanonicalJson(bytes: Uint8Array, what: string): unknown {
 
 /** Parses any JSON in valid UTF-8, bounded in depth. Duplicate keys are not noticed: the last one wins. */
 export function parseJson(bytes: Uint8Array, what: string): unknown {
-  let text: string;
+  return parseText(decodeText(bytes, what), bytes, what);
+}
+
+function decodeText(bytes: Uint8Array, what: string): string {
   try {
-    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch (cause) {
     throw new IcepkgError('format-invalid', `${what}: not valid UTF-8`, { cause });
   }
+}
+
+function parseText(text: string, bytes: Uint8Array, what: string): unknown {
   checkDepth(bytes, what);
   try {
     return JSON.parse(text) as unknown;
@@ -104,7 +114,7 @@ function write(root: unknown, encode: EncodeString): string {
   };
   open(root);
   for (let level = stack.at(-1); level !== undefined; level = stack.at(-1)) {
-    if (level.next === level.values.length) {
+    if (level.next === level.length) {
       text += level.keys === undefined ? ']' : '}';
       stack.pop();
       continue;
@@ -113,16 +123,17 @@ function write(root: unknown, encode: EncodeString): string {
     if (index > 0) text += ',';
     const key = level.keys?.[index];
     if (key !== undefined) text += `${encode(key)}:`;
-    open(level.values[index]);
+    open(level.members[key ?? index]);
   }
   return text;
 }
 
 function levelOf(value: object): Level {
-  if (Array.isArray(value)) return { keys: undefined, values: value, next: 0 };
-  const members = value as Readonly<Record<string, unknown>>;
-  const keys = sortKeys(Object.keys(members).filter((key) => members[key] !== undefined));
-  return { keys, values: keys.map((key) => members[key]), next: 0 };
+  const members = value as Level['members'];
+  if (Array.isArray(value)) return { keys: undefined, members, length: value.length, next: 0 };
+  let keys = Object.keys(members);
+  if (keys.some((key) => members[key] === undefined)) keys = keys.filter((key) => members[key] !== undefined);
+  return { keys: sortKeys(keys), members, length: keys.length, next: 0 };
 }
 
 /** Sorts only where needed: what was parsed from canonical bytes is in order already. */
@@ -148,8 +159,11 @@ function encodeScalar(value: unknown, encode: EncodeString): string {
   }
 }
 
+/** Printable ASCII without `"` and `\`, which is nearly every string: it is its own encoding. */
+const PLAIN = /^[ !#-[\]-~]*$/;
+
 function encodeString(text: string): string {
-  return JSON.stringify(wellFormed(text));
+  return PLAIN.test(text) ? `"${text}"` : JSON.stringify(wellFormed(text));
 }
 
 function wellFormed(text: string): string {

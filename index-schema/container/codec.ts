@@ -93,14 +93,29 @@ const isZstdFrame = (bytes: Uint8Array): boolean => detectCodec(bytes) === 'zstd
 const MAX_WINDOW_LOG = 26;
 const OUTPUT_PIECE = 256 * 1024;
 
+/** Compressed size of the frame at the start of `bytes`; `undefined` where it does not end there. */
+function frameLength(binding: typeof zstd, bytes: Uint8Array): number | undefined {
+  try {
+    return binding.findFrameCompressedSize(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
 function zstdFirstFrame(next: () => Uint8Array, limit: number): FirstFrame {
   const binding = loadZstd();
+  let piece = next();
+  const length = frameLength(binding, piece);
+  const content = length === undefined ? null : binding.getFrameContentSize(piece);
+  if (length !== undefined && content !== null && content <= limit) {
+    const bytes = openDecoder('zstd').decode(piece.subarray(0, length), content);
+    return { bytes, consumed: length };
+  }
   const context = new binding.DCtx();
   context.setParameter(binding.DParameter.windowLogMax, MAX_WINDOW_LOG);
   const output: Uint8Array[] = [];
   let size = 0;
   let consumed = 0;
-  let piece = next();
   for (;;) {
     const room = Buffer.allocUnsafe(OUTPUT_PIECE);
     const [left, produced, read] = context.decompressStream(room, piece);

@@ -54,7 +54,7 @@ export function readHeader(source: PackageSource | Uint8Array | string, what: st
   }
 }
 
-const INPUT_PIECE = 64 * 1024;
+const INPUT_PIECE = 32 * 1024;
 
 function readFrom(source: PackageSource | Uint8Array, what: string): PackageHeader {
   const read = 'fd' in source ? preader(source, what) : slicer(source);

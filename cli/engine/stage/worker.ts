@@ -24,8 +24,9 @@ if (port === null) throw new Error('this module runs in a worker only');
 const unpacker = openUnpacker(String(workerData));
 const tell = (message: WorkerMessage): void => port.postMessage(message);
 
-port.on('message', (job: StageJob) => {
+port.on('message', (text: string) => {
   try {
+    const job = JSON.parse(text) as StageJob;
     for (const bytes of unpacker.run(job)) tell({ kind: 'bytes', label: job.label, bytes });
     tell({ kind: 'done', deviations: unpacker.deviations });
   } catch (error) {
