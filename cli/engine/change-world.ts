@@ -175,7 +175,7 @@ async function carryOut(context: EngineContext, store: Store, work: Work): Promi
     const staged = await stageFiles({ root, areas, plan: files, packages, onProgress, signal, threads });
     const made = stageGenerated(root, areas, files.generated);
     const { owned, scripts } = files;
-    const deviations = new Map([...files.deviations, ...staged.deviations, ...made]);
+    const deviations = new Map([...staged.deviations, ...made, ...files.deviations]);
     const failedScripts = commit(context, store, {
       number,
       time: context.now().toISOString(),

@@ -3,6 +3,8 @@
  */
 import { IcepkgError, isErrno } from '#schema/error';
 import type { EngineContext } from './context.ts';
+import { runPending } from './declared/run-pending.ts';
+import type { PendingScript, ScriptFailure } from './declared/scripts.ts';
 import type { Journal } from './store/model.ts';
 import type { Store } from './store/store.ts';
 import { areaOf, STATE_FILE, type Area } from './transaction/layout.ts';
@@ -27,23 +29,31 @@ export interface FileChanges {
 export type CommitRequest = Omit<CommitRecord, 'undo' | 'journal'> & {
   readonly areas: readonly Area[];
   readonly files: FileChanges;
+  /** Run after the commit point. */
+  readonly scripts?: readonly PendingScript[];
 };
 
 /**
- * Makes the staged files and the new package state the truth, and puts the files in place.
+ * Makes the staged files and the new package state the truth, puts the files in place and runs the scripts. Returns
+ * those that failed.
  * @throws IcepkgError with nothing changed, or `io-failed` saying that the next command will finish it
  */
-export function commit(context: EngineContext, store: Store, request: CommitRequest): void {
+export function commit(
+  context: EngineContext,
+  store: Store,
+  request: CommitRequest,
+): readonly ScriptFailure[] {
   const journal = reachCommitPoint(context, store, request);
-  finish(context, store, journal);
+  const failures = finish(context, store, journal);
   expire(context, store, request);
+  return failures;
 }
 
 /** Up to and including the one durable write. */
 function reachCommitPoint(context: EngineContext, store: Store, request: CommitRequest): Journal {
   const { root } = context;
   const onStep = context.onStep ?? (() => undefined);
-  const { areas, files } = request;
+  const { areas, files, scripts = [] } = request;
   try {
     reserveBallast(root, areas, files.write.size + files.remove.length);
     const undo = keepForUndo({
@@ -60,6 +70,7 @@ function reachCommitPoint(context: EngineContext, store: Store, request: CommitR
       remove: files.remove,
       directories: files.directories,
       areas: areas.map((area) => area.mount),
+      ...(scripts.length === 0 ? {} : { scripts }),
     };
     onStep('flush');
     if (context.sync) flushAreas(root, areas);
@@ -82,24 +93,27 @@ function touchedPaths(files: FileChanges): ReadonlyMap<string, string | undefine
   return touched;
 }
 
-/** After the commit point, on the first run and in recovery alike. */
+/** After the commit point, on the first run and in recovery alike. Returns the scripts that failed. */
 export function finish(
   context: Pick<EngineContext, 'root' | 'sync' | 'onStep'>,
   store: Store,
   journal: Journal,
-): void {
+): readonly ScriptFailure[] {
   const { root } = context;
   const onStep = context.onStep ?? (() => undefined);
   const areas = journal.areas.map(areaOf);
   try {
     releaseBallast(root, areas);
+    const early = runPending(context, store, journal, 'before');
     applyJournal(root, journal, onStep);
     onStep('settle');
     if (context.sync) flushAreas(root, areas);
     onStep('cleanup');
     clearStage(root, areas);
+    const late = runPending(context, store, journal, 'after');
     onStep('clear');
     clearJournal(store.database);
+    return [...early, ...late];
   } catch (error) {
     throw new IcepkgError(
       'io-failed',

@@ -1,6 +1,7 @@
 /** Finishes or takes back what a killed process left behind. */
 import { discard, finish } from './commit.ts';
 import type { EngineContext } from './context.ts';
+import { describeFailure } from './declared/scripts.ts';
 import { nextTransaction } from './store/reader.ts';
 import { openStore, type Store } from './store/store.ts';
 import { findAreas } from './transaction/areas.ts';
@@ -44,10 +45,13 @@ function recoverStore(context: RecoveryContext, store: Store): RecoveryReport {
 function recover(context: RecoveryContext, store: Store): RecoveryReport {
   const journal = store.pending();
   if (journal !== undefined) {
-    finish(context, store, journal);
+    const failures = finish(context, store, journal);
     return {
       outcome: 'finished',
-      message: `finished transaction ${journal.transaction} (${journal.description}), which had been interrupted`,
+      message: [
+        `finished transaction ${journal.transaction} (${journal.description}), which had been interrupted`,
+        ...failures.map(describeFailure),
+      ].join('; '),
     };
   }
   if (!discard(context.root, findAreas(context.root), nextTransaction(store.database))) {

@@ -1,4 +1,5 @@
 /** Takes the root back to the state before a recorded transaction, offline, as a transaction of its own. */
+import { readHeader } from '#schema/container/read';
 import { IcepkgError } from '#schema/error';
 import { compareVersions, parseVersion } from '#schema/version';
 import type { ChangeOutcome } from './change-world.ts';
@@ -31,7 +32,7 @@ export async function rollback(context: EngineContext, request: RollbackRequest)
     const target = findTarget(store, request.to);
     const plan = planOf(context, store, target);
     if (request.dryRun || !(await request.confirm(plan)))
-      return { plan, transaction: undefined, notices: [] };
+      return { plan, transaction: undefined, notices: [], failedScripts: [] };
     return carryOut(context, store, { target, plan });
   } finally {
     store.close();
@@ -156,12 +157,26 @@ function carryOut(
       areas,
       files,
     };
+    const silent = unrunScripts(store, target);
     commit(context, store, request);
-    return { plan, transaction: number, notices };
+    return { plan, transaction: number, notices: [...notices, ...silent], failedScripts: [] };
   } catch (error) {
     if (store.pending() === undefined) discard(root, areas, nextTransaction(store.database));
     throw writeError(root, error);
   }
 }
+
+/** Files go back byte by byte; what scripts did besides cannot be taken back by running others. */
+function unrunScripts(store: Store, { packages }: Target): readonly string[] {
+  const names = [...packages]
+    .filter(([name, state]) => hasScripts(store.headerOf(name), name) || hasScripts(state?.header, name))
+    .map(([name]) => name);
+  return names.length === 0
+    ? []
+    : [`a rollback runs no scripts; these packages have some: ${names.join(', ')}`];
+}
+
+const hasScripts = (header: Uint8Array | undefined, name: string): boolean =>
+  header !== undefined && readHeader(header, name).manifest.scripts !== undefined;
 
 const ignore = (): void => undefined;

@@ -1,6 +1,7 @@
 /** What the store says, as plain data. */
 import type { FileEntry } from '#schema/manifest';
 import type { MachineArch } from '#schema/fields';
+import type { PendingScript } from '../declared/scripts.ts';
 import type { Action, InstalledPackage, World } from '../model.ts';
 
 /** One path one package owns. Directories may have several owners; everything else has one. */
@@ -86,6 +87,8 @@ export interface Journal {
   }[];
   /** Mount points below the root (`''` is the root itself) that have a stage of their own. */
   readonly areas: readonly string[];
+  /** Scripts that are still to run; absent where packages have none. */
+  readonly scripts?: readonly PendingScript[];
 }
 
 export interface StoreReader {

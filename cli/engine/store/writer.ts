@@ -92,7 +92,12 @@ function writePackages(database: Sqlite, after: CommitRecord['after']): void {
   }
 }
 
-/** Every file is in place: nothing is left for recovery. */
+/** Less is left to do than before. */
+export function updateJournal(database: Sqlite, journal: Journal): void {
+  database.prepare('UPDATE journal SET body = ?').run(JSON.stringify(journal));
+}
+
+/** Every file is in place and every script ran: nothing is left for recovery. */
 export function clearJournal(database: Sqlite): void {
   database.prepare('DELETE FROM journal').run();
 }
