@@ -22,6 +22,19 @@ import {
 const Size = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const Id = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(0xffff_fffe));
 const Mode = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(0o7777));
+/** Linux's bounds of device numbers. */
+export const MajorSchema = v.pipe(
+  v.number('expected a number'),
+  v.integer('expected an integer'),
+  v.minValue(0, 'expected a number from 0'),
+  v.maxValue(0xfff, 'expected a number of at most 4095'),
+);
+export const MinorSchema = v.pipe(
+  v.number('expected a number'),
+  v.integer('expected an integer'),
+  v.minValue(0, 'expected a number from 0'),
+  v.maxValue(0xf_ffff, 'expected a number of at most 1048575'),
+);
 const Xattrs = v.record(v.string(), v.pipe(v.string(), v.base64()));
 
 /**
@@ -67,8 +80,8 @@ const HardlinkSchema = v.strictObject({ type: v.literal('hardlink'), path: PathS
 const DeviceSchema = v.strictObject({
   type: v.picklist(['character-device', 'block-device']),
   ...owned,
-  major: Size,
-  minor: Size,
+  major: MajorSchema,
+  minor: MinorSchema,
 });
 const FifoSchema = v.strictObject({ type: v.literal('fifo'), ...owned });
 

@@ -4,6 +4,7 @@
  */
 import * as v from 'valibot';
 import { ArchSchema, LineSchema, PackageNameSchema, PathSchema, SymlinkTargetSchema } from '#schema/fields';
+import { MajorSchema, MinorSchema } from '#schema/manifest';
 import { isVersion } from '#schema/version';
 import { ownerFields, PathRuleSchema } from './path-rules.ts';
 import { packageFields } from './recipe-schema.ts';
@@ -14,7 +15,7 @@ const Count = v.pipe(
   v.minValue(0, 'expected a number from 0'),
 );
 
-const device = { path: PathSchema, ...ownerFields, major: Count, minor: Count };
+const device = { path: PathSchema, ...ownerFields, major: MajorSchema, minor: MinorSchema };
 
 /** What the folder cannot hold, or an ordinary user cannot make. */
 const EntrySchema = v.variant(

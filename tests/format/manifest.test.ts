@@ -191,6 +191,11 @@ describe('a manifest is refused for', () => {
     ['a symlink with a NUL', [{ type: 'symlink', path: 'x', target: 'a\u0000b' }], 'target'],
     ['its own folder', [{ type: 'directory', path: '.icepkg/x', mode: 0o755 }], 'keeps for itself'],
     ['a device without numbers', [{ type: 'block-device', path: 'x', mode: 0o600 }], 'major'],
+    [
+      'a device with numbers beyond any',
+      [{ type: 'block-device', path: 'x', mode: 0o600, major: 4096, minor: 0 }],
+      'major',
+    ],
     ['a directory with content', [{ type: 'directory', path: 'x', mode: 0o755, size: 1 }], 'size'],
   ])('%s', async (_, entries, message) => {
     const told = await refusal(await forge(also(...entries)));
