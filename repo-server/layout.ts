@@ -84,6 +84,33 @@ export function writeDurably(file: string, bytes: Uint8Array, mode = 0o644): voi
 export const besides = (file: string): string =>
   join(dirname(file), `.${process.pid}.${file.slice(dirname(file).length + 1)}.part`);
 
+/** Removes what killed writers left. Only for who holds the lock: nobody else is writing then. */
+export function removeLeftovers(repository: string): void {
+  const nested = (folder: string): string[] =>
+    namesIn(join(repository, folder)).map((name) => join(folder, name));
+  const folders = [
+    '.',
+    PRIVATE_FOLDER,
+    ...nested('packages'),
+    ...nested('targets/index'),
+    ...nested('channels').map((channel) => join(channel, 'metadata')),
+  ];
+  for (const folder of folders) {
+    for (const name of namesIn(join(repository, folder))) {
+      if (/^\.\d+\..+\.part$/.test(name)) fs.rmSync(join(repository, folder, name), { force: true });
+    }
+  }
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return fs.readdirSync(folder);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return [];
+    throw error;
+  }
+}
+
 /** Makes a folder and what is above it, durably. */
 export function makeFolder(folder: string): void {
   const first = fs.mkdirSync(folder, { recursive: true });

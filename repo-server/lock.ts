@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import type Sqlite from 'better-sqlite3';
 import { IcepkgError } from '#schema/error';
-import { doing, LOCK_FILE, makeFolder } from './layout.ts';
+import { doing, LOCK_FILE, makeFolder, removeLeftovers } from './layout.ts';
 
 /**
  * Calls `work` while no other process writes the repository.
@@ -36,6 +36,7 @@ export async function withLock<T>(repository: string, work: () => T | Promise<T>
     });
   }
   try {
+    removeLeftovers(repository);
     return await work();
   } finally {
     database.close();

@@ -1,6 +1,6 @@
 /** What `repo status` tells an operator, and publishers that meet or are killed half way. */
 import { spawn } from 'node:child_process';
-import { readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -91,6 +91,15 @@ test('a rotation killed after the numbered root, or before the other channels go
   expect(inspect()).toEqual(WELL);
   expect(inspectChannel(depot.repository, 'beta')).toEqual(WELL);
   await expect(loadIndexes(root, { refresh: 'force' })).resolves.toHaveLength(1);
+});
+
+test('what killed writers left is removed by the next one', async () => {
+  await depot.publish({ name: 'zlib' });
+  const folders = ['.', 'packages/x86_64', 'targets/index/x86_64', 'channels/stable/metadata', '.icepkg'];
+  const left = folders.map((folder) => join(depot.repository, folder, '.123.some.file.part'));
+  for (const file of left) writeFileSync(file, 'half');
+  await publish(depot.repository, { keys: [depot.key] });
+  expect(left.filter((file) => existsSync(file))).toEqual([]);
 });
 
 test('publishers at once: each publishes whole or is told to wait', async () => {
