@@ -22,7 +22,13 @@ import { publish, type Published } from '#repo-server/publish';
 /** A string is a file's text; directories above a path are added. */
 export type DeclaredEntry =
   | string
-  | { readonly text: string; readonly mode?: number; readonly config?: true }
+  | {
+      readonly text: string;
+      readonly mode?: number;
+      readonly config?: true;
+      readonly user?: string;
+      readonly group?: string;
+    }
   | { readonly link: string }
   | { readonly directory: number };
 
@@ -119,12 +125,14 @@ function entryOf(path: string, declared: DeclaredEntry): PackageEntry {
     return { type: 'file', path, mode: 0o644, content: Buffer.from(declared) };
   if ('link' in declared) return { type: 'symlink', path, target: declared.link };
   if ('directory' in declared) return { type: 'directory', path, mode: declared.directory };
-  const { text, mode = 0o644, config } = declared;
+  const { text, mode = 0o644, config, user, group } = declared;
   return {
     type: 'file',
     path,
     mode,
     content: Buffer.from(text),
     ...(config === undefined ? {} : { config }),
+    ...(user === undefined ? {} : { user }),
+    ...(group === undefined ? {} : { group }),
   };
 }

@@ -1,0 +1,347 @@
+/** What packages declare, carried out by the transaction: installed, upgraded, removed, rolled back, stopped anywhere. */
+import {
+  cpSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+  appendFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { EngineContext } from '#engine/context';
+import { owns } from '#engine/queries/owns';
+import { recoverRoot } from '#engine/recover';
+import { openStore } from '#engine/store/store';
+import { makeDepot, type Depot } from '../support/repository.ts';
+import { snapshot } from '../transaction/fixture.ts';
+import { addShell, install, linkOf, problems, reinstall, remove, text, undo, upgrade } from './support.ts';
+
+let depot: Depot;
+beforeAll(async () => {
+  depot = await makeDepot();
+  await depot.publish(
+    {
+      name: 'base',
+      files: {
+        'etc/passwd': 'root:x:0:0:root:/root:/bin/sh\n',
+        'etc/group': 'root:x:0:\n',
+        'etc/shadow': { text: 'root:!:::::::\n', mode: 0o600 },
+      },
+    },
+    {
+      name: 'web',
+      users: [{ name: 'web', uid: 80, home: '/srv' }],
+      groups: [{ name: 'logs', gid: 81 }],
+      files: { 'srv/page': { text: 'hello', user: 'web', group: 'logs' } },
+      services: [
+        { name: 'web', command: ['/usr/bin/web', '-p 80'], user: 'web', enable: true, restart: 'on-failure' },
+      ],
+    },
+    {
+      name: 'nano',
+      files: { 'usr/bin/nano': 'nano' },
+      alternatives: [{ link: 'usr/bin/vi', target: 'nano', priority: 10 }],
+    },
+    {
+      name: 'vim',
+      files: { 'usr/bin/vim': 'vim' },
+      alternatives: [{ link: 'usr/bin/vi', target: 'vim', priority: 50 }],
+    },
+    { name: 'elvis', files: { 'usr/bin/vi': 'elvis' } },
+    { name: 'rival', users: [{ name: 'web', uid: 90 }] },
+    {
+      name: 'scripted',
+      scripts: {
+        preInstall: 'echo "$ICEPKG_SCRIPT $ICEPKG_NEW_VERSION" >> /log',
+        postInstall: 'test -e /usr/share/scripted; echo postInstall >> /log',
+        preRemove: 'test -e /usr/share/scripted; echo preRemove >> /log',
+        postRemove: 'test ! -e /usr/share/scripted; echo postRemove >> /log; echo broken; exit 3',
+      },
+      files: { 'usr/share/scripted': 'here' },
+    },
+  );
+});
+afterAll(() => depot.dispose());
+
+const asRoot = process.geteuid?.() === 0;
+
+describe('accounts', () => {
+  it('come with the files that belong to them, in a root that has none yet', async () => {
+    const context = depot.root();
+    await install(context, 'base', 'web');
+    expect(text(context, 'etc/passwd')).toBe(
+      'root:x:0:0:root:/root:/bin/sh\nweb:x:80:80::/srv:/sbin/nologin\n',
+    );
+    expect(text(context, 'etc/group')).toBe('root:x:0:\nlogs:x:81:\nweb:x:80:\n');
+    expect(text(context, 'etc/shadow')).toBe('root:!:::::::\nweb:!:::::::\n');
+    expect(statSync(join(context.root, 'etc/shadow')).mode & 0o777).toBe(0o600);
+    const { uid, gid } = statSync(join(context.root, 'srv/page'));
+    if (asRoot) expect([uid, gid]).toEqual([80, 81]);
+    const store = openStore(context.root, { mode: 'read' });
+    expect(store.ownersOf('srv/page')[0]).toMatchObject({ uid: 80, gid: 81 });
+    store.close();
+    expect(problems(context)).toEqual([]);
+  });
+
+  it('are added beside what the operator wrote, outlive their package, and roll back', async () => {
+    const context = depot.root();
+    await install(context, 'base');
+    appendFileSync(join(context.root, 'etc/passwd'), 'ann:x:1000:0::/home/ann:/bin/sh\n');
+    const before = text(context, 'etc/passwd');
+    await install(context, 'web');
+    const after = `${before}web:x:80:80::/srv:/sbin/nologin\n`;
+    expect(text(context, 'etc/passwd')).toBe(after);
+    await undo(context);
+    expect(text(context, 'etc/passwd')).toBe(before);
+    await install(context, 'web');
+    await remove(context, 'web');
+    expect(text(context, 'etc/passwd')).toBe(after);
+    await reinstall(context, 'base');
+    expect(text(context, 'etc/passwd')).toBe(after);
+  });
+
+  it('of a rolled back package stay where the operator edited the file since', async () => {
+    const context = depot.root();
+    await install(context, 'base');
+    await install(context, 'web');
+    appendFileSync(join(context.root, 'etc/passwd'), 'ann:x:1000:0::/home/ann:/bin/sh\n');
+    const { notices } = await undo(context);
+    expect(text(context, 'etc/passwd')).toMatch(/web:[^]*ann:/u);
+    expect(notices).toContain('kept etc/passwd, which was changed since');
+  });
+
+  it('stop the transaction where they contradict each other, before anything is written', async () => {
+    const context = depot.root();
+    await install(context, 'base');
+    const before = snapshot(context.root);
+    await expect(install(context, 'web', 'rival')).rejects.toThrow(
+      'user web: web wants number 80, rival has 90',
+    );
+    appendFileSync(join(context.root, 'etc/passwd'), 'broken\n');
+    await expect(install(context, 'web')).rejects.toThrow('etc/passwd, line 2: not a valid line');
+    writeFileSync(join(context.root, 'etc/passwd'), 'root:x:0:0:root:/root:/bin/sh\n');
+    expect(snapshot(context.root)).toEqual(before);
+  });
+});
+
+describe('alternatives', () => {
+  it('follow the priorities of what is installed', async () => {
+    const context = depot.root();
+    await install(context, 'nano');
+    expect([linkOf(context, 'usr/bin/vi'), owns(context.root, '/usr/bin').packages]).toEqual([
+      'nano',
+      ['nano'],
+    ]);
+    await install(context, 'vim');
+    expect(linkOf(context, 'usr/bin/vi')).toBe('vim');
+    expect(problems(context)).toEqual([]);
+    await undo(context);
+    expect(linkOf(context, 'usr/bin/vi')).toBe('nano');
+    await install(context, 'vim');
+    await reinstall(context, 'vim', 'nano');
+    expect(linkOf(context, 'usr/bin/vi')).toBe('vim');
+    await remove(context, 'vim');
+    expect(linkOf(context, 'usr/bin/vi')).toBe('nano');
+    await remove(context, 'nano');
+    expect(snapshot(context.root)['usr/bin/vi']).toBeUndefined();
+    expect(problems(context)).toEqual([]);
+  });
+
+  it('are the operator\u2019s to choose', async () => {
+    const context = depot.root();
+    await install(context, 'nano', 'vim');
+    const vi = join(context.root, 'usr/bin/vi');
+    unlinkSync(vi);
+    symlinkSync('nano', vi);
+    expect(problems(context)).toEqual([]);
+    await reinstall(context, 'vim');
+    expect(linkOf(context, 'usr/bin/vi')).toBe('nano');
+    await remove(context, 'nano');
+    expect(linkOf(context, 'usr/bin/vi')).toBe('vim');
+  });
+
+  it('do not go together with a file at the same path', async () => {
+    const context = depot.root();
+    await expect(install(context, 'vim', 'elvis')).rejects.toThrow(
+      'usr/bin/vi is an alternative of vim, but a file of elvis',
+    );
+    await install(context, 'elvis');
+    await expect(install(context, 'vim')).rejects.toThrow('but a file of elvis');
+    await remove(context, 'elvis');
+    await install(context, 'vim');
+    await expect(install(context, 'elvis')).rejects.toThrow('belongs to vim, which is installed');
+  });
+});
+
+describe('services', () => {
+  it('are files of their package that runit understands', async () => {
+    const context = depot.root();
+    await install(context, 'base', 'web');
+    expect(text(context, 'etc/sv/web/run')).toBe(
+      "#!/bin/sh\nexec 2>&1\nexec chpst -u web /usr/bin/web '-p 80'\n",
+    );
+    expect(statSync(join(context.root, 'etc/sv/web/run')).mode & 0o777).toBe(0o755);
+    expect(text(context, 'etc/service/web/finish')).toContain('sv down');
+    expect(owns(context.root, '/etc/sv/web/run').packages).toEqual(['web']);
+    expect(problems(context)).toEqual([]);
+    await remove(context, 'web');
+    expect(Object.keys(snapshot(context.root)).filter((path) => /etc\/s(v|ervice)/.test(path))).toEqual([]);
+  });
+
+  it('stay disabled, and enabled, as the operator wants', async () => {
+    const context = depot.root();
+    await install(context, 'base', 'web');
+    const enabled = join(context.root, 'etc/service/web');
+    unlinkSync(enabled);
+    expect(problems(context)).toEqual([]);
+    await reinstall(context, 'web');
+    expect(linkOf(context, 'etc/service/web')).toBeUndefined();
+    symlinkSync('../sv/web', enabled);
+    await reinstall(context, 'web');
+    expect(linkOf(context, 'etc/service/web')).toBe('../sv/web');
+    await remove(context, 'web');
+    expect(linkOf(context, 'etc/service/web')).toBeUndefined();
+  });
+});
+
+describe('scripts', () => {
+  it('run around the moving of files, inside the root, and fail without undoing', async () => {
+    const context = depot.root();
+    addShell(context);
+    const outcome = await install(context, 'scripted');
+    expect(outcome.failedScripts).toEqual([]);
+    expect(text(context, 'log')).toBe('preInstall 1.0.0-r0\npostInstall\n');
+    const { failedScripts, notices } = await remove(context, 'scripted');
+    expect(text(context, 'log')).toMatch(/preRemove\npostRemove\n$/);
+    expect(failedScripts).toEqual([
+      { package: 'scripted', script: 'postRemove', reason: 'exit status 3', output: 'broken' },
+    ]);
+    expect(notices).toEqual(['postRemove of scripted: exit status 3: broken']);
+  });
+
+  it('are reported where the root has no shell, and never run for a foreign machine', async () => {
+    const bare = await install(depot.root(), 'scripted');
+    expect(bare.failedScripts.map(({ script }) => script)).toEqual(['preInstall', 'postInstall']);
+    await depot.publish({ name: 'foreign', arch: 'noarch', scripts: { postInstall: 'echo ran >> /log' } });
+    const context = depot.root({ arch: process.arch === 'arm64' ? 'x86_64' : 'aarch64' });
+    addShell(context);
+    const { notices, failedScripts } = await install(context, 'foreign');
+    expect(failedScripts).toEqual([]);
+    expect(notices).toEqual([expect.stringMatching(/^postInstall of foreign was not run: .* is foreign/)]);
+    expect(snapshot(context.root)['log']).toBeUndefined();
+  });
+});
+
+class Stop extends Error {}
+
+describe('a stop at every step', () => {
+  const scenarios: readonly [
+    string,
+    (context: EngineContext) => Promise<unknown>,
+    (context: EngineContext) => Promise<unknown>,
+  ][] = [
+    [
+      'install',
+      (context) => install(context, 'base', 'nano'),
+      (context) => install(context, 'web', 'vim', 'scripted'),
+    ],
+    [
+      'remove',
+      (context) => install(context, 'base', 'web', 'nano', 'vim'),
+      (context) => remove(context, 'web', 'vim'),
+    ],
+    [
+      'rollback',
+      async (context) => {
+        await install(context, 'base', 'nano');
+        await install(context, 'web', 'vim');
+      },
+      undo,
+    ],
+  ];
+  it.each(scenarios)('of %s leaves the old or the new root', async (_, prepare, run) => {
+    const origin = depot.root();
+    addShell(origin);
+    await prepare(origin);
+    const copy = (suffix: string): EngineContext => {
+      const root = `${origin.root}-${suffix}`;
+      cpSync(origin.root, root, { recursive: true, verbatimSymlinks: true });
+      return { ...origin, root };
+    };
+    // A script that was interrupted runs again; everything else happens once.
+    const state = ({ root }: EngineContext): unknown => {
+      const { log, ...tree } = snapshot(root);
+      const store = openStore(root, { mode: 'read' });
+      try {
+        return {
+          tree,
+          ran: log !== undefined,
+          rows: store.allFiles().map(({ uid: _u, gid: _g, ...row }) => row),
+        };
+      } finally {
+        store.close();
+      }
+    };
+    const old = state(origin);
+    const done = copy('done');
+    await run(done);
+    const fresh = state(done);
+    expect(fresh).not.toEqual(old);
+    const outcomes = new Set<string>();
+    for (let at = 1; ; at++) {
+      const context = copy(String(at));
+      let count = 0;
+      const onStep = (): void => {
+        count += 1;
+        if (count >= at) throw new Stop();
+      };
+      const stopped = await run({ ...context, onStep }).then(
+        () => false,
+        () => true,
+      );
+      if (!stopped) break;
+      recoverRoot(context);
+      const found = state(context);
+      const isNew = JSON.stringify(found) !== JSON.stringify(old);
+      expect(found, `stopped at step ${at}`).toEqual(isNew ? fresh : old);
+      outcomes.add(isNew ? 'new' : 'old');
+      rmSync(context.root, { recursive: true });
+    }
+    expect([...outcomes].sort()).toEqual(['new', 'old']);
+  });
+});
+
+it('takes an upgrade of what is declared', async () => {
+  const name = 'moving';
+  await depot.publish({
+    name,
+    version: '1.0.0-r0',
+    users: [{ name: 'mover' }],
+    files: { 'usr/bin/ed': 'ed' },
+  });
+  const context = depot.root();
+  await install(context, name);
+  const uid = /mover:x:(\d+)/.exec(text(context, 'etc/passwd'))?.[1];
+  await depot.publish({
+    name,
+    version: '1.1.0-r0',
+    users: [{ name: 'mover' }, { name: 'other' }],
+    services: [{ name: 'mover', command: ['/usr/bin/ed'], enable: true }],
+    files: { 'usr/bin/ed.real': 'ed' },
+    alternatives: [{ link: 'usr/bin/ed', target: 'ed.real', priority: 1 }],
+  });
+  await upgrade(context);
+  expect(linkOf(context, 'usr/bin/ed')).toBe('ed.real');
+  expect(/mover:x:(\d+)/.exec(text(context, 'etc/passwd'))?.[1]).toBe(uid);
+  expect(text(context, 'etc/passwd')).toContain('other:x:');
+  expect(linkOf(context, 'etc/service/mover')).toBe('../sv/mover');
+  expect(problems(context)).toEqual([]);
+  await undo(context);
+  expect(readFileSync(join(context.root, 'usr/bin/ed'), 'utf8')).toBe('ed');
+  expect(text(context, 'etc/passwd')).not.toContain('other');
+  expect(linkOf(context, 'etc/service/mover')).toBeUndefined();
+  expect(problems(context)).toEqual([]);
+});
