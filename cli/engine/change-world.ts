@@ -176,6 +176,9 @@ async function carryOut(context: EngineContext, store: Store, work: Work): Promi
     const made = stageGenerated(root, areas, files.generated);
     const { owned, scripts } = files;
     const deviations = new Map([...staged.deviations, ...made, ...files.deviations]);
+    const count = plan.changes.length;
+    const told = { phase: 'commit', item: work.description, total: count, packages: count } as const;
+    onProgress({ ...told, done: 0 });
     const failedScripts = commit(context, store, {
       number,
       time: context.now().toISOString(),
@@ -189,6 +192,7 @@ async function carryOut(context: EngineContext, store: Store, work: Work): Promi
       files: files.changes,
       scripts,
     });
+    onProgress({ ...told, done: count });
     const notices = [...files.notices, ...staged.notices, ...failedScripts.map(describeFailure)];
     return { plan, transaction: number, notices, failedScripts };
   } catch (error) {

@@ -86,8 +86,11 @@ export type Progress =
       readonly phase: 'download' | 'verify' | 'extract' | 'commit';
       /** What is being worked on, e.g. `zlib-1.3.1-r0`. */
       readonly item: string;
+      /** Of all packages together: bytes, or of a commit the packages. */
       readonly done: number;
       readonly total: number;
+      /** How many packages that is. */
+      readonly packages: number;
     }
   | { readonly phase: 'recover'; readonly message: string }
   | { readonly phase: 'warning'; readonly message: string };

@@ -8,6 +8,7 @@ import type { Candidate, Change, FetchedPackage } from '../model.ts';
 import { digestOf, download } from './download.ts';
 import { checkLocalSignature } from './local-package.ts';
 import { openMirrors, withMirrors } from './mirrors.ts';
+import { openTally, type Tally } from './tally.ts';
 import { networkError, type Transport } from './transport.ts';
 
 /** Where downloaded packages are kept, below the root. */
@@ -31,6 +32,10 @@ export async function fetchPackages(
   const wanted = changes.flatMap((change) =>
     change.to === undefined ? [] : [{ change, candidate: change.to }],
   );
+  const tally = openTally(
+    context.onProgress,
+    wanted.map(({ candidate }) => candidate),
+  );
   const fetched: FetchedPackage[] = [];
   const mirrors = new Map<string, readonly Transport[]>();
   const stop = new AbortController();
@@ -40,7 +45,7 @@ export async function fetchPackages(
   const work = async (): Promise<void> => {
     for (let index = next++; index < wanted.length; index = next++) {
       const { change, candidate } = wanted[index] as (typeof wanted)[number];
-      fetched[index] = { change, ...(await fetchOne(limited, candidate, mirrors, options)) };
+      fetched[index] = { change, ...(await fetchOne(limited, candidate, { mirrors, tally, options })) };
     }
   };
   const workers = Array.from(
@@ -67,18 +72,19 @@ export async function fetchPackages(
 
 type Fetched = Omit<FetchedPackage, 'change'>;
 
-async function fetchOne(
-  context: EngineContext,
-  candidate: Candidate,
-  mirrors: Map<string, readonly Transport[]>,
-  options: FetchOptions,
-): Promise<Fetched> {
+interface Means {
+  readonly mirrors: Map<string, readonly Transport[]>;
+  readonly tally: Tally;
+  readonly options: FetchOptions;
+}
+
+async function fetchOne(context: EngineContext, candidate: Candidate, means: Means): Promise<Fetched> {
   const { record, source } = candidate;
   const label = `${record.name}-${record.version}`;
   switch (source.kind) {
     case 'file': {
       const header = readHeader(source.file, source.file);
-      checkLocalSignature(context.root, header, source.file, options.allowUntrusted ?? false);
+      checkLocalSignature(context.root, header, source.file, means.options.allowUntrusted ?? false);
       return checked(candidate, source.file, header);
     }
     case 'installed':
@@ -87,8 +93,9 @@ async function fetchOne(
       });
     case 'repository': {
       const file = join(context.root, PACKAGE_CACHE, `${record.package.sha256}.icepkg`);
-      if (!isWhole(file, candidate)) {
-        const folder = await fetchFromMirrors(context, candidate, file, mirrors);
+      if (isWhole(file, candidate)) means.tally.verified(candidate);
+      else {
+        const folder = await fetchFromMirrors(context, candidate, file, means);
         if (folder !== undefined) return checked(candidate, folder, readHeader(folder, label));
       }
       return checked(candidate, file, readHeader(file, label));
@@ -101,7 +108,7 @@ async function fetchFromMirrors(
   context: EngineContext,
   candidate: Candidate,
   file: string,
-  mirrors: Map<string, readonly Transport[]>,
+  { mirrors, tally }: Means,
 ): Promise<string | undefined> {
   const { record, source } = candidate;
   const label = `${record.name}-${record.version}`;
@@ -116,19 +123,24 @@ async function fetchFromMirrors(
   mirrors.set(name, opened);
   const { size, sha256 } = record.package;
   const path = record.package.path.split('/').map(encodeURIComponent).join('/');
-  const report = (done: number): void =>
-    context.onProgress({ phase: 'download', item: label, done, total: size });
   return withMirrors(context, opened, label, async (mirror) => {
     const local = mirror.localFile?.(path);
     if (local !== undefined) {
-      if (isWhole(local, candidate)) return local;
+      if (isWhole(local, candidate)) {
+        tally.verified(candidate);
+        return local;
+      }
       if (!fs.existsSync(local)) throw networkError(`${local}: not found`);
       throw new IcepkgError('package-corrupt', `${local}: not the file that the index names`, {
         hint: 'Copy the repository to this folder again',
       });
     }
     const signal = context.signal === undefined ? {} : { signal: context.signal };
-    await download(mirror, { path, size, sha256, file }, { ...signal, onBytes: report });
+    await download(
+      mirror,
+      { path, size, sha256, file },
+      { ...signal, onBytes: (done) => tally.downloaded(candidate, done) },
+    );
     return undefined;
   });
 }

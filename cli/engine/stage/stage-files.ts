@@ -92,11 +92,12 @@ async function stageContents(work: Work): Promise<void> {
   const jobs = makeJobs({ areas: work.areas, write, packages: work.packages });
   const total = jobs.reduce((sum, { bytes }) => sum + bytes, 0);
   const threads = work.threads ?? (await openThreads(work.root, total));
+  const packages = new Set(jobs.map(({ file }) => file)).size;
   let done = 0;
   try {
     const deviations = await threads.run(jobs, (label, bytes) => {
       done += bytes;
-      work.onProgress({ phase: 'extract', item: label, done, total });
+      work.onProgress({ phase: 'extract', item: label, done, total, packages });
       if (work.signal?.aborted === true)
         throw new IcepkgError('cancelled', `cancelled while unpacking ${label}`);
     });
