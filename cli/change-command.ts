@@ -2,6 +2,7 @@
 import type { ChangeOutcome } from '#engine/change-world';
 import type { EngineContext } from '#engine/context';
 import type { Plan } from '#engine/model';
+import type { ScriptFailure } from '#engine/declared/scripts';
 import { IcepkgError } from '#schema/error';
 import { BaseCommand, type RootFlagValues } from './base-command.ts';
 import { changeJson, planText, type ChangeJson } from './plan-text.ts';
@@ -27,7 +28,7 @@ export interface ChangeSetting {
 }
 
 export abstract class ChangeCommand extends BaseCommand {
-  /** @throws IcepkgError `cancelled` where the operator says no */
+  /** @throws IcepkgError `cancelled` where the operator says no, `script-failed` once all is done */
   protected async change(
     flags: ChangeFlagValues,
     run: (context: EngineContext, setting: ChangeSetting) => Promise<ChangeOutcome>,
@@ -37,17 +38,19 @@ export abstract class ChangeCommand extends BaseCommand {
       dryRun: flags['dry-run'],
       confirm: async (plan) => this.agree(plan, flags),
     });
-    const { plan, transaction, notices } = outcome;
+    const { plan, transaction, notices, failedScripts } = outcome;
     if (flags['dry-run'] || plan.changes.length === 0) this.print(planText(plan));
     for (const notice of notices) this.remark(`note: ${notice}`);
     if (transaction !== undefined && !flags.quiet) this.print(`done: transaction ${transaction}`);
-    return {
+    const result = {
       changes: plan.changes.map(changeJson),
       transaction: transaction ?? null,
       downloadSize: plan.downloadSize,
       sizeDifference: plan.sizeDifference,
       notices,
     };
+    if (failedScripts.length > 0) throw scriptError(failedScripts, result);
+    return result;
   }
 
   private async agree(plan: Plan, flags: ChangeFlagValues): Promise<boolean> {
@@ -58,4 +61,13 @@ export abstract class ChangeCommand extends BaseCommand {
     if (await ask('Go ahead?')) return true;
     throw new IcepkgError('cancelled', 'nothing was changed, as you wished');
   }
+}
+
+/** The change itself is done and stays. */
+function scriptError(failures: readonly ScriptFailure[], result: ChangeResult): IcepkgError {
+  const names = failures.map((one) => `${one.script} of ${one.package}`).join(', ');
+  return new IcepkgError('script-failed', `transaction ${result.transaction} is done, but failed: ${names}`, {
+    hint: 'See what the scripts wrote above; mend what they wanted, or take the change back: icepkg rollback',
+    data: { ...result, failedScripts: failures },
+  });
 }

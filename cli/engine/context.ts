@@ -6,6 +6,7 @@ import type { MachineArch } from '#schema/fields';
 import { loadConfig, type Config } from './config.ts';
 import type { OnProgress } from './model.ts';
 import { STATE_FILE } from './transaction/layout.ts';
+import type { Journal } from './store/model.ts';
 import { openStore } from './store/store.ts';
 
 export interface EngineContext {
@@ -43,9 +44,12 @@ export interface ContextOptions {
 export function openContext(options: ContextOptions): EngineContext {
   const root = locateRoot(options.root);
   const store = openStore(root, { mode: 'read' });
+  const onProgress = options.onProgress ?? (() => undefined);
   let arch: MachineArch;
   try {
     arch = store.arch();
+    const pending = store.pending();
+    if (pending !== undefined) onProgress({ phase: 'warning', message: unfinishedText(pending) });
   } finally {
     store.close();
   }
@@ -58,7 +62,7 @@ export function openContext(options: ContextOptions): EngineContext {
     root,
     arch,
     config: loadConfig(root),
-    onProgress: options.onProgress ?? (() => undefined),
+    onProgress,
     now: options.now ?? (() => new Date()),
     offline: options.offline ?? false,
     sync: options.sync ?? true,
@@ -66,6 +70,11 @@ export function openContext(options: ContextOptions): EngineContext {
     ...(options.onStep === undefined ? {} : { onStep: options.onStep }),
   };
 }
+
+/** What everybody is told who looks at a root between two states; who changes it finishes that first. */
+const unfinishedText = ({ transaction, description }: Journal): string =>
+  `transaction ${transaction} (${description}) is not wholly in place yet; ` +
+  'the next command that changes the root finishes it';
 
 /** The real, absolute path of a root folder, checked to be one. */
 function locateRoot(given: string): string {

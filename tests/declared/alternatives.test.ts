@@ -55,6 +55,7 @@ it.each([
     { action: 'conflict', offer: vim },
   ],
   ['a link that was deleted comes back', [vim], [vim], NOTHING, { action: 'link', offer: vim }],
-] as const)('%s', (_, before, after, disk, decision) => {
+] as const)('%s', (...row) => {
+  const [, before, after, disk, decision] = row;
   expect(decideLink({ before, after, ...disk })).toEqual(decision);
 });

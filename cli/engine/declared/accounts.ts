@@ -16,8 +16,8 @@ export interface AccountDeclaration {
 
 export interface Accounts {
   readonly texts: AccountTexts;
-  uid(name: string): number | undefined;
-  gid(name: string): number | undefined;
+  readonly uid: (name: string) => number | undefined;
+  readonly gid: (name: string) => number | undefined;
 }
 
 /** Ids of accounts that ask for none in particular. */

@@ -80,8 +80,14 @@ function bubblewrap(root: string): readonly string[] {
   return [
     ...words,
     ...identity,
-    ...['--unshare-net', '--unshare-pid', '--unshare-ipc', '--unshare-uts'],
-    ...['--die-with-parent', '--new-session', '--chdir', '/'],
+    '--unshare-net',
+    '--unshare-pid',
+    '--unshare-ipc',
+    '--unshare-uts',
+    '--die-with-parent',
+    '--new-session',
+    '--chdir',
+    '/',
   ];
 }
 
