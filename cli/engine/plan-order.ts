@@ -18,7 +18,7 @@ export function installOrder<T extends Package>(packages: readonly T[], world: W
   const sorted = [...packages].sort(byName);
   const offering = offeringOf(sorted);
   const order = new Set<T>();
-  const conditional = sorted.filter(({ record }) => (record.installIf ?? []).length > 0);
+  const conditional = conditionalOn(sorted);
   const isMet = ({ record }: T): boolean =>
     dependenciesOf(record.installIf).every(
       (one) => one.kind === 'conflicts' || met(one, offering).some((other) => order.has(other)),
@@ -31,7 +31,9 @@ export function installOrder<T extends Package>(packages: readonly T[], world: W
       ),
     done: (one) => order.add(one),
     after: (one) =>
-      conditional.filter((other) => !order.has(other) && isTouchedBy(other, one) && isMet(other)),
+      namesOf(one)
+        .flatMap((name) => conditional.get(name) ?? [])
+        .filter((other) => !order.has(other) && isMet(other)),
   });
   const asked = dependenciesOf([...world.depends].sort()).flatMap((one) => met(one, offering));
   for (const one of [...asked, ...sorted]) visit(one);
@@ -100,11 +102,7 @@ function depthFirst<T>({ before, done, after }: Walk<T>): (start: T) => void {
 function offeringOf<T extends Package>(packages: readonly T[]): ReadonlyMap<string, readonly T[]> {
   const map = new Map<string, T[]>();
   for (const one of packages) {
-    for (const name of new Set([one.record.name, ...(one.record.provides ?? []).map(capabilityName)])) {
-      const list = map.get(name);
-      if (list === undefined) map.set(name, [one]);
-      else list.push(one);
-    }
+    for (const name of namesOf(one)) put(map, name, one);
   }
   return map;
 }
@@ -117,10 +115,23 @@ function met<T extends Package>(
   return dependency.anyOf.flatMap(({ name }) => offering.get(name) ?? []);
 }
 
-/** True where the second could meet a condition of the first. */
-function isTouchedBy(conditional: Package, { record }: Package): boolean {
-  const names = new Set([record.name, ...(record.provides ?? []).map(capabilityName)]);
-  return dependenciesOf(conditional.record.installIf).some(
-    (one) => one.kind === 'needs' && one.anyOf.some(({ name }) => names.has(name)),
-  );
+/** The packages with conditions, by the names that could meet one. */
+function conditionalOn<T extends Package>(packages: readonly T[]): ReadonlyMap<string, readonly T[]> {
+  const map = new Map<string, T[]>();
+  for (const one of packages) {
+    for (const condition of dependenciesOf(one.record.installIf)) {
+      if (condition.kind === 'needs') for (const { name } of condition.anyOf) put(map, name, one);
+    }
+  }
+  return map;
+}
+
+const namesOf = ({ record }: Package): readonly string[] => [
+  ...new Set([record.name, ...(record.provides ?? []).map(capabilityName)]),
+];
+
+function put<T>(map: Map<string, T[]>, name: string, one: T): void {
+  const list = map.get(name);
+  if (list === undefined) map.set(name, [one]);
+  else list.push(one);
 }

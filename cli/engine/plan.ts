@@ -3,7 +3,7 @@ import { compareVersions, parseVersion } from '#schema/version';
 import type { MachineArch } from '#schema/fields';
 import type { Action, Candidate, Change, InstalledPackage, Plan, World } from './model.ts';
 import { installOrder, removalOrder } from './plan-order.ts';
-import { dependenciesOf } from './solver/universe.ts';
+import { capabilityName, dependenciesOf } from './solver/universe.ts';
 import { provides } from './solver/reasons.ts';
 import type { Selected } from './solver/solve.ts';
 
@@ -49,11 +49,9 @@ function removal(from: InstalledPackage, input: PlanInput): Change {
       (dependency) => dependency.kind === 'conflicts' && provides(asCandidate(from), dependency.with),
     ),
   );
-  const successor = input.selection.find(({ candidate }) =>
-    dependenciesOf(candidate.record.replaces).some(
-      (dependency) =>
-        dependency.kind === 'needs' && dependency.anyOf.some((one) => provides(asCandidate(from), one)),
-    ),
+  const there = new Set(input.installed.map((one) => one.record.name));
+  const successor = input.selection.find(
+    ({ candidate }) => !there.has(candidate.record.name) && succeeds(candidate, from),
   );
   const asked =
     from.requested &&
@@ -78,6 +76,13 @@ function removal(from: InstalledPackage, input: PlanInput): Change {
     to: undefined,
   };
 }
+
+const succeeds = ({ record }: Candidate, from: InstalledPackage): boolean =>
+  (record.provides ?? []).some((text) => capabilityName(text) === from.record.name) ||
+  dependenciesOf(record.replaces).some(
+    (dependency) =>
+      dependency.kind === 'needs' && dependency.anyOf.some((one) => provides(asCandidate(from), one)),
+  );
 
 const asCandidate = ({ record }: InstalledPackage): Candidate => ({ record, source: { kind: 'installed' } });
 

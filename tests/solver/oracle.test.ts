@@ -5,9 +5,11 @@ import { solve } from '#engine/solver/solve';
 import { pkg } from './support.ts';
 
 const NAMES = ['a', 'b', 'c', 'd'];
+/** `v` is a plain name, `so:v` a name from files: several packages may provide that in any version. */
+const CAPABILITIES = ['v', 'so:v'];
 const RANGES = ['', '@=1.0.0', '@=2.0.0', '@>=2'];
 const requirement = fc
-  .tuple(fc.constantFrom(...NAMES), fc.constantFrom(...RANGES))
+  .tuple(fc.constantFrom(...NAMES, ...CAPABILITIES), fc.constantFrom(...RANGES))
   .map(([name, range]) => ({ name, range, text: name + range }));
 const dependency = fc.oneof(
   requirement.map((one) => ({ conflict: false, anyOf: [one] })),
@@ -17,8 +19,17 @@ const dependency = fc.oneof(
 type Dependency = typeof dependency extends fc.Arbitrary<infer T> ? T : never;
 const textOf = ({ conflict, anyOf }: Dependency): string =>
   (conflict ? '!' : '') + anyOf.map(({ text }) => text).join(' | ');
+const provided = fc.option(
+  fc.record({ name: fc.constantFrom(...CAPABILITIES), major: fc.constantFrom(undefined, 1, 2) }),
+  { nil: undefined },
+);
 const universe = fc.array(
-  fc.tuple(fc.constantFrom(...NAMES), fc.constantFrom(1, 2, 3), fc.array(dependency, { maxLength: 2 })),
+  fc.tuple(
+    fc.constantFrom(...NAMES),
+    fc.constantFrom(1, 2, 3),
+    fc.array(dependency, { maxLength: 2 }),
+    provided,
+  ),
   {
     maxLength: 9,
   },
@@ -28,17 +39,27 @@ interface Package {
   readonly name: string;
   readonly major: number;
   readonly depends: readonly Dependency[];
+  readonly provides: { readonly name: string; readonly major: number | undefined } | undefined;
   readonly record: PackageRecord;
 }
-const matches = (one: Package, { name, range }: { name: string; range: string }): boolean =>
-  one.name === name &&
-  (range === '' ||
-    (range === '@=1.0.0' && one.major === 1) ||
-    (range === '@=2.0.0' && one.major === 2) ||
-    (range === '@>=2' && one.major >= 2));
+interface Needed {
+  readonly name: string;
+  readonly range: string;
+}
+const inRange = (major: number | undefined, range: string): boolean =>
+  range === '' ||
+  (major !== undefined &&
+    ((range === '@=1.0.0' && major === 1) ||
+      (range === '@=2.0.0' && major === 2) ||
+      (range === '@>=2' && major >= 2)));
+const matches = (one: Package, { name, range }: Needed): boolean =>
+  (one.name === name && inRange(one.major, range)) ||
+  (one.provides?.name === name && inRange(one.provides.major, range));
 
 function valid(chosen: readonly Package[], world: readonly Dependency[]): boolean {
   if (new Set(chosen.map(({ name }) => name)).size !== chosen.length) return false;
+  const only = chosen.filter(({ provides }) => provides?.name === 'v' && provides.major !== undefined);
+  if (only.length > 1) return false;
   const holds = (one: Dependency, self?: Package): boolean => {
     const met = chosen.some(
       (other) => (!one.conflict || other !== self) && one.anyOf.some((need) => matches(other, need)),
@@ -68,11 +89,21 @@ it('finds an answer exactly when there is one, and the answer holds', () => {
   fc.assert(
     fc.property(universe, fc.array(dependency, { minLength: 1, maxLength: 3 }), (drawn, world) => {
       const packages = [...new Map(drawn.map((one) => [`${one[0]}-${one[1]}`, one])).values()].map(
-        ([name, major, depends]): Package => ({
+        ([name, major, depends, provides]): Package => ({
           name,
           major,
           depends,
-          record: pkg(`${name}-${major}.0.0-r0`, { depends: depends.map(textOf) }),
+          provides,
+          record: pkg(`${name}-${major}.0.0-r0`, {
+            depends: depends.map(textOf),
+            // With a priority, no choice between providers is left to a person.
+            providerPriority: 1,
+            ...(provides === undefined
+              ? {}
+              : {
+                  provides: [provides.name + (provides.major === undefined ? '' : `@=${provides.major}.0.0`)],
+                }),
+          }),
         }),
       );
       const result = solve({

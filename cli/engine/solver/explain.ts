@@ -2,7 +2,7 @@
 import type { Dependency, Requirement } from '#schema/dependency';
 import { factsOf, type Cause, type Incompatibility } from './incompatibility.ts';
 import { nearest } from '#schema/nearest';
-import { nameOf, type Universe } from './universe.ts';
+import { nameOf, offerOf, type Universe } from './universe.ts';
 
 export interface Explanation {
   /** One sentence a fact, what was asked for first; together they contradict one another. */
@@ -39,8 +39,8 @@ function hintFor(causes: readonly Cause[]): string {
   const asked = causes.flatMap((cause) =>
     cause.kind === 'world' && cause.dependency.kind === 'needs' ? [cause.dependency.text] : [],
   );
-  if (asked.length > 1) return `Leave one of them out: ${asked.sort().join(', ')}`;
-  return 'Ask for another package or another version; see what is offered: icepkg search NAME';
+  if (asked.length > 1) return `leave one of them out: ${asked.sort().join(', ')}`;
+  return 'ask for another package or another version; see what is offered: icepkg search NAME';
 }
 
 function lineOf(cause: Cause, universe: Universe): Line | undefined {
@@ -67,8 +67,12 @@ function lineOf(cause: Cause, universe: Universe): Line | undefined {
       );
     case 'conflicts':
       return line(2, `${nameOf(cause.by)} conflicts with ${cause.dependency.text.slice(1)}`);
-    case 'exclusive':
-      return line(2, `${nameOf(cause.by)} provides ${cause.name}, of which there can be only one`);
+    case 'exclusive': {
+      const { by, name, other } = cause;
+      if (other === undefined)
+        return line(2, `${nameOf(by)} contradicts itself: it provides ${name} in two versions`);
+      return line(2, `${nameOf(by)} and ${other} are both ${name}, of which there can be only one`);
+    }
     case 'hold':
       return line(
         3,
@@ -76,11 +80,11 @@ function lineOf(cause: Cause, universe: Universe): Line | undefined {
         `let it change: icepkg unhold ${cause.name}`,
       );
     case 'pin': {
-      const { name, repository, offers } = cause;
-      const what = offers ? '' : ', which does not offer it';
+      const { name, repository, offers: versions } = cause;
+      const what = versions.length === 0 ? 'does not offer it' : `offers only ${versions.join(', ')}`;
       return line(
         3,
-        `${name} is pinned to ${repository}${what}`,
+        `${name} is pinned to ${repository}, which ${what}`,
         `let it come from elsewhere: icepkg unpin ${name}`,
       );
     }
@@ -120,9 +124,30 @@ function withSupply(rank: number, text: string, dependency: Dependency, universe
     return line(rank, plain ? text : `${text} (${listed(fitting)})`);
   }
   const others = offers(dependency.anyOf, universe, false);
-  if (others.length > 0)
-    return line(rank, `${text}, but there is only ${listed(others).replace(/^there is /, '')}`);
+  if (others.length > 0) return unfit(rank, text, dependency.anyOf, universe);
   return missing(rank, text, dependency.anyOf, universe);
+}
+
+/** There is something of that name, but in no version that fits. */
+function unfit(rank: number, text: string, anyOf: readonly Requirement[], universe: Universe): Line {
+  const others = offers(anyOf, universe, false);
+  const name = anyOf[0]?.name ?? text;
+  const hint =
+    rank === 0
+      ? `ask for a version that there is: icepkg info ${name}`
+      : 'ask the repositories for news: icepkg update';
+  const versioned = anyOf.some((one) =>
+    [...universe.providers({ name: one.name, range: undefined }).keys()].some(({ choices }) =>
+      choices.some((choice) => offerOf(choice, { name: one.name, range: undefined })?.version !== undefined),
+    ),
+  );
+  if (!versioned)
+    return line(
+      rank,
+      `${text}, but ${others.join(' and ')} ${others.length === 1 ? 'provides' : 'provide'} it without a version`,
+      hint,
+    );
+  return line(rank, `${text}, but there is only ${listed(others).replace(/^there is /, '')}`, hint);
 }
 
 function listed(names: readonly string[]): string {

@@ -13,9 +13,20 @@ export type Cause =
   | { readonly kind: 'world'; readonly dependency: Dependency }
   | { readonly kind: 'needs'; readonly by: Candidate; readonly dependency: Dependency }
   | { readonly kind: 'conflicts'; readonly by: Candidate; readonly dependency: Dependency }
-  | { readonly kind: 'exclusive'; readonly by: Candidate; readonly name: string }
+  /** `other` is the name of the other package; absent where one package alone contradicts itself. */
+  | {
+      readonly kind: 'exclusive';
+      readonly by: Candidate;
+      readonly name: string;
+      readonly other: string | undefined;
+    }
   | { readonly kind: 'hold'; readonly name: string; readonly version: string }
-  | { readonly kind: 'pin'; readonly name: string; readonly repository: string; readonly offers: boolean }
+  | {
+      readonly kind: 'pin';
+      readonly name: string;
+      readonly repository: string;
+      readonly offers: readonly string[];
+    }
   | {
       readonly kind: 'ambiguous';
       readonly need: Incompatibility;

@@ -7,6 +7,7 @@ import {
   ABSENT,
   capabilityName,
   dependenciesOf,
+  nameOf,
   type Choice,
   type Universe,
   type Variable,
@@ -82,10 +83,10 @@ function pinRules(universe: Universe, world: World): readonly Incompatibility[] 
     .flatMap(([name, repository]): Incompatibility[] => {
       const variable = universe.variable(name);
       let others = 0n;
-      let offers = false;
+      const offers: string[] = [];
       for (const { candidate, bit } of variable.choices) {
         if (candidate.source.kind !== 'repository') continue;
-        if (candidate.source.repository === repository) offers = true;
+        if (candidate.source.repository === repository) offers.push(nameOf(candidate));
         else others |= bit;
       }
       if (others === 0n) return [];
@@ -125,8 +126,8 @@ function exclusive(universe: Universe, choice: Choice, context: Context): readon
   for (const text of by.record.provides ?? []) {
     const name = capabilityName(text);
     if (name === text || name.includes(':')) continue;
-    const cause: Cause = { kind: 'exclusive', by, name };
-    if (contradictsItself(choice, text)) list.push({ terms: context, cause });
+    if (contradictsItself(choice, text))
+      list.push({ terms: context, cause: { kind: 'exclusive', by, name, other: undefined } });
     for (const provider of universe.providerNames(name)) {
       const variable = universe.variable(provider);
       if (variable === choice.variable) continue;
@@ -134,7 +135,9 @@ function exclusive(universe: Universe, choice: Choice, context: Context): readon
         (all, other) => all | (offersOnce(other, name) ? other.bit : 0n),
         0n,
       );
-      if (mask !== 0n) list.push({ terms: new Map([...context, [variable, mask]]), cause });
+      if (mask === 0n) continue;
+      const cause: Cause = { kind: 'exclusive', by, name, other: provider };
+      list.push({ terms: new Map([...context, [variable, mask]]), cause });
     }
   }
   return list;

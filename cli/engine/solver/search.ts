@@ -24,7 +24,7 @@ export interface Rules {
   readonly initial: readonly Incompatibility[];
   /** Incompatibilities that matter once the choice is made. */
   readonly of: (choice: Choice) => readonly Incompatibility[];
-  /** Names to decide on before any other, where they must be there. */
+  /** Names to decide on before any other. */
   readonly first: readonly Variable[];
   /** The best of several ways to satisfy one need. */
   readonly choose: (ways: readonly Choice[], need: Incompatibility) => Decision | undefined;
@@ -199,7 +199,7 @@ export class Search {
    */
   #nextStep(): Step | { readonly proof: Incompatibility } | undefined {
     for (const variable of this.#rules.first) {
-      const choice = this.#preferred(variable);
+      const choice = this.#preferred(variable, ABSENT);
       if (choice !== undefined) return { choice, need: undefined };
     }
     for (; this.#decidedTo < this.#trail.length; this.#decidedTo++) {
@@ -229,9 +229,9 @@ export class Search {
     return undefined;
   }
 
-  /** The best choice for a name that must be there and is still open. */
-  #preferred(variable: Variable): Choice | undefined {
-    const allowed = this.#allows(variable);
+  /** The best choice for a name that must be there and is still open; `besides` is disregarded. */
+  #preferred(variable: Variable, besides = 0n): Choice | undefined {
+    const allowed = this.#allows(variable) & ~besides;
     if ((allowed & ABSENT) !== 0n || (allowed & (allowed - 1n)) === 0n) return undefined;
     return variable.choices.find(({ bit }) => (allowed & bit) !== 0n);
   }

@@ -47,7 +47,8 @@ interface Ranked {
 export class Universe {
   readonly #options: UniverseOptions;
   readonly #byName = new Map<string, Candidate[]>();
-  readonly #providerNames = new Map<string, Set<string>>();
+  /** Names of packages that provide a name, beside the package of that name itself; some more than once. */
+  readonly #providing = new Map<string, string[]>();
   readonly #installed = new Map<string, InstalledPackage>();
   readonly #variables = new Map<string, Variable>();
   readonly #providers = new Map<string, ReadonlyMap<Variable, bigint>>();
@@ -75,8 +76,13 @@ export class Universe {
   #add(candidate: Candidate): void {
     const { record } = candidate;
     put(this.#byName, record.name, candidate);
-    this.#provide(record.name, record.name);
-    for (const text of record.provides ?? []) this.#provide(capabilityName(text), record.name);
+    for (const text of record.provides ?? []) {
+      const capability = capabilityName(text);
+      const names = this.#providing.get(capability);
+      if (names === undefined) this.#providing.set(capability, [record.name]);
+      // The versions of a package mostly follow one another.
+      else if (names.at(-1) !== record.name) names.push(record.name);
+    }
     for (const dependency of dependenciesOf(record.replaces)) {
       if (dependency.kind !== 'needs') continue;
       for (const { name } of dependency.anyOf) addTo(this.#successors, name, record.name);
@@ -85,10 +91,6 @@ export class Universe {
     const trigger = dependenciesOf(record.installIf).find(({ kind }) => kind === 'needs');
     if (trigger?.kind !== 'needs') this.#unconditioned.add(record.name);
     else for (const { name } of trigger.anyOf) addTo(this.#conditional, name, record.name);
-  }
-
-  #provide(capability: string, name: string): void {
-    addTo(this.#providerNames, capability, name);
   }
 
   #isInstalled = ({ record }: Candidate): boolean =>
@@ -187,8 +189,10 @@ export class Universe {
 
   /** The names of packages that are or provide this name in some version; the package itself first. */
   providerNames(name: string): readonly string[] {
-    const names = [...(this.#providerNames.get(name) ?? [])];
-    return names.sort((a, b) => Number(b === name) - Number(a === name) || (a < b ? -1 : 1));
+    const others = new Set(this.#providing.get(name));
+    others.delete(name);
+    const sorted = [...others].sort();
+    return this.#byName.has(name) ? [name, ...sorted] : sorted;
   }
 
   /**
@@ -226,9 +230,10 @@ export class Universe {
     return fits(record.arch, this.#options.arch);
   }
 
-  /** Every package name there is, for suggestions. */
-  names(): IterableIterator<string> {
-    return this.#providerNames.keys();
+  /** Every name there is, for suggestions. */
+  *names(): Generator<string> {
+    yield* this.#byName.keys();
+    yield* this.#providing.keys();
   }
 
   /** Candidates of a name that may not be chosen here, for explanations. */
