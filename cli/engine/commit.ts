@@ -55,7 +55,7 @@ function reachCommitPoint(context: EngineContext, store: Store, request: CommitR
   const onStep = context.onStep ?? (() => undefined);
   const { areas, files, scripts = [] } = request;
   try {
-    reserveBallast(root, areas, files.write.size + files.remove.length);
+    reserveBallast(root, areas, files.write.keys());
     const undo = keepForUndo({
       root,
       areas,

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { writePackage, type PackageEntry } from '#schema/container/write';
 import type { EngineContext } from '#engine/context';
-import { commit } from '#engine/commit';
+import { commit, discard, writeError } from '#engine/commit';
 import type { FileRules } from '#engine/file-plan/operations';
 import { planFiles } from '#engine/file-plan/plan-files';
 import { withDeviations } from '#engine/file-plan/rows';
@@ -155,6 +155,10 @@ async function apply(
       files: plan.changes,
     });
     return [...plan.notices, ...staged.notices];
+  } catch (error) {
+    if (store.pending() === undefined)
+      discard(context.root, findAreas(context.root), nextTransaction(store.database));
+    throw writeError(context.root, error);
   } finally {
     disk.close();
     store.close();

@@ -14,6 +14,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { writePackage } from '#schema/container/write';
 import type { EngineContext } from '#engine/context';
 import { commit } from '#engine/commit';
 import { initRoot } from '#engine/init-root';
@@ -28,6 +29,23 @@ export type Content = string | { readonly link: string } | { readonly directory:
 export type Tree = Readonly<Record<string, Content>>;
 
 export const digest = (text: string): string => createHash('sha256').update(text).digest('hex');
+
+/** Of a package without files; rollback looks for scripts in it. */
+const HEADER = await (async (): Promise<Uint8Array> => {
+  const folder = mkdtempSync(join(tmpdir(), 'icepkg-header-'));
+  try {
+    const { header } = await writePackage({
+      metadata: { name: 'p', version: '1.0.0-r0', arch: 'x86_64' },
+      entries: [],
+      output: join(folder, 'p.icepkg'),
+      codec: 'zstd',
+      level: 1,
+    });
+    return header.header;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+})();
 
 export function makeRoot(): string {
   const root = mkdtempSync(join(tmpdir(), 'icepkg-transaction-'));
@@ -116,7 +134,7 @@ function stateOf(name: string, number: number, tree: Tree): PackageState {
       transaction: number,
       requested: true,
     },
-    header: Buffer.from(`header ${number}`),
+    header: HEADER,
     files: Object.entries(tree).map(([path, content]) => ({
       path,
       package: name,

@@ -54,6 +54,7 @@ export function planFiles(request: FilePlanRequest): FilePlan {
     else planContent(work, placed);
   }
   const remove = planRemovals(work);
+  keepClosed(work, remove);
   if (conflicts.length > 0) throw conflictError(conflicts);
   const { save, notices, directories, deviations, digests } = work;
   const displace = [...work.displace].sort((a, b) => comparePaths(b, a));
@@ -272,6 +273,18 @@ function planRemovals(work: Work): Journal['remove'] {
     remove.push({ path, directory });
   }
   return remove.sort((a, b) => comparePaths(b.path, a.path));
+}
+
+/** Directories that are closed to their own owner are opened for what changes in them, and closed again. */
+function keepClosed(work: Work, remove: Journal['remove']): void {
+  const changed = [...work.write, ...remove, ...work.save.map(({ to }) => ({ path: to }))];
+  const known = new Set(work.directories.map(({ path }) => path));
+  for (const parent of new Set(changed.map(({ path }) => parentPath(path)))) {
+    if (parent === '' || known.has(parent) || work.request.disk.kind(parent) !== 'directory') continue;
+    const found = work.request.disk.metadata(parent);
+    if (found !== undefined && (found.mode & 0o700) !== 0o700)
+      work.directories.push({ path: parent, ...found });
+  }
 }
 
 /** A configuration file that goes, but that the operator changed, stays under another name. */

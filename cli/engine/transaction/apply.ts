@@ -12,6 +12,7 @@ import {
   readdirSync,
   renameSync,
   rmdirSync,
+  statSync,
   unlinkSync,
 } from 'node:fs';
 import { isErrno } from '#schema/error';
@@ -56,10 +57,10 @@ function removePath(work: Work, path: string, directory: boolean): void {
   work.onStep(`remove ${path}`);
   try {
     if (directory) {
-      rmdirSync(real);
+      opened([real], () => rmdirSync(real));
       work.live.forget();
     } else {
-      unlinkSync(real);
+      opened([real], () => unlinkSync(real));
     }
   } catch (error) {
     // Gone already, kept because an operator's files are in it, or changed in kind: not ours to take.
@@ -123,7 +124,24 @@ function move(work: Work, staged: string, live: string): void {
   if (from === undefined || to === undefined)
     throw new Error(`the way to ${live} vanished while it was being put in place`);
   work.onStep(`rename ${live}`);
-  renameSync(from, to);
+  opened([from, to], () => renameSync(from, to));
+}
+
+/**
+ * An ordinary user's own directories may be closed to them; such ones are opened, and the journal holds how they
+ * are to be in the end.
+ */
+function opened(entries: readonly string[], act: () => void): void {
+  try {
+    act();
+  } catch (error) {
+    if (!isErrno(error, 'EACCES')) throw error;
+    for (const entry of entries) {
+      const parent = entry.slice(0, entry.lastIndexOf('/'));
+      chmodSync(parent, (statSync(parent).mode & 0o7777) | 0o700);
+    }
+    act();
+  }
 }
 
 /** A directory gives way to a file or the other way round. What an operator left in it is kept beside. */
@@ -132,8 +150,7 @@ function clearWay(work: Work, path: string, directory: boolean): void {
   if (real === undefined) return;
   work.onStep(`displace ${path}`);
   try {
-    if (directory) rmdirSync(real);
-    else unlinkSync(real);
+    opened([real], () => (directory ? rmdirSync(real) : unlinkSync(real)));
   } catch (error) {
     if (!isErrno(error, 'ENOTEMPTY', 'EEXIST')) throw error;
     renameSync(real, `${real}.icepkg-saved`);

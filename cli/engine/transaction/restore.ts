@@ -103,7 +103,10 @@ function stageDirectory(work: Restore, path: string, row: UndoRow): void {
   } catch (error) {
     if (!isErrno(error, 'EPERM', 'EINVAL')) throw error;
   }
-  chmodSync(staged, row.mode);
+  // Open to its owner until what goes into it is in place.
+  chmodSync(staged, row.mode | 0o700);
+  if ((row.mode & 0o700) !== 0o700)
+    work.directories.push({ path, mode: row.mode, uid: row.uid, gid: row.gid });
   work.write.set(path, undefined);
 }
 
