@@ -51,6 +51,7 @@ async function refresh(folder: string): Promise<readonly string[]> {
     'Dir::Etc::sourcelist=/dev/null',
     `Dir::Etc::sourceparts=${parts}`,
     'APT::Sandbox::User=',
+    'Acquire::Retries=3',
   ].flatMap((option) => ['-o', option]);
   const stamp = path.join(folder, 'refreshed');
   const age = Date.now() - (fs.statSync(stamp, { throwIfNoEntry: false })?.mtimeMs ?? 0);
