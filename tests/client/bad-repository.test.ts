@@ -31,6 +31,7 @@ import { sha256 } from '#schema/digest';
 import { IcepkgError } from '#schema/error';
 import { signMetadata } from '#schema/tuf/metadata';
 import { program, type Run } from '../cli/icepkg.ts';
+import { serveFrom } from './serve-from.ts';
 import { makeDepot, type Depot } from '../support/repository.ts';
 
 const METADATA = 'channels/stable/metadata';
@@ -75,15 +76,7 @@ afterEach(() => {
   server.close();
 });
 
-const serveFile: RequestListener = (request, response) => {
-  const file = join(mirror, decodeURIComponent(request.url ?? ''));
-  if (!existsSync(file)) return response.writeHead(404).end();
-  const bytes = readFileSync(file);
-  const start = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0);
-  if (start === 0) return response.end(bytes);
-  const range = `bytes ${start}-${bytes.length - 1}/${bytes.length}`;
-  return response.writeHead(206, { 'content-range': range }).end(bytes.subarray(start));
-};
+const serveFile: RequestListener = (request, response) => serveFrom(mirror, request, response);
 
 type Kind = 'folder' | 'http';
 const addressOf = (kind: Kind): string =>
