@@ -15,6 +15,7 @@ import type { Candidate, FetchedPackage, Plan, World } from './model.ts';
 import { makePlan } from './plan.ts';
 import { openForWriting } from './recover.ts';
 import { solve, type Selected } from './solver/solve.ts';
+import { pinsByRepository } from './world.ts';
 import { stageFiles } from './stage/stage-files.ts';
 import { openThreads, type Threads } from './stage/threads.ts';
 import { nextTransaction } from './store/reader.ts';
@@ -120,7 +121,7 @@ function solveWorld(
 ): readonly Selected[] {
   const outcome = solve({
     arch: context.arch,
-    world,
+    world: { ...world, pins: pinsByRepository(world.pins, context.config.repositories) },
     worldBefore: store.world(),
     candidates,
     pinnedOnly: context.config.repositories.filter((one) => one.pinnedOnly).map(({ name }) => name),

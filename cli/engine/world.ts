@@ -67,6 +67,17 @@ export const pin = (world: World, name: string, source: string): World => ({
   pins: { ...world.pins, [name]: source },
 });
 
+/** Pins by repository alone: `main/beta` is the repository `main` where that follows the channel `beta`. */
+export function pinsByRepository(
+  pins: World['pins'],
+  repositories: readonly { readonly name: string; readonly channel: string }[],
+): World['pins'] {
+  const named = new Map(repositories.map(({ name, channel }) => [`${name}/${channel}`, name]));
+  return Object.fromEntries(
+    Object.entries(pins).map(([name, source]) => [name, named.get(source) ?? source]),
+  );
+}
+
 /** @throws IcepkgError `not-found` naming what is not pinned */
 export function unpin(world: World, names: readonly string[]): World {
   const missing = names.find((name) => !(name in world.pins));

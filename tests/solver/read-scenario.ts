@@ -42,11 +42,9 @@ const long = (version: string): string => {
   return `${[...upstream.split('.'), '0', '0'].slice(0, 3).join('.')}-r${release}`;
 };
 const short = (text: string): string =>
-  text.replaceAll(/(\d+)\.(\d+)\.(\d+)-r(\d+)/g, (_, major, minor, patch, release) => {
-    const upstream =
-      patch !== '0' ? `${major}.${minor}.${patch}` : minor !== '0' ? `${major}.${minor}` : major;
-    return release === '0' ? upstream : `${upstream}-r${release}`;
-  });
+  text.replaceAll(/\d+\.\d+\.\d+-r\d+/g, (version) =>
+    version.replace(/-r0$/, '').replace(/^(\d+(?:\.[1-9]\d*)?)(?:\.0){1,2}(?=-|$)/, '$1'),
+  );
 
 /** `mta@=1` is `mta@=1.0.0`. */
 const fullCapability = (text: string): string =>
