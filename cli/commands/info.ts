@@ -14,7 +14,7 @@ export default class Info extends BaseCommand {
     const result = args.package.endsWith('.icepkg')
       ? fileInfo(args.package)
       : await info(await this.openRoot(flags), args.package);
-    for (const [index, { record, state }] of result.versions.entries()) {
+    for (const [index, { record, state, declares = {} }] of result.versions.entries()) {
       if (index > 0) this.print('');
       const line = (label: string, value: string | undefined): void => {
         if (value !== undefined && value !== '') this.print(`${`${label}:`.padEnd(14)} ${value}`);
@@ -35,6 +35,16 @@ export default class Info extends BaseCommand {
       line('provides', record.provides?.join(', '));
       line('replaces', record.replaces?.join(', '));
       line('install if', record.installIf?.join(', '));
+      line('users', declares.users?.map(({ name }) => name).join(', '));
+      line('groups', declares.groups?.map(({ name }) => name).join(', '));
+      line('services', declares.services?.map(({ name }) => name).join(', '));
+      line(
+        'alternatives',
+        declares.alternatives
+          ?.map(({ link, target, priority }) => `${link} -> ${target} (${priority})`)
+          .join(', '),
+      );
+      line('scripts', Object.keys(declares.scripts ?? {}).join(', '));
       line('manifest', record.manifest.sha256);
     }
     return result;

@@ -2,6 +2,7 @@
 import { readHeader } from '#schema/container/read';
 import { IcepkgError } from '#schema/error';
 import type { PackageRecord } from '#schema/index-shard';
+import type { Manifest } from '#schema/manifest';
 import { recordOf } from '#schema/record';
 import { statSync } from 'node:fs';
 import { loadIndexes } from '../client/load-indexes.ts';
@@ -11,8 +12,15 @@ import { dependencyGraph } from './graph.ts';
 import { readStore } from './read-store.ts';
 
 export interface PackageInfo {
-  readonly versions: readonly { readonly state: string; readonly record: PackageRecord }[];
+  readonly versions: readonly PackageVersion[];
 }
+export interface PackageVersion {
+  readonly state: string;
+  readonly record: PackageRecord;
+  /** What it asks of the system besides its files; known where the package itself is at hand. */
+  readonly declares?: Declared;
+}
+export type Declared = Pick<Manifest, 'users' | 'groups' | 'alternatives' | 'services' | 'scripts'>;
 
 /**
  * The installed version first, then the newest that each repository offers.
@@ -26,6 +34,9 @@ export async function info(context: EngineContext, name: string): Promise<Packag
     const providers = dependencyGraph(all, store.world()).providers(name);
     return all.filter((one) => providers.includes(one.record.name));
   });
+  const headers = readStore(context.root, (store) =>
+    installed.map(({ record }) => store.headerOf(record.name)),
+  );
   const names = new Set([name, ...installed.map((one) => one.record.name)]);
   const offered = new Map<string, { readonly state: string; readonly record: PackageRecord }>();
   for (const candidate of await loadIndexes(context, { refresh: 'auto' })) {
@@ -35,9 +46,10 @@ export async function info(context: EngineContext, name: string): Promise<Packag
     if (known !== undefined && byVersion(candidate.record.version, known.record.version) >= 0) continue;
     offered.set(repository, { state: `offered by ${repository}`, record: candidate.record });
   }
-  const present = installed.map((one) => ({
+  const present = installed.map((one, index): PackageVersion => ({
     state: `installed ${one.requested ? 'as asked for' : 'as a dependency'}, from ${one.repository ?? 'a local file'}`,
     record: one.record,
+    ...declaredIn(headers[index], one.record.name),
   }));
   const current = new Set(installed.map((one) => one.record.package.sha256));
   const versions = [
@@ -55,5 +67,18 @@ export function fileInfo(file: string): PackageInfo {
   const header = readHeader(file, file);
   // Only a listing of the whole file could tell its digest; what is shown needs none.
   const record = recordOf(header, { path: file, size: statSync(file).size, sha256: '' });
-  return { versions: [{ state: 'a local file', record }] };
+  return { versions: [{ state: 'a local file', record, ...declaredIn(header.header, file) }] };
+}
+
+function declaredIn(header: Uint8Array | undefined, what: string): { readonly declares?: Declared } {
+  if (header === undefined) return {};
+  const { users, groups, alternatives, services, scripts } = readHeader(header, what).manifest;
+  const declares = {
+    ...(users === undefined ? {} : { users }),
+    ...(groups === undefined ? {} : { groups }),
+    ...(alternatives === undefined ? {} : { alternatives }),
+    ...(services === undefined ? {} : { services }),
+    ...(scripts === undefined ? {} : { scripts }),
+  };
+  return Object.keys(declares).length === 0 ? {} : { declares };
 }
