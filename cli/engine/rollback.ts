@@ -1,10 +1,10 @@
 /** Takes the root back to the state before a recorded transaction, offline, as a transaction of its own. */
-import { readHeader } from '#schema/container/read';
 import { IcepkgError } from '#schema/error';
 import { compareVersions, parseVersion } from '#schema/version';
 import type { ChangeOutcome } from './change-world.ts';
 import { commit, discard, writeError, type CommitRequest } from './commit.ts';
 import type { EngineContext } from './context.ts';
+import { declaringManifest } from './declared/declaring.ts';
 import type { Action, Change, Plan } from './model.ts';
 import { openForWriting } from './recover.ts';
 import type { PackageState, TransactionDetail, TransactionSummary, UndoRow } from './store/model.ts';
@@ -177,6 +177,6 @@ function unrunScripts(store: Store, { packages }: Target): readonly string[] {
 }
 
 const hasScripts = (header: Uint8Array | undefined, name: string): boolean =>
-  header !== undefined && readHeader(header, name).manifest.scripts !== undefined;
+  declaringManifest(header, name)?.scripts !== undefined;
 
 const ignore = (): void => undefined;

@@ -18,6 +18,8 @@ export interface LinksRequest {
   readonly overwrite: readonly string[];
   readonly before: ReadonlyMap<string, Manifest>;
   readonly after: ReadonlyMap<string, Manifest>;
+  /** Names of the packages that change. */
+  readonly changing: ReadonlySet<string>;
   /** Manifests of all other installed packages; asked for only where an alternative changes. */
   readonly unchanged: () => readonly Manifest[];
 }
@@ -148,9 +150,14 @@ function planLink(
 function ownerAfter(work: Work, path: string): string | undefined {
   for (const [name, rows] of work.files.owned)
     if (rows.some((row) => row.path === path && row.deviation !== ALTERNATIVE)) return name;
-  const changing = new Set([...work.before.keys(), ...work.after.keys(), ...work.files.owned.keys()]);
-  return work.store.ownersOf(path).find((row) => row.deviation !== ALTERNATIVE && !changing.has(row.package))
-    ?.package;
+  return work.store
+    .ownersOf(path)
+    .find(
+      (row) =>
+        row.deviation !== ALTERNATIVE &&
+        !work.changing.has(row.package) &&
+        !work.files.owned.has(row.package),
+    )?.package;
 }
 
 /** Everything above the link is, or comes to be, a directory, and none of it is icepkg's own. */
@@ -193,6 +200,6 @@ function record(work: Work, path: string, offer: Offer): void {
 
 function own(work: Work, name: string, change: (rows: readonly OwnedFile[]) => readonly OwnedFile[]): void {
   // A package that goes has no rows any more.
-  if (work.before.has(name) && !work.after.has(name)) return;
+  if (work.changing.has(name) && !work.after.has(name)) return;
   work.owned.set(name, change(work.owned.get(name) ?? work.store.filesOf(name)));
 }

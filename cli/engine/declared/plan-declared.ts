@@ -2,7 +2,6 @@
  * Works out all that a transaction does to a root: the files of its packages, and what those packages declare. Nothing
  * is written here; every conflict ends it.
  */
-import { readHeader } from '#schema/container/read';
 import { sha256 } from '#schema/digest';
 import type { Manifest } from '#schema/manifest';
 import type { EngineContext } from '../context.ts';
@@ -15,6 +14,7 @@ import { ACCOUNT_PATHS, readAccountFiles, withAccountConfig, type AccountFiles }
 import type { AccountTexts } from './account-lines.ts';
 import { planAccounts, type Accounts } from './accounts.ts';
 import { ENABLED } from './choices.ts';
+import { declaringManifest } from './declaring.ts';
 import type { Generated } from './generated.ts';
 import { planLinks } from './links.ts';
 import { isNative, scriptsOf, type PendingScript } from './scripts.ts';
@@ -36,7 +36,7 @@ interface Work extends DeclaredRequest {
   readonly context: Pick<EngineContext, 'root' | 'arch'>;
   readonly store: Store;
   readonly disk: OpenDiskView;
-  /** Of the packages that change, as they are now. */
+  /** Of the packages that change, as they are now, where they declare anything. */
   readonly before: ReadonlyMap<string, Manifest>;
   /** Of the packages that change, as they will be. */
   readonly after: ReadonlyMap<string, Manifest>;
@@ -50,10 +50,9 @@ export function planRoot(
 ): RootPlan {
   const disk = openDiskView(context.root);
   const { plan, fetched } = request;
-  const before = new Map(
-    plan.changes
-      .filter(({ from }) => from !== undefined)
-      .map(({ name }) => [name, installedManifest(store, name)]),
+  const before = declaring(
+    store,
+    plan.changes.filter(({ from }) => from !== undefined).map(({ name }) => name),
   );
   const after = new Map(fetched.map(({ change, manifest }) => [change.name, manifest]));
   try {
@@ -64,10 +63,13 @@ export function planRoot(
   }
 }
 
-function installedManifest(store: Store, name: string): Manifest {
-  const header = store.headerOf(name);
-  if (header === undefined) throw new Error(`${name} has no header`);
-  return readHeader(header, name).manifest;
+function declaring(store: Store, names: readonly string[]): ReadonlyMap<string, Manifest> {
+  const manifests = new Map<string, Manifest>();
+  for (const name of names) {
+    const manifest = declaringManifest(store.headerOf(name), name);
+    if (manifest !== undefined) manifests.set(name, manifest);
+  }
+  return manifests;
 }
 
 function planAll(work: Work): RootPlan {
@@ -200,6 +202,7 @@ function withLinks(work: Work, files: RootPlan): RootPlan {
       );
     })
     .map((name) => ({ path: enabledLinkOf(name), directory: false }));
+  const changing = new Set(work.plan.changes.map(({ name }) => name));
   const changes = { ...files.changes, remove: [...leaving, ...files.changes.remove] };
   return planLinks(
     {
@@ -208,19 +211,19 @@ function withLinks(work: Work, files: RootPlan): RootPlan {
       overwrite: work.rules.overwrite ?? [],
       before: work.before,
       after: work.after,
-      unchanged: () => unchangedManifests(work),
+      changing,
+      unchanged: () => [
+        ...declaring(
+          work.store,
+          work.store
+            .installedPackages()
+            .map(({ record }) => record.name)
+            .filter((name) => !changing.has(name)),
+        ).values(),
+      ],
     },
     { ...files, changes, deviations },
   );
-}
-
-function unchangedManifests({ store, plan }: Work): readonly Manifest[] {
-  const changing = new Set(plan.changes.map(({ name }) => name));
-  return store
-    .installedPackages()
-    .map(({ record }) => record.name)
-    .filter((name) => !changing.has(name))
-    .map((name) => installedManifest(store, name));
 }
 
 function withScripts(work: Work, files: RootPlan): RootPlan {

@@ -257,6 +257,10 @@ function ownerOf({ request }: Work, entry: FileEntry): { readonly uid: number; r
   return { uid: user ?? entry.uid ?? 0, gid: group ?? entry.gid ?? 0 };
 }
 
+/** The entry that says who owns a path: of a hardlink the file that it is another name of. */
+const named = ({ manifest, entry }: Placed): FileEntry =>
+  entry.type === 'hardlink' ? (manifest.files.find(({ path }) => path === entry.target) ?? entry) : entry;
+
 /** Says of a hardlink where the file is that it names. */
 function linked(work: Work, staged: StagedEntry, written: ReadonlySet<string>): StagedEntry {
   if (staged.entry.type !== 'hardlink') return staged;
@@ -320,7 +324,7 @@ function ownedRows(work: Work): FilePlan['owned'] {
   for (const placed of [...work.places.placed.values(), ...work.places.shared]) {
     const rows = owned.get(placed.manifest.name);
     if (rows !== undefined && !rows.has(placed.path))
-      rows.set(placed.path, rowOf(placed, ownerOf(work, placed.entry)));
+      rows.set(placed.path, rowOf(placed, ownerOf(work, named(placed))));
   }
   for (const [name, paths] of work.taken) {
     const rows = work.request.store.filesOf(name).filter(({ path }) => !paths.has(path));

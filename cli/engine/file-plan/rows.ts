@@ -24,8 +24,6 @@ export function rowOf(
       );
       return {
         ...base,
-        uid: of?.uid ?? 0,
-        gid: of?.gid ?? 0,
         mode: of?.mode ?? 0o644,
         size: of?.size ?? 0,
         target: entry.target,
