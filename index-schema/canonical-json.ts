@@ -3,7 +3,7 @@
  * integers, strings are escaped as `JSON.stringify` does, and there is no white space. Walks are iterative and
  * bounded by `MAX_JSON_DEPTH`, so that no input can exhaust the stack.
  */
-import { IcepkgError } from './error.ts';
+import { FETCH_OR_MAKE_AGAIN, IcepkgError } from './error.ts';
 import { MAX_JSON_DEPTH } from './limits.ts';
 import { comparePaths } from './path.ts';
 
@@ -46,7 +46,7 @@ export function parseCanonicalJson(bytes: Uint8Array, what: string): unknown {
     throw new IcepkgError(
       'format-invalid',
       `${what}: ${cause instanceof Error ? cause.message : 'no value'}`,
-      { cause },
+      { cause, hint: FETCH_OR_MAKE_AGAIN },
     );
   }
   if (text !== again) {
@@ -67,7 +67,7 @@ function decodeText(bytes: Uint8Array, what: string): string {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch (cause) {
-    throw new IcepkgError('format-invalid', `${what}: not valid UTF-8`, { cause });
+    throw new IcepkgError('format-invalid', `${what}: not valid UTF-8`, { cause, hint: FETCH_OR_MAKE_AGAIN });
   }
 }
 
@@ -76,7 +76,7 @@ function parseText(text: string, bytes: Uint8Array, what: string): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch (cause) {
-    throw new IcepkgError('format-invalid', `${what}: not valid JSON`, { cause });
+    throw new IcepkgError('format-invalid', `${what}: not valid JSON`, { cause, hint: FETCH_OR_MAKE_AGAIN });
   }
 }
 
@@ -93,7 +93,9 @@ function checkDepth(bytes: Uint8Array, what: string): void {
     } else if (byte === 0x7b || byte === 0x5b) {
       depth++;
       if (depth > MAX_JSON_DEPTH) {
-        throw new IcepkgError('format-invalid', `${what}: nested deeper than ${MAX_JSON_DEPTH} levels`);
+        throw new IcepkgError('format-invalid', `${what}: nested deeper than ${MAX_JSON_DEPTH} levels`, {
+          hint: FETCH_OR_MAKE_AGAIN,
+        });
       }
     } else if (byte === 0x7d || byte === 0x5d) depth--;
   }

@@ -1,6 +1,6 @@
 /** Turns `unknown` into a checked value, once, at the edge. */
 import * as v from 'valibot';
-import { IcepkgError, type ErrorCode } from './error.ts';
+import { FETCH_OR_MAKE_AGAIN, IcepkgError, type ErrorCode } from './error.ts';
 
 /**
  * Returns `value` as the schema's type.
@@ -18,6 +18,7 @@ export function decode<const S extends v.GenericSchema>(
   const issue = result.issues[0];
   const at = formatPath(issue.path ?? []);
   throw new IcepkgError(code, `${what}: ${at === '' ? '' : `${at}: `}${lowerFirst(issue.message)}`, {
+    hint: FETCH_OR_MAKE_AGAIN,
     data: { path: at },
   });
 }

@@ -166,8 +166,9 @@ export async function refusal(bytes: Uint8Array): Promise<string> {
   try {
     await verify(bytes);
   } catch (error) {
-    if (error instanceof IcepkgError) return `${error.code}: ${error.message}`;
-    throw error;
+    if (!(error instanceof IcepkgError)) throw error;
+    if (error.hint === undefined) throw new Error('an error without a way out', { cause: error });
+    return `${error.code}: ${error.message}`;
   }
   return 'accepted';
 }
