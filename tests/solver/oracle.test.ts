@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import type { PackageRecord } from '#schema/index-shard';
-import { solve } from '#engine/solver/solve';
+import { solve, type SolveOutcome } from '#engine/solver/solve';
 import { pkg } from './support.ts';
 
 const NAMES = ['a', 'b', 'c', 'd'];
@@ -85,39 +85,52 @@ function possible(packages: readonly Package[], world: readonly Dependency[]): b
   return false;
 }
 
+type Drawn = typeof universe extends fc.Arbitrary<infer T> ? T : never;
+
+function packagesOf(drawn: Drawn): readonly Package[] {
+  return [...new Map(drawn.map((one) => [`${one[0]}-${one[1]}`, one])).values()].map(
+    ([name, major, depends, provides]): Package => ({
+      name,
+      major,
+      depends,
+      provides,
+      record: pkg(`${name}-${major}.0.0-r0`, {
+        depends: depends.map(textOf),
+        // With a priority, no choice between providers is left to a person.
+        providerPriority: 1,
+        ...(provides === undefined
+          ? {}
+          : {
+              provides: [provides.name + (provides.major === undefined ? '' : `@=${provides.major}.0.0`)],
+            }),
+      }),
+    }),
+  );
+}
+
+function answer(packages: readonly Package[], world: readonly Dependency[]): SolveOutcome {
+  return solve({
+    arch: 'x86_64',
+    world: { depends: world.map(textOf), holds: [], pins: {} },
+    candidates: packages.map(({ record }) => ({
+      record,
+      source: { kind: 'repository', repository: 'main' },
+    })),
+    // The oldest of each name that is named last, so that some are there already.
+    installed: packages
+      .filter(({ name, major }) => major === 1 && name > 'b')
+      .map(({ record }) => ({ record, repository: 'main', transaction: 1, requested: false })),
+    upgrade: 'none',
+    keepOrphans: false,
+    recommends: true,
+  });
+}
+
 it('finds an answer exactly when there is one, and the answer holds', () => {
   fc.assert(
     fc.property(universe, fc.array(dependency, { minLength: 1, maxLength: 3 }), (drawn, world) => {
-      const packages = [...new Map(drawn.map((one) => [`${one[0]}-${one[1]}`, one])).values()].map(
-        ([name, major, depends, provides]): Package => ({
-          name,
-          major,
-          depends,
-          provides,
-          record: pkg(`${name}-${major}.0.0-r0`, {
-            depends: depends.map(textOf),
-            // With a priority, no choice between providers is left to a person.
-            providerPriority: 1,
-            ...(provides === undefined
-              ? {}
-              : {
-                  provides: [provides.name + (provides.major === undefined ? '' : `@=${provides.major}.0.0`)],
-                }),
-          }),
-        }),
-      );
-      const result = solve({
-        arch: 'x86_64',
-        world: { depends: world.map(textOf), holds: [], pins: {} },
-        candidates: packages.map(({ record }) => ({
-          record,
-          source: { kind: 'repository', repository: 'main' },
-        })),
-        installed: [],
-        upgrade: 'none',
-        keepOrphans: false,
-        recommends: true,
-      });
+      const packages = packagesOf(drawn);
+      const result = answer(packages, world);
       expect(result.solved).toBe(possible(packages, world));
       if (!result.solved) return;
       const chosen = packages.filter(({ record }) =>
@@ -126,5 +139,17 @@ it('finds an answer exactly when there is one, and the answer holds', () => {
       expect(valid(chosen, world)).toBe(true);
     }),
     { numRuns: 2000 },
+  );
+});
+
+it('answers the same, word for word, in whatever order it is told', () => {
+  const requests = fc.array(dependency, { minLength: 1, maxLength: 3 });
+  fc.assert(
+    fc.property(universe, requests, fc.nat(9), (drawn, world, turn) => {
+      const packages = packagesOf(drawn);
+      const turned = [...packages.slice(turn), ...packages.slice(0, turn)].reverse();
+      expect(answer(turned, [...world].reverse())).toEqual(answer(packages, world));
+    }),
+    { numRuns: 1000 },
   );
 });

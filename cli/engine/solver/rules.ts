@@ -228,9 +228,10 @@ function combinations(universe: Universe, conditions: readonly Dependency[]): re
   return ways;
 }
 
-/** Keeps what is installed though nothing needs it. */
-export function orphanRules(universe: Universe): readonly Incompatibility[] {
-  return universe.installedNames().map((name) => ({
+/** Keeps what is installed though nothing needs it, but for what is to go. */
+export function orphanRules(universe: Universe, goes: (name: string) => boolean): readonly Incompatibility[] {
+  const kept = universe.installedNames().filter((name) => !goes(name));
+  return kept.map((name) => ({
     terms: new Map([[universe.variable(name), ABSENT]]),
     cause: { kind: 'orphan', name },
   }));

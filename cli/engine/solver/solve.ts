@@ -43,11 +43,15 @@ export function solve(request: SolveRequest): SolveOutcome {
   const { world } = request;
   const universe = universeOf(request);
   const upgrades = upgradesOf(request);
-  const preferences = { upgrades, abandoned: abandonedNames(request) };
+  const abandoned = abandonedNames(request);
+  const preferences = { upgrades, abandoned };
+  // Neither what was just taken back nor what its successor replaces is kept as an orphan.
+  const goes = (name: string): boolean =>
+    abandoned.has(name) || (upgrades(name) && universe.successors(name).size > 0);
   const initial = [
     ...worldRules(universe, world),
     ...universe.unconditioned().flatMap((name) => conditionalRules(universe, name)),
-    ...(request.keepOrphans ? orphanRules(universe) : []),
+    ...(request.keepOrphans ? orphanRules(universe, goes) : []),
   ];
   const named = typeof request.upgrade === 'string' ? [] : request.upgrade;
   const first = [...new Set(named)].sort().map((name) => universe.variable(name));
