@@ -7,12 +7,20 @@ import type { EngineContext } from '#engine/context';
 import { verify } from '#engine/queries/verify';
 import { installRequest, reinstallRequest, removeRequest, upgradeRequest } from '#engine/requests';
 import { rollback } from '#engine/rollback';
+import { addToWorld, removeFromWorld } from '#engine/world';
 
 const setting = { dryRun: false, confirm: () => true } as const;
 export const install = (context: EngineContext, ...words: readonly string[]): Promise<ChangeOutcome> =>
   changeWorld(context, { ...installRequest(words), ...setting });
 export const remove = (context: EngineContext, ...words: readonly string[]): Promise<ChangeOutcome> =>
   changeWorld(context, { ...removeRequest(words), ...setting });
+/** One goes and another comes in one transaction. */
+export const swap = (context: EngineContext, old: string, next: string): Promise<ChangeOutcome> =>
+  changeWorld(context, {
+    ...installRequest([next]),
+    edit: (world) => addToWorld(removeFromWorld(world, [old]), [next]),
+    ...setting,
+  });
 export const upgrade = (context: EngineContext): Promise<ChangeOutcome> =>
   changeWorld(context, { ...upgradeRequest(context.root, []), ...setting });
 export const reinstall = (context: EngineContext, ...words: readonly string[]): Promise<ChangeOutcome> =>

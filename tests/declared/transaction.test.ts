@@ -2,6 +2,7 @@
 import {
   cpSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -17,7 +18,18 @@ import { recoverRoot } from '#engine/recover';
 import { openStore } from '#engine/store/store';
 import { makeDepot, type Depot } from '../support/repository.ts';
 import { snapshot } from '../transaction/fixture.ts';
-import { addShell, install, linkOf, problems, reinstall, remove, text, undo, upgrade } from './support.ts';
+import {
+  addShell,
+  install,
+  linkOf,
+  problems,
+  reinstall,
+  remove,
+  swap,
+  text,
+  undo,
+  upgrade,
+} from './support.ts';
 
 let depot: Depot;
 beforeAll(async () => {
@@ -127,6 +139,16 @@ describe('accounts', () => {
   });
 });
 
+it.each(['etc', 'etc/passwd'])('never writes accounts through a symlink at %s', async (path) => {
+  const context = depot.root();
+  const real = join(context.root, path);
+  if (path === 'etc') renameSync(real, join(context.root, 'real'));
+  symlinkSync(path === 'etc' ? 'real' : 'elsewhere', real);
+  const before = snapshot(context.root);
+  await expect(install(context, 'rival')).rejects.toThrow(`${path} is no`);
+  expect(snapshot(context.root)).toEqual(before);
+});
+
 describe('alternatives', () => {
   it('follow the priorities of what is installed', async () => {
     const context = depot.root();
@@ -174,6 +196,31 @@ describe('alternatives', () => {
     await install(context, 'vim');
     await expect(install(context, 'elvis')).rejects.toThrow('belongs to vim, which is installed');
   });
+});
+
+it('lets an alternative take the place of a file that goes in the same transaction, and back', async () => {
+  const context = depot.root();
+  await install(context, 'elvis');
+  await swap(context, 'elvis', 'vim');
+  expect(linkOf(context, 'usr/bin/vi')).toBe('vim');
+  expect(problems(context)).toEqual([]);
+  await swap(context, 'vim', 'elvis');
+  expect(text(context, 'usr/bin/vi')).toBe('elvis');
+  expect(problems(context)).toEqual([]);
+  await undo(context);
+  expect(linkOf(context, 'usr/bin/vi')).toBe('vim');
+});
+
+it('gives hardlinks the owner that their file names', async () => {
+  await depot.publish({
+    name: 'linked',
+    users: [{ name: 'linked', uid: 83 }],
+    files: { 'srv/a': { text: 'a', user: 'linked' }, 'srv/b': { hard: 'srv/a' } },
+  });
+  const context = depot.root();
+  await install(context, 'linked');
+  if (asRoot) expect(statSync(join(context.root, 'srv/b')).uid).toBe(83);
+  expect(problems(context)).toEqual([]);
 });
 
 describe('services', () => {

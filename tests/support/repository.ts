@@ -30,6 +30,7 @@ export type DeclaredEntry =
       readonly group?: string;
     }
   | { readonly link: string }
+  | { readonly hard: string }
   | { readonly directory: number };
 
 /** Any field of a manifest besides; version `1.0.0-r0`, architecture x86_64 unless said otherwise. */
@@ -124,6 +125,7 @@ function entryOf(path: string, declared: DeclaredEntry): PackageEntry {
   if (typeof declared === 'string')
     return { type: 'file', path, mode: 0o644, content: Buffer.from(declared) };
   if ('link' in declared) return { type: 'symlink', path, target: declared.link };
+  if ('hard' in declared) return { type: 'hardlink', path, target: declared.hard };
   if ('directory' in declared) return { type: 'directory', path, mode: declared.directory };
   const { text, mode = 0o644, config, user, group } = declared;
   return {

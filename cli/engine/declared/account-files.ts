@@ -45,9 +45,17 @@ export interface AccountSources {
   readonly rules: FileRules;
 }
 
-/** What each file would hold after the transaction if no package declared anything. */
+/**
+ * What each file would hold after the transaction if no package declared anything.
+ * @throws IcepkgError where accounts cannot be added to it
+ */
 export function readAccountFiles(sources: AccountSources): AccountFiles {
   const { disk } = sources;
+  if (disk.kind('etc') !== undefined && disk.kind('etc') !== 'directory') {
+    throw new IcepkgError('file-conflict', 'etc is no directory, so no account can be added below it', {
+      hint: 'Put a directory in its place',
+    });
+  }
   const of = (name: keyof AccountTexts, mode: number): AccountFile => {
     const path = ACCOUNT_PATHS[name];
     const brought = broughtFile(sources, path);
