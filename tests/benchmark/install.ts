@@ -128,21 +128,24 @@ function packForPacman({ work, codec }: Setting, index: number, depends: readonl
 
 interface Sample {
   readonly seconds: number;
+  /** Of all threads, user and system: what remains comparable on a machine that is busy. */
+  readonly processor: number;
   readonly megabytes: number;
 }
 
-/** Wall time and peak resident memory of one command, by `/usr/bin/time`. */
+/** Wall time, processor time and peak resident memory of one command, by `/usr/bin/time`. */
 function measure(work: string, command: readonly string[]): Sample {
   const report = join(work, 'time.txt');
   const started = process.hrtime.bigint();
-  const result = spawnSync('/usr/bin/time', ['-f', '%M', '-o', report, ...command], {
+  const result = spawnSync('/usr/bin/time', ['-f', '%U %S %M', '-o', report, ...command], {
     cwd: work,
     stdio: ['ignore', 'ignore', 'pipe'],
     encoding: 'utf8',
   });
   const seconds = Number(process.hrtime.bigint() - started) / 1e9;
   if (result.status !== 0) throw new Error(`${command.join(' ')}\n${result.stderr.slice(0, 2000)}`);
-  return { seconds, megabytes: Number(readFileSync(report, 'utf8')) / 1000 };
+  const [user = NaN, system = NaN, kilobytes = NaN] = readFileSync(report, 'utf8').split(' ').map(Number);
+  return { seconds, processor: user + system, megabytes: kilobytes / 1000 };
 }
 
 function icepkg({ work }: Setting, sync: boolean): Sample {
@@ -207,8 +210,9 @@ function compare(setting: Setting, sync: boolean): void {
   const row = (label: string, samples: readonly Sample[]): string => {
     const seconds = samples.map((sample) => sample.seconds);
     const range = `${Math.min(...seconds).toFixed(2)} to ${Math.max(...seconds).toFixed(2)}`;
+    const processor = median(samples.map((sample) => sample.processor)).toFixed(2);
     const peak = median(samples.map((sample) => sample.megabytes)).toFixed(0);
-    return `  ${label}  ${median(seconds).toFixed(2)} s (${range}), ${peak} MB`;
+    return `  ${label}  ${median(seconds).toFixed(2)} s (${range}), processor ${processor} s, ${peak} MB`;
   };
   const ratio = median(ours.map(({ seconds }, index) => seconds / (theirs[index]?.seconds ?? NaN)));
   console.log(

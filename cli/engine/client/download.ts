@@ -130,7 +130,7 @@ async function receive(
   if (at < wanted.size) throw corrupt(mirror, wanted, `ends after ${at} of ${wanted.size} bytes`);
 }
 
-const DIGEST_CHUNK = 1024 * 1024;
+const DIGEST_CHUNK = 256 * 1024;
 
 /** The sha256 of an open file from its start. */
 export function digestOf(fd: number): string {
