@@ -8,14 +8,13 @@ import {
   linkSync,
   lutimesSync,
   lchownSync,
-  mkdirSync,
   readlinkSync,
   symlinkSync,
   type Stats,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
 import { isErrno } from '#schema/error';
 import { parentPath } from '#schema/path';
+import { openDirectories, type Directories } from '../root-fs/directories.ts';
 import type { UndoRow } from '../store/model.ts';
 import type { OnStep } from './apply.ts';
 import { openHandle, type Handle } from './handle.ts';
@@ -34,16 +33,17 @@ export interface UndoRequest {
 export function keepForUndo(request: UndoRequest): readonly UndoRow[] {
   const live = openHandle(request.root);
   const rows = new Map<string, UndoRow>();
-  const made = new Set<string>();
+  const undo = openDirectories(request.root);
   try {
     for (const [path, written] of request.touched) {
       const stats = live.lstat(path);
       if (stats === undefined) addMissingParents(live, path, rows);
-      else if (!stats.isDirectory()) keep(request, { live, path, stats, made });
+      else if (!stats.isDirectory()) keep(request, { live, path, stats, undo });
       rows.set(path, rowOf(path, stats, written));
     }
   } finally {
     live.close();
+    undo.close();
   }
   return [...rows.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
 }
@@ -66,18 +66,13 @@ interface Kept {
   readonly live: Handle;
   readonly path: string;
   readonly stats: Stats;
-  readonly made: Set<string>;
+  readonly undo: Directories;
 }
 
-function keep(request: UndoRequest, { live, path, stats, made }: Kept): void {
+function keep(request: UndoRequest, { live, path, stats, undo }: Kept): void {
   const from = live.at(path);
   if (from === undefined) return;
-  const to = join(request.root, undoPath(request.areas, request.transaction, path));
-  const directory = dirname(to);
-  if (!made.has(directory)) {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
-    made.add(directory);
-  }
+  const to = undo.reach(undoPath(request.areas, request.transaction, path), 0o700);
   request.onStep(`keep ${path}`);
   linkOrCopy(from, to, stats);
 }
