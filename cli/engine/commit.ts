@@ -148,6 +148,16 @@ export function writeError(root: string, error: unknown): unknown {
       cause: error,
     });
   }
+  if (isErrno(error, 'EFBIG')) {
+    return new IcepkgError(
+      'io-failed',
+      `a file is larger than may be written below ${root}; nothing was changed`,
+      {
+        hint: 'Raise the limit (ulimit -f), or use a file system that holds larger files',
+        cause: error,
+      },
+    );
+  }
   if (isErrno(error, 'EROFS', 'EACCES', 'EPERM')) {
     return new IcepkgError('root-read-only', `cannot write below ${root}: ${error.message}`, {
       hint: 'Remount the file system writable, or run icepkg as the owner of the root',
