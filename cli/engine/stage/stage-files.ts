@@ -1,6 +1,5 @@
 /** Decodes packages and puts their files together aside, ready to be renamed into place. */
 import * as fs from 'node:fs';
-import { join } from 'node:path';
 import { IcepkgError, isErrno } from '#schema/error';
 import type { FilePlan, StagedEntry } from '../file-plan/operations.ts';
 import type { FetchedPackage, OnProgress } from '../model.ts';
@@ -127,8 +126,7 @@ function stageRest(work: Work, staged: StagedEntry): void {
     case 'fifo':
     case 'character-device':
     case 'block-device': {
-      place(work, path);
-      const deviation = makeNode(join(work.root, stagePath(work.areas, path)), staged);
+      const deviation = makeNode(forChild(place(work, path)), staged);
       if (deviation !== undefined) work.deviations.set(path, deviation);
       return;
     }
@@ -139,13 +137,16 @@ function stageRest(work: Work, staged: StagedEntry): void {
   }
 }
 
+/** The same path, good for another program while the descriptor stays open here. */
+const forChild = (path: string): string => path.replace('/proc/self/', `/proc/${process.pid}/`);
+
 function applyXattrs(
   work: Work,
   staged: StagedEntry,
   xattrs: Readonly<Record<string, string>> | undefined,
 ): void {
   if (xattrs === undefined) return;
-  const deviation = setXattrs(join(work.root, stagePath(work.areas, staged.path)), xattrs);
+  const deviation = setXattrs(forChild(place(work, staged.path)), xattrs);
   if (deviation === undefined) return;
   const before = work.deviations.get(staged.path);
   work.deviations.set(staged.path, before === undefined ? deviation : `${before}; ${deviation}`);
