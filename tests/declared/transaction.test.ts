@@ -270,6 +270,25 @@ describe('scripts', () => {
     expect(notices).toEqual(['postRemove of scripted: exit status 3: broken']);
   });
 
+  it('see the root and nothing else', async () => {
+    const tests = [
+      `! -e ${depot.folder}`,
+      '! -e /var/lib/ice-pkg/state.sqlite',
+      '-z "$SECRET"',
+      '-d /etc/icepkg',
+    ];
+    const postInstall = tests.map((one) => `test ${one}`).join('\n');
+    await depot.publish({ name: 'curious', arch: 'noarch', scripts: { postInstall } });
+    const context = depot.root();
+    addShell(context);
+    process.env['SECRET'] = 'told';
+    try {
+      expect((await install(context, 'curious')).failedScripts).toEqual([]);
+    } finally {
+      delete process.env['SECRET'];
+    }
+  });
+
   it('are reported where the root has no shell, and never run for a foreign machine', async () => {
     const bare = await install(depot.root(), 'scripted');
     expect(bare.failedScripts.map(({ script }) => script)).toEqual(['preInstall', 'postInstall']);
