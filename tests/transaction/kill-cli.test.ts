@@ -166,7 +166,7 @@ it.each(CHANGES)('%s', async (name, command) => {
     const found = stateOf(root);
     expect([old, fresh], what).toContainEqual(found);
     expect(verify(root, []).problems, what).toEqual([]);
-    if (round === 1) run(root, 'hold', 'app', '--yes');
+    if (round === 1) run(root, 'upgrade', '--yes');
     removeRoot(root);
   }
   expect(killed).toBeGreaterThan(0);
