@@ -83,7 +83,7 @@ function providersOf(candidates: readonly Candidate[]): ReadonlyMap<string, read
 }
 
 /** The name of a package and those it provides. */
-export const offeredNames = ({ record }: Pick<Candidate, 'record'>): ReadonlySet<string> =>
+const offeredNames = ({ record }: Pick<Candidate, 'record'>): ReadonlySet<string> =>
   new Set([record.name, ...(record.provides ?? []).map(capabilityName)]);
 
 /** True where the package is, or provides, what is required. */

@@ -250,7 +250,7 @@ export class Universe {
 const fits = (arch: string, machine: string): boolean => arch === machine || arch === 'noarch';
 
 const sourceOf = ({ source }: Candidate): string =>
-  source.kind === 'repository' ? `repository ${source.repository}` : source.kind;
+  source.kind === 'repository' ? source.repository : source.kind === 'file' ? '(file)' : '(installed)';
 
 function put<K, V>(map: Map<K, V[]>, key: K, value: V): void {
   const list = map.get(key);
