@@ -25,6 +25,7 @@ export interface YamlDocument<T> {
 }
 
 const MAX_BYTES = 1024 * 1024;
+const WAY_OUT = 'Give the path of a YAML file that you may read';
 
 /** @param kind what the file should be, for the error: `recipe` */
 export function readYamlFile(file: string, kind: string): string {
@@ -34,9 +35,9 @@ export function readYamlFile(file: string, kind: string): string {
     return fs.readFileSync(file, 'utf8');
   } catch (cause) {
     if (isErrno(cause, 'ENOENT', 'ENOTDIR'))
-      throw new IcepkgError('not-found', `${file}: no such ${kind}`, { cause });
+      throw new IcepkgError('not-found', `${file}: no such ${kind}`, { cause, hint: WAY_OUT });
     if (isErrno(cause, 'EACCES', 'EISDIR'))
-      throw new IcepkgError('io-failed', `${file}: cannot be read as a ${kind}`, { cause });
+      throw new IcepkgError('io-failed', `${file}: cannot be read as a ${kind}`, { cause, hint: WAY_OUT });
     throw cause;
   }
 }
