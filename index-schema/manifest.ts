@@ -198,6 +198,5 @@ export type RegularFile = v.InferOutput<typeof RegularFileSchema>;
 export type Frame = v.InferOutput<typeof FrameSchema>;
 export type DeclaredUser = v.InferOutput<typeof UserSchema>;
 export type DeclaredGroup = v.InferOutput<typeof GroupSchema>;
-export type Alternative = v.InferOutput<typeof AlternativeSchema>;
 export type Service = v.InferOutput<typeof ServiceSchema>;
 export type Scripts = v.InferOutput<typeof ScriptsSchema>;

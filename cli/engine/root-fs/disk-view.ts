@@ -11,7 +11,7 @@ import {
   readSync,
   type Stats,
 } from 'node:fs';
-import { isErrno } from '#schema/error';
+import { IcepkgError, isErrno } from '#schema/error';
 import { parentPath } from '#schema/path';
 import type { DiskKind, DiskView } from '../file-plan/operations.ts';
 import { openDirectories } from './directories.ts';
@@ -35,7 +35,7 @@ export function openDiskView(root: string): OpenDiskView {
   return {
     kind: (path) => look(path)?.kind,
     metadata: (path) => look(path),
-    readlink: (path) => readlinkSync(directories.at(path) ?? path),
+    readlink: (path) => linkTarget(path, directories.at(path)),
     names: (path) => {
       const real = directories.at(path);
       return real === undefined ? [] : readdirSync(real).sort();
@@ -46,6 +46,18 @@ export function openDiskView(root: string): OpenDiskView {
     },
     close: () => directories.close(),
   };
+}
+
+/** @throws IcepkgError `path-unsafe` where somebody exchanges paths while they are looked at */
+function linkTarget(path: string, real: string | undefined): string {
+  try {
+    if (real !== undefined) return readlinkSync(real);
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT', 'EINVAL', 'ENOTDIR')) throw error;
+  }
+  throw new IcepkgError('path-unsafe', `${path} changed while it was looked at`, {
+    hint: 'Stop what writes below the root, then run the command again',
+  });
 }
 
 interface Seen {
