@@ -35,10 +35,10 @@ export function openDiskView(root: string): OpenDiskView {
   return {
     kind: (path) => look(path)?.kind,
     metadata: (path) => look(path),
-    readlink: (path) => linkTarget(path, directories.at(path)),
+    readlink: (path) => unlessExchanged(path, () => readlinkSync(directories.at(path) ?? '')),
     names: (path) => {
       const real = directories.at(path);
-      return real === undefined ? [] : readdirSync(real).sort();
+      return real === undefined ? [] : unlessExchanged(path, () => readdirSync(real).sort());
     },
     sha256: (path) => {
       const real = directories.at(path);
@@ -49,15 +49,16 @@ export function openDiskView(root: string): OpenDiskView {
 }
 
 /** @throws IcepkgError `path-unsafe` where somebody exchanges paths while they are looked at */
-function linkTarget(path: string, real: string | undefined): string {
+function unlessExchanged<T>(path: string, read: () => T): T {
   try {
-    if (real !== undefined) return readlinkSync(real);
+    return read();
   } catch (error) {
-    if (!isErrno(error, 'ENOENT', 'EINVAL', 'ENOTDIR')) throw error;
+    if (!isErrno(error, 'ENOENT', 'EINVAL', 'ENOTDIR', 'ELOOP')) throw error;
+    throw new IcepkgError('path-unsafe', `${path} changed while it was looked at`, {
+      hint: 'Stop what writes below the root, then run the command again',
+      cause: error,
+    });
   }
-  throw new IcepkgError('path-unsafe', `${path} changed while it was looked at`, {
-    hint: 'Stop what writes below the root, then run the command again',
-  });
 }
 
 interface Seen {
