@@ -12,6 +12,8 @@ export interface Preferences {
   readonly upgrades: (name: string) => boolean;
   /** Names that the world asked for until now: where there is another way, they go. */
   readonly abandoned: ReadonlySet<string>;
+  /** True where the choice takes the place of the package of this name, which no repository offers any more. */
+  readonly succeeds: (choice: Choice, name: string) => boolean;
 }
 
 interface Way {
@@ -23,18 +25,21 @@ interface Way {
 }
 
 export function choose(
-  { upgrades, abandoned }: Preferences,
+  { upgrades, abandoned, succeeds }: Preferences,
   ways: readonly Choice[],
   need: Incompatibility,
 ): Decision | undefined {
   const alternatives = alternativesOf(need);
   const isSettled = ({ choice }: Way): boolean =>
     choice.installed && !upgrades(choice.variable.name) && !abandoned.has(choice.variable.name);
-  const succeeds = ({ offer, choice }: Way): boolean => offer === undefined && !choice.installed;
+  const takesOver = ({ choice, offer, requirement }: Way): boolean =>
+    !choice.installed &&
+    (offer === undefined ||
+      (requirement !== undefined && upgrades(requirement.name) && succeeds(choice, requirement.name)));
   const swaps = (way: Way): boolean => way.requirement !== undefined && upgrades(way.requirement.name);
   const compare = (a: Way, b: Way): number =>
     Number(isSettled(b)) - Number(isSettled(a)) ||
-    Number(succeeds(b)) - Number(succeeds(a)) ||
+    Number(takesOver(b)) - Number(takesOver(a)) ||
     a.alternative - b.alternative ||
     (swaps(a) && !isPrefixed(a) ? compareOffers(b.offer, a.offer) : 0) ||
     Number(b.offer?.own === true) - Number(a.offer?.own === true) ||

@@ -44,7 +44,9 @@ export function solve(request: SolveRequest): SolveOutcome {
   const universe = universeOf(request);
   const upgrades = upgradesOf(request);
   const abandoned = abandonedNames(request);
-  const preferences = { upgrades, abandoned };
+  const succeeds = ({ variable, bit }: Choice, name: string): boolean =>
+    ((universe.successors(name).get(variable) ?? 0n) & bit) !== 0n;
+  const preferences = { upgrades, abandoned, succeeds };
   // Neither what was just taken back nor what its successor replaces is kept as an orphan.
   const goes = (name: string): boolean =>
     abandoned.has(name) || (upgrades(name) && universe.successors(name).size > 0);
