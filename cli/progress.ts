@@ -46,7 +46,7 @@ export function createProgressReporter(options: ReporterOptions): OnProgress {
       if (progress.done) line(`refreshed ${escapeText(progress.repository)}`);
       return undefined;
     }
-    if (!isCounted(progress)) return undefined;
+    if (!isCounted(progress) || progress.packages === 0) return undefined;
     if (bar) return draw(progress);
     if (!told.has(progress.phase)) line(`${VERBS[progress.phase]} ${amount(progress)}`);
     told.add(progress.phase);

@@ -15,6 +15,7 @@ import type { Candidate, FetchedPackage, Plan, World } from './model.ts';
 import { makePlan } from './plan.ts';
 import { openForWriting } from './recover.ts';
 import { solve, type Selected } from './solver/solve.ts';
+import { capabilityName } from './solver/universe.ts';
 import { pinsByRepository } from './world.ts';
 import { stageFiles } from './stage/stage-files.ts';
 import { openThreads, type Threads } from './stage/threads.ts';
@@ -74,8 +75,9 @@ export async function changeWorld(context: EngineContext, request: ChangeRequest
     const selection = solveWorld(context, store, { request, world, candidates });
     const plan = planChanges(context, store, { request, world, selection });
     const nothing = plan.changes.length === 0 && isDeepStrictEqual(plan.worldBefore, plan.worldAfter);
+    const staying = stillNeeded(plan, selection);
     if (nothing || request.dryRun || !(await request.confirm(plan))) {
-      return { plan, transaction: undefined, notices: [], failedScripts: [] };
+      return { plan, transaction: undefined, notices: staying, failedScripts: [] };
     }
     const { description, allowUntrusted = false } = request;
     const incoming = plan.changes.filter(({ to }) => to !== undefined);
@@ -87,7 +89,7 @@ export async function changeWorld(context: EngineContext, request: ChangeRequest
       const requested = new Set(
         selection.filter((one) => one.requested).map((one) => one.candidate.record.name),
       );
-      return await carryOut(context, store, {
+      const outcome = await carryOut(context, store, {
         description,
         plan,
         fetched,
@@ -95,12 +97,22 @@ export async function changeWorld(context: EngineContext, request: ChangeRequest
         rules: { overwrite: request.overwrite ?? [], ...context.config.files },
         threads,
       });
+      return { ...outcome, notices: [...staying, ...outcome.notices] };
     } finally {
       await threads.close();
     }
   } finally {
     store.close();
   }
+}
+
+/** What nobody asks for any more and stays all the same, with the reason. */
+function stillNeeded({ worldBefore, worldAfter }: Plan, selection: readonly Selected[]): string[] {
+  const after = new Set(worldAfter.depends.map(capabilityName));
+  const gone = new Set(worldBefore.depends.map(capabilityName).filter((name) => !after.has(name)));
+  return selection
+    .filter(({ candidate }) => gone.has(candidate.record.name))
+    .map(({ candidate, reason }) => `${candidate.record.name} stays installed: ${reason}`);
 }
 
 async function loadCandidates(context: EngineContext, request: ChangeRequest): Promise<readonly Candidate[]> {

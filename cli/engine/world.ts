@@ -32,12 +32,17 @@ export function addToWorld(world: World, texts: readonly string[]): World {
 }
 
 /**
- * Takes every dependency on `names` out.
- * @throws IcepkgError `not-found` naming what nobody asked for
+ * Takes every dependency on `names` out, with their pins.
+ * @throws IcepkgError `not-found` naming what nobody asked for, `unsolvable` naming what is held
  */
 export function removeFromWorld(world: World, names: readonly string[]): World {
-  let depends = world.depends;
+  let { depends } = world;
   for (const name of new Set(names)) {
+    if (world.holds.includes(name)) {
+      throw new IcepkgError('unsolvable', `${name} is held, so it is not removed`, {
+        hint: `Release it first: icepkg unhold ${name}`,
+      });
+    }
     const left = depends.filter((text) => text !== name && !namesOf(text).includes(name));
     if (left.length === depends.length) {
       throw new IcepkgError('not-found', `${name} was not asked for, so it cannot be taken back`, {
@@ -47,7 +52,7 @@ export function removeFromWorld(world: World, names: readonly string[]): World {
     depends = left;
   }
   const pins = Object.fromEntries(Object.entries(world.pins).filter(([name]) => !names.includes(name)));
-  return { depends, holds: world.holds.filter((name) => !names.includes(name)), pins };
+  return { ...world, depends, pins };
 }
 
 export const hold = (world: World, names: readonly string[]): World => ({
