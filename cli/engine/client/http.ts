@@ -1,5 +1,5 @@
 /** HTTP and HTTPS mirrors: bounded redirects, a time limit for answers and a least rate for bodies. */
-import type * as http from 'node:http';
+import type { Agent, Dispatcher } from 'undici';
 import { UNPRINTABLE } from '#schema/fields';
 import type { NetworkConfig } from '../config.ts';
 import { networkError, transient, type GetRequest, type Reply, type Transport } from './transport.ts';
@@ -8,52 +8,76 @@ const MAX_REDIRECTS = 5;
 const USER_AGENT = 'icepkg';
 
 type Limits = Pick<NetworkConfig, 'timeout' | 'minimumRate'>;
+type Response = Dispatcher.ResponseData;
+type Send = (url: URL, request: GetRequest) => Promise<Response>;
 interface Client {
-  readonly request: typeof http.request;
-  readonly agent: http.Agent;
+  readonly agent: Agent;
+  readonly send: Send;
 }
 
 /** @param base address of the folder that paths are relative to */
 export function httpTransport(base: string, limits: Limits): Transport {
   const root = base.replace(/\/*$/, '/');
-  const clients = new Map<string, Promise<Client>>();
-  const clientFor = (protocol: string): Promise<Client> => {
-    const known = clients.get(protocol);
-    if (known !== undefined) return known;
-    const made = loadClient(protocol);
-    clients.set(protocol, made);
-    return made;
-  };
+  let client: Promise<Client> | undefined;
+  const send: Send = async (url, request) => (await (client ??= openClient(limits))).send(url, request);
   return {
     addressOf: (path) => withoutSecrets(root + path),
-    get: (path, request = {}) => follow(new URL(root + path), request, { limits, clientFor }),
-    close: () => {
-      for (const client of clients.values()) void client.then(({ agent }) => agent.destroy());
-    },
+    get: (path, request = {}) => follow(new URL(root + path), request, { limits, send }),
+    close: () => void client?.then(({ agent }) => agent.destroy()),
   };
 }
 
-/** Loaded with the first request, so that nobody else pays for it. */
-async function loadClient(protocol: string): Promise<Client> {
-  const { request, Agent } = protocol === 'https:' ? await import('node:https') : await import('node:http');
-  return { request, agent: new Agent({ keepAlive: true, maxSockets: 8 }) };
+/** Loaded with the first request, so that nobody else pays for it, and in parts, because the whole of undici takes longer. */
+async function openClient(limits: Limits): Promise<Client> {
+  const { default: Agent } = await import('undici/lib/dispatcher/agent.js');
+  const { default: request } = await import('undici/lib/api/api-request.js');
+  const timeout = limits.timeout * 1000;
+  const agent = new Agent({
+    connections: 8,
+    connect: { timeout },
+    headersTimeout: timeout,
+    bodyTimeout: timeout,
+  });
+  const send: Send = (url, wanted) =>
+    request
+      .call(agent, {
+        origin: url.origin,
+        path: url.pathname + url.search,
+        method: 'GET',
+        headers: headersOf(url, wanted),
+        ...(wanted.signal === undefined ? {} : { signal: wanted.signal }),
+      })
+      .catch((error: unknown) => {
+        throw networkErrorOf(url, error, limits);
+      });
+  return { agent, send };
+}
+
+function headersOf({ username, password }: URL, { offset = 0, ifRange }: GetRequest): Record<string, string> {
+  const login = Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`);
+  return {
+    'user-agent': USER_AGENT,
+    'accept-encoding': 'identity',
+    ...(username + password === '' ? {} : { authorization: `Basic ${login.toString('base64')}` }),
+    ...(offset === 0 ? {} : { range: `bytes=${offset}-` }),
+    ...(offset === 0 || ifRange === undefined ? {} : { 'if-range': ifRange }),
+  };
 }
 
 interface Means {
   readonly limits: Limits;
-  readonly clientFor: (protocol: string) => Promise<Client>;
+  readonly send: Send;
 }
 
-async function follow(first: URL, request: GetRequest, means: Means): Promise<Reply | undefined> {
+async function follow(first: URL, request: GetRequest, { limits, send }: Means): Promise<Reply | undefined> {
   let url = first;
   for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
-    const response = await send(url, request, means);
-    const status = response.statusCode ?? 0;
-    const { location } = response.headers;
-    if (![301, 302, 303, 307, 308].includes(status) || location === undefined) {
-      return accept(url, response, request, means.limits);
+    const response = await send(url, request);
+    const location = header(response, 'location');
+    if (![301, 302, 303, 307, 308].includes(response.statusCode) || location === undefined) {
+      return accept(url, response, request, limits);
     }
-    response.destroy();
+    void response.body.dump();
     const next = URL.canParse(location, url.href) ? new URL(location, url.href) : undefined;
     if (next === undefined || !['http:', 'https:'].includes(next.protocol)) {
       throw networkError(`${shown(url)}: redirects to something that is no web address`);
@@ -66,60 +90,26 @@ async function follow(first: URL, request: GetRequest, means: Means): Promise<Re
   throw networkError(`${shown(first)}: more than ${MAX_REDIRECTS} redirects`);
 }
 
-async function send(
-  url: URL,
-  { offset, ifRange, signal }: GetRequest,
-  means: Means,
-): Promise<http.IncomingMessage> {
-  const { request, agent } = await means.clientFor(url.protocol);
-  const headers: Record<string, string> = { 'user-agent': USER_AGENT, 'accept-encoding': 'identity' };
-  if (offset !== undefined && offset > 0) {
-    headers['range'] = `bytes=${offset}-`;
-    if (ifRange !== undefined) headers['if-range'] = ifRange;
-  }
-  return new Promise((resolve, reject) => {
-    const sent = request(url, { agent, headers, ...(signal === undefined ? {} : { signal }) });
-    const timer = setTimeout(() => {
-      sent.destroy(transient(`${shown(url)}: no answer within ${means.limits.timeout} seconds`));
-    }, means.limits.timeout * 1000);
-    const settle = (): void => clearTimeout(timer);
-    sent.once('response', (response) => {
-      settle();
-      resolve(response);
-    });
-    sent.once('error', (error) => {
-      settle();
-      reject(networkErrorOf(url, error));
-    });
-    sent.end();
-  });
-}
-
 /** Tells from status and headers what the body is; anything unexpected is refused before a byte is used. */
-function accept(
-  url: URL,
-  response: http.IncomingMessage,
-  { offset = 0 }: GetRequest,
-  limits: Limits,
-): Reply | undefined {
+function accept(url: URL, response: Response, { offset = 0 }: GetRequest, limits: Limits): Reply | undefined {
   const refuse = (error: Error): never => {
-    response.destroy();
+    response.body.on('error', () => undefined).destroy();
     throw error;
   };
-  const status = response.statusCode ?? 0;
+  const status = response.statusCode;
   if (status === 404 || status === 410 || status === 403) {
-    response.resume();
+    void response.body.dump();
     return undefined;
   }
   if (status >= 500 || status === 408 || status === 429) {
-    const wait = waitOf(response.headers['retry-after']);
+    const wait = waitOf(header(response, 'retry-after'));
     const plea = wait === 0 ? '' : ` and asks to wait ${wait} seconds`;
     return refuse(transient(`${shown(url)}: the server answers ${status}${plea}`, undefined, wait));
   }
   if (status === 416) return refuse(new RangeRefused(`${shown(url)}: the server refuses the range`));
   if (status !== 200 && status !== 206)
     return refuse(networkError(`${shown(url)}: the server answers ${status}`));
-  const encoding = response.headers['content-encoding'];
+  const encoding = header(response, 'content-encoding');
   if (encoding !== undefined && encoding !== 'identity') {
     return refuse(
       networkError(
@@ -127,14 +117,14 @@ function accept(
       ),
     );
   }
-  if (response.headers['content-type']?.startsWith('text/html') === true) {
+  if (header(response, 'content-type')?.startsWith('text/html') === true) {
     return refuse(networkError(`${shown(url)}: the server answers with a web page, not with the file`));
   }
-  const length = sizeOf(response.headers['content-length']);
+  const length = sizeOf(header(response, 'content-length'));
   const body = bodyOf(url, response, limits);
-  const etag = strongTag(response.headers.etag);
+  const etag = strongTag(header(response, 'etag'));
   if (status === 200) return { offset: 0, total: length, etag, body };
-  const range = /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(response.headers['content-range'] ?? '');
+  const range = /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(header(response, 'content-range') ?? '');
   const [, from, to, total] = range ?? [];
   const honest =
     Number(from) === offset && (length === undefined || Number(to) - Number(from) + 1 === length);
@@ -150,40 +140,49 @@ export class RangeRefused extends Error {
 }
 
 /** The body, given up where it comes slower than the least rate (a dripping server) or ends early. */
-async function* bodyOf(url: URL, response: http.IncomingMessage, limits: Limits): AsyncGenerator<Uint8Array> {
+async function* bodyOf(url: URL, { body }: Response, limits: Limits): AsyncGenerator<Uint8Array> {
   let inWindow = 0;
   const timer = setInterval(() => {
     if (inWindow < Math.max(1, limits.minimumRate * limits.timeout)) {
-      response.destroy(transient(`${shown(url)}: slower than ${limits.minimumRate} bytes a second`));
+      body.destroy(transient(`${shown(url)}: ${tooSlow(limits)}`));
     }
     inWindow = 0;
   }, limits.timeout * 1000);
   try {
-    for await (const chunk of response as AsyncIterable<Buffer>) {
+    for await (const chunk of body as AsyncIterable<Buffer>) {
       inWindow += chunk.length;
       yield chunk;
     }
-    if (!response.complete) throw transient(`${shown(url)}: the connection ended early`);
   } catch (error) {
-    throw networkErrorOf(url, error);
+    throw networkErrorOf(url, error, limits);
   } finally {
     clearInterval(timer);
-    response.destroy();
   }
 }
 
-function networkErrorOf(url: URL, error: unknown): unknown {
+function networkErrorOf(url: URL, error: unknown, limits: Limits): unknown {
   if (!(error instanceof Error) || error.name === 'IcepkgError' || error.name === 'AbortError') return error;
   const code = 'code' in error ? String(error.code) : error.message;
+  const noAnswer = `no answer within ${limits.timeout} seconds`;
   const reason: Readonly<Record<string, string>> = {
     ECONNREFUSED: 'connection refused',
     ECONNRESET: 'the connection was reset',
     ENOTFOUND: 'no such host',
     EAI_AGAIN: 'the name cannot be resolved now',
     ETIMEDOUT: 'the connection timed out',
+    UND_ERR_CONNECT_TIMEOUT: noAnswer,
+    UND_ERR_HEADERS_TIMEOUT: noAnswer,
+    UND_ERR_BODY_TIMEOUT: tooSlow(limits),
+    UND_ERR_SOCKET: 'the connection ended early',
   };
-  const message = `${shown(url)}: ${reason[code] ?? printable(code)}`;
-  return transient(message, error);
+  return transient(`${shown(url)}: ${reason[code] ?? printable(code)}`, error);
+}
+
+const tooSlow = (limits: Limits): string => `slower than ${limits.minimumRate} bytes a second`;
+
+function header({ headers }: Response, name: string): string | undefined {
+  const value = headers[name];
+  return Array.isArray(value) ? value.join(', ') : value;
 }
 
 /** `Retry-After` in whole seconds, from a number or a date. */
