@@ -162,7 +162,7 @@ async function* bodyOf(url: URL, { body }: Response, limits: Limits): AsyncGener
 
 function networkErrorOf(url: URL, error: unknown, limits: Limits): unknown {
   if (!(error instanceof Error) || error.name === 'IcepkgError' || error.name === 'AbortError') return error;
-  const code = 'code' in error ? String(error.code) : error.message;
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : error.message;
   const noAnswer = `no answer within ${limits.timeout} seconds`;
   const reason: Readonly<Record<string, string>> = {
     ECONNREFUSED: 'connection refused',
