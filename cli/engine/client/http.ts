@@ -1,5 +1,5 @@
 /** HTTP and HTTPS mirrors: bounded redirects, a time limit for answers and a least rate for bodies. */
-import type { Agent, Dispatcher } from 'undici';
+import type { Dispatcher, Pool as ConnectionPool } from 'undici';
 import { UNPRINTABLE } from '#schema/fields';
 import type { NetworkConfig } from '../config.ts';
 import { networkError, transient, type GetRequest, type Reply, type Transport } from './transport.ts';
@@ -11,7 +11,8 @@ type Limits = Pick<NetworkConfig, 'timeout' | 'minimumRate'>;
 type Response = Dispatcher.ResponseData;
 type Send = (url: URL, request: GetRequest) => Promise<Response>;
 interface Client {
-  readonly agent: Agent;
+  /** By origin: redirects may lead elsewhere. */
+  readonly pools: ReadonlyMap<string, ConnectionPool>;
   readonly send: Send;
 }
 
@@ -23,24 +24,26 @@ export function httpTransport(base: string, limits: Limits): Transport {
   return {
     addressOf: (path) => withoutSecrets(root + path),
     get: (path, request = {}) => follow(new URL(root + path), request, { limits, send }),
-    close: () => void client?.then(({ agent }) => agent.destroy()),
+    close: () => void client?.then(({ pools }) => [...pools.values()].map((pool) => pool.destroy())),
   };
 }
 
 /** Loaded with the first request, so that nobody else pays for it, and in parts, because the whole of undici takes longer. */
 async function openClient(limits: Limits): Promise<Client> {
-  const { default: Agent } = await import('undici/lib/dispatcher/agent.js');
+  const { default: Pool } = await import('undici/lib/dispatcher/pool.js');
   const { default: request } = await import('undici/lib/api/api-request.js');
   const timeout = limits.timeout * 1000;
-  const agent = new Agent({
-    connections: 8,
-    connect: { timeout },
-    headersTimeout: timeout,
-    bodyTimeout: timeout,
-  });
+  const options = { connections: 8, connect: { timeout }, headersTimeout: timeout, bodyTimeout: timeout };
+  const pools = new Map<string, ConnectionPool>();
+  // Not undici's Agent, which after one aborted answer opens a connection for every request.
+  const poolOf = (origin: string): ConnectionPool => {
+    const pool = pools.get(origin) ?? new Pool(origin, options);
+    pools.set(origin, pool);
+    return pool;
+  };
   const send: Send = (url, wanted) =>
     request
-      .call(agent, {
+      .call(poolOf(url.origin), {
         origin: url.origin,
         path: url.pathname + url.search,
         method: 'GET',
@@ -50,7 +53,7 @@ async function openClient(limits: Limits): Promise<Client> {
       .catch((error: unknown) => {
         throw networkErrorOf(url, error, limits);
       });
-  return { agent, send };
+  return { pools, send };
 }
 
 function headersOf({ username, password }: URL, { offset = 0, ifRange }: GetRequest): Record<string, string> {

@@ -1,6 +1,6 @@
 /** The parts of undici that a request needs, which it types only as a whole. */
-declare module 'undici/lib/dispatcher/agent.js' {
-  export { Agent as default } from 'undici';
+declare module 'undici/lib/dispatcher/pool.js' {
+  export { Pool as default } from 'undici';
 }
 declare module 'undici/lib/api/api-request.js' {
   import type { Dispatcher } from 'undici';
