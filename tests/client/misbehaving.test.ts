@@ -183,6 +183,40 @@ test('a server that wants to be left alone for long is, and the next mirror step
   await fails(busy, /answers 503 and asks to wait 86400 seconds/);
 });
 
+test('connections are kept, also after an answer that was refused', async () => {
+  let connections = 0;
+  const base = await serve((request, response) =>
+    request.url === '/page'
+      ? response.setHeader('content-type', 'text/html').end(Buffer.alloc(1_000_000))
+      : response.end('ok'),
+  );
+  servers[0]?.on('connection', () => connections++);
+  const transport = httpTransport(base, { timeout: 30, minimumRate: 1 });
+  await expect(getBytes(transport, 'page', 100)).rejects.toThrow(/web page/);
+  for (let i = 0; i < 20; i++) await getBytes(transport, 'file', 100);
+  transport.close();
+  expect(connections).toBeLessThanOrEqual(8);
+});
+
+test('what is no HTTP is called so', async () => {
+  const base = await serve((request) => request.socket.end('nonsense\r\n\r\n'));
+  const transport = httpTransport(base, { timeout: 30, minimumRate: 1 });
+  await expect(getBytes(transport, 'file', 100)).rejects.toThrow(/HTTP\/1.1 protocol/);
+  transport.close();
+});
+
+test('the password of an address is sent to the server and kept from messages', async () => {
+  let login: string | undefined;
+  const base = await serve((request, response) => {
+    login = request.headers.authorization;
+    response.writeHead(400).end();
+  });
+  const transport = httpTransport(base.replace('//', '//user:se%20cret@'), { timeout: 30, minimumRate: 1 });
+  await expect(getBytes(transport, 'file', 100)).rejects.toThrow(`${base}/file: the server answers 400`);
+  transport.close();
+  expect(login).toBe(`Basic ${Buffer.from('user:se cret').toString('base64')}`);
+});
+
 test('a folder serves what is inside it only', async () => {
   writeFileSync(join(directory, 'file'), 'inside');
   const folder = folderTransport(directory);
