@@ -2,7 +2,6 @@
 import * as path from 'node:path';
 import { writePackage, type PackageMetadata } from '#schema/container/write';
 import type { Codec } from '#schema/container/codec';
-import type { PrivateKey } from '#schema/keys';
 import { packageEntries } from './entries.ts';
 import type { BuildNode } from './order.ts';
 import { scanPart, type Found } from './scan.ts';
@@ -14,7 +13,6 @@ export interface AssembleOptions {
   readonly output: string;
   readonly epoch: number;
   readonly codec: Codec;
-  readonly keys: readonly PrivateKey[];
 }
 
 export interface BuiltPackage {
@@ -52,7 +50,6 @@ export async function assemblePackages(
       entries,
       output: path.join(options.output, file),
       codec: options.codec,
-      keys: options.keys,
     });
     built.push({
       name: metadata.name,

@@ -15,7 +15,6 @@ const BUILDER_REVISION = 1;
 /** What the command line adds to the recipe. */
 export interface KeyOptions {
   readonly codec: string;
-  readonly signers: readonly string[];
   readonly epoch: number;
 }
 
@@ -39,7 +38,6 @@ export async function buildKey(
     dependencies: [...dependencyKeys],
     toolchain: await toolchainId(node.toolArch),
     ...options,
-    signers: [...options.signers],
   };
   return sha256(canonicalJson(document));
 }

@@ -2,9 +2,10 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import type { Codec } from '#schema/container/codec';
+import { signPackage } from '#schema/container/write';
 import { IcepkgError, isErrno } from '#schema/error';
 import type { MachineArch } from '#schema/fields';
-import { keyId, type PrivateKey } from '#schema/keys';
+import type { PrivateKey } from '#schema/keys';
 import { assemblePackages, type BuiltPackage } from './assemble.ts';
 import { buildKey } from './build-key.ts';
 import { BUILD_EPOCH } from './epoch.ts';
@@ -66,7 +67,6 @@ export async function buildRecipes(request: BuildRequest): Promise<BuiltRecipe[]
     const dependencyKeys = node.dependencies.map((dependency) => keyOf(keys, dependency));
     const key = await buildKey(node, dependencyKeys, {
       codec: request.codec,
-      signers: request.keys.map((signer) => keyId(signer.public)),
       epoch: BUILD_EPOCH,
     });
     keys.set(node, key);
@@ -77,8 +77,7 @@ export async function buildRecipes(request: BuildRequest): Promise<BuiltRecipe[]
     const cached = !reproducible && isBuilt(buildFolder(request, key));
     if (cached) request.onProgress({ recipe: node.recipe.name, arch: node.arch, phase: 'cached' });
     else await buildOne(node, { request, key, sysroot, reproducible });
-    const packages = readResult(buildFolder(request, key));
-    deliver(buildFolder(request, key), packages, request.output);
+    const packages = await deliver(buildFolder(request, key), request);
     results.push({ recipe: node.recipe.name, arch: node.arch, key, cached, reproducible, packages });
   }
   return results;
@@ -111,13 +110,8 @@ async function buildOne(node: BuildNode, { request, key, sysroot, reproducible }
     };
     await withBuiltTree(node, options, async (tree) => {
       tell('pack');
-      const { codec, keys } = request;
-      const packages = await assemblePackages(node, tree, {
-        output: folder,
-        epoch: BUILD_EPOCH,
-        codec,
-        keys,
-      });
+      const { codec } = request;
+      const packages = await assemblePackages(node, tree, { output: folder, epoch: BUILD_EPOCH, codec });
       fs.writeFileSync(path.join(folder, RESULT_FILE), JSON.stringify(packages));
     });
   };
@@ -182,11 +176,13 @@ const sysrootFiles = (folder: string): string[] =>
     .filter(({ role }) => role !== 'doc')
     .map(({ file }) => path.join(folder, file));
 
-function deliver(folder: string, packages: readonly BuiltPackage[], output: string): void {
+/** Copies the packages of a build out of the cache, where they are unsigned, and signs them on the way. */
+async function deliver(folder: string, { output, keys }: BuildRequest): Promise<BuiltPackage[]> {
   fs.mkdirSync(output, { recursive: true });
-  for (const { file } of packages) {
-    const temporary = path.join(output, `.${file}.${process.pid}.part`);
-    fs.copyFileSync(path.join(folder, file), temporary, fs.constants.COPYFILE_FICLONE);
-    fs.renameSync(temporary, path.join(output, file));
+  const delivered: BuiltPackage[] = [];
+  for (const built of readResult(folder)) {
+    const to = path.join(output, built.file);
+    delivered.push({ ...built, ...(await signPackage(path.join(folder, built.file), keys, to)) });
   }
+  return delivered;
 }

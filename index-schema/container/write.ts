@@ -14,8 +14,8 @@ import type { FileEntry, Manifest, RegularFile } from '../manifest.ts';
 import { comparePaths } from '../path.ts';
 import { signManifest, type PackageSignature } from '../signature.ts';
 import { openEncoder, type Codec } from './codec.ts';
-import { FrameWriter, writeWhole, type WrittenFrames } from './frame-writer.ts';
-import { decodeManifest, MANIFEST_PATH, SIGNATURES_PATH, type PackageHeader } from './read.ts';
+import { FrameWriter, writeWhole } from './frame-writer.ts';
+import { decodeManifest, MANIFEST_PATH, readHeader, SIGNATURES_PATH, type PackageHeader } from './read.ts';
 import { metadataHeader, padding } from './tar.ts';
 
 /** Where a file's bytes come from. */
@@ -68,11 +68,9 @@ export async function writePackage(options: WritePackageOptions): Promise<Writte
     const manifest: Manifest = { format: 1, ...metadata, installedSize, files, frames: [...written.frames] };
     const manifestBytes = canonicalJson(manifest);
     const checked = decodeManifest(manifestBytes, what);
-    const signatures = (options.keys ?? [])
-      .map((key) => signManifest(manifestBytes, key))
-      .sort((a, b) => comparePaths(a.keyid, b.keyid));
+    const signatures = signaturesOf(manifestBytes, options.keys ?? []);
     const header = await encoder.encode(headerTar(manifestBytes, signatures));
-    const whole = assemble(header, written, temporary);
+    const whole = assemble(header, written.pieces(), temporary);
     fs.renameSync(temporary, output);
     return {
       header: {
@@ -94,6 +92,50 @@ export async function writePackage(options: WritePackageOptions): Promise<Writte
     frames.dispose();
   }
 }
+
+/**
+ * Writes the package anew with the signatures of `keys` instead of those it has: the same bytes as if they had signed
+ * it when it was made. The content is copied as it is, unchecked.
+ * @param output the file to write; it appears whole or not at all
+ * @throws IcepkgError `package-corrupt` where the header cannot be read
+ */
+export async function signPackage(
+  file: string,
+  keys: readonly PrivateKey[],
+  output: string,
+): Promise<Pick<WrittenPackage, 'size' | 'sha256'>> {
+  const { manifestBytes, codec, headerSize } = readHeader(file, path.basename(file));
+  const header = await openEncoder(codec).encode(headerTar(manifestBytes, signaturesOf(manifestBytes, keys)));
+  const temporary = path.join(path.dirname(output), `.${path.basename(output)}.${process.pid}.part`);
+  try {
+    const whole = assemble(header, piecesFrom(file, headerSize), temporary);
+    fs.renameSync(temporary, output);
+    return whole;
+  } catch (error) {
+    fs.rmSync(temporary, { force: true });
+    throw error;
+  }
+}
+
+const PIECE = 1024 * 1024;
+
+function* piecesFrom(file: string, start: number): Generator<Uint8Array> {
+  const fd = fs.openSync(file, 'r');
+  try {
+    const room = Buffer.allocUnsafe(PIECE);
+    let at = start;
+    for (let count = fs.readSync(fd, room, 0, PIECE, at); count > 0;) {
+      yield room.subarray(0, count);
+      at += count;
+      count = fs.readSync(fd, room, 0, PIECE, at);
+    }
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+const signaturesOf = (manifestBytes: Uint8Array, keys: readonly PrivateKey[]): PackageSignature[] =>
+  keys.map((key) => signManifest(manifestBytes, key)).sort((a, b) => comparePaths(a.keyid, b.keyid));
 
 /** The header frame before compression. */
 function headerTar(manifest: Uint8Array, signatures: readonly PackageSignature[]): Uint8Array {
@@ -121,7 +163,7 @@ function headerTar(manifest: Uint8Array, signatures: readonly PackageSignature[]
 /** Writes header and frames into `file` and returns the whole's size and digest. */
 function assemble(
   header: Uint8Array,
-  frames: WrittenFrames,
+  pieces: Iterable<Uint8Array>,
   file: string,
 ): Pick<WrittenPackage, 'size' | 'sha256'> {
   const fd = fs.openSync(file, 'w', 0o644);
@@ -129,7 +171,7 @@ function assemble(
     const digest = crypto.createHash('sha256').update(header);
     writeWhole(fd, header);
     let size = header.length;
-    for (const piece of frames.pieces()) {
+    for (const piece of pieces) {
       digest.update(piece);
       writeWhole(fd, piece);
       size += piece.length;

@@ -205,3 +205,18 @@ test('what a killed build left behind is removed by the next', async () => {
     fs.rmSync(running, { recursive: true });
   }
 });
+
+test('another key signs what is in the cache, without a build', async () => {
+  recipe('hello', HELLO, HELLO_FILES);
+  const signers = [generateKey(), generateKey()];
+  await build(['hello'], { keys: signers.slice(0, 1) });
+  const [again] = await build(['hello'], { keys: signers.slice(1) });
+  const { file = '', sha256: digest } = again?.packages[0] ?? {};
+  const whole = fs.readFileSync(path.join(folder, 'out', file));
+  expect({ cached: again?.cached, digest }).toEqual({ cached: true, digest: sha256(whole) });
+  const header = readHeader(path.join(folder, 'out', file), file);
+  const trusted = signers.map(
+    (key) => verifyManifest(header.manifestBytes, header.signatures, [key.public]).length,
+  );
+  expect(trusted).toEqual([0, 1]);
+});
