@@ -2,7 +2,7 @@
 import { createInterface } from 'node:readline/promises';
 import { IcepkgError } from '#schema/error';
 
-/** @throws IcepkgError `usage` where nobody is there to answer */
+/** @throws IcepkgError `usage` where nobody is there to answer, `cancelled` where it is interrupted */
 export async function ask(question: string): Promise<boolean> {
   if (!process.stdin.isTTY || !process.stderr.isTTY) {
     throw new IcepkgError('usage', 'this changes the root and there is no terminal to ask on', {
@@ -13,6 +13,11 @@ export async function ask(question: string): Promise<boolean> {
   try {
     const answer = await terminal.question(`${question} [y/N] `);
     return /^y(es)?$/i.test(answer.trim());
+  } catch (error) {
+    // Ctrl-C at the question: nothing has begun yet.
+    if (!(error instanceof Error) || error.name !== 'AbortError') throw error;
+    process.stderr.write('\n');
+    throw new IcepkgError('cancelled', 'interrupted; nothing was changed', { cause: error });
   } finally {
     terminal.close();
   }

@@ -1,7 +1,8 @@
 /** What every command shares: the flags, JSON or text, and the way to a root. */
 import type { EngineContext } from '#engine/context';
 import type { MachineArch } from '#schema/fields';
-import { Command, Flags } from './oclif.ts';
+import { IcepkgError } from '#schema/error';
+import { Args, Command, Flags } from './oclif.ts';
 import { escapeLines } from './escape.ts';
 import { createProgressReporter } from './progress.ts';
 
@@ -79,3 +80,13 @@ export abstract class BaseCommand extends Command {
 
   abstract override run(): Promise<unknown>;
 }
+
+/** The number of a transaction, as an argument. @throws IcepkgError `usage` */
+export const transactionArg = Args.custom<number>({
+  parse: async (text) => {
+    if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
+    throw new IcepkgError('usage', `${text} is no number of a transaction`, {
+      hint: 'See their numbers: icepkg history',
+    });
+  },
+});

@@ -15,15 +15,7 @@ const isParserError = (error: unknown): error is ParserError =>
 export function asUserError(error: unknown, command: string): unknown {
   if (error instanceof IcepkgError) return error;
   if (isParserError(error)) {
-    const lines = error.message
-      .split('\n')
-      .map((text) => text.trim())
-      .filter(
-        (text) =>
-          text !== '' && !/^(?:See more help with --help|The following errors? occurred:)$/.test(text),
-      );
-    const message = lines.join('; ');
-    return new IcepkgError('usage', message.charAt(0).toLowerCase() + message.slice(1), {
+    return new IcepkgError('usage', parserText(error.message), {
       hint: `See: icepkg ${command} --help`,
       cause: error,
     });
@@ -39,6 +31,21 @@ export function asUserError(error: unknown, command: string): unknown {
       cause: error,
     });
   return error;
+}
+
+/** What the parser says in several lines, in one. */
+function parserText(text: string): string {
+  const known =
+    /^(?:See more help with --help|The following errors? occurred:|Note: --.*|Alternatively, you can use .*|)$/;
+  const [first = '', ...rest] = text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => !known.test(line));
+  if (/^Missing \d+ required args?:$/.test(first))
+    return `missing ${rest.map((line) => line.replace(/\s.*/, '').toUpperCase()).join(' and ')}`;
+  const flag = /^Parsing (--\S+)/.exec(first)?.[1];
+  const message = flag === undefined ? [first, ...rest].join('; ') : `${flag}: ${rest.join('; ')}`;
+  return message.charAt(0).toLowerCase() + message.slice(1);
 }
 
 /** Prints the error on stderr (or as JSON on stdout) and returns the exit status. */

@@ -1,12 +1,11 @@
-import { Args } from '#cli/oclif';
-import { BaseCommand, rootFlags } from '#cli/base-command';
+import { BaseCommand, rootFlags, transactionArg } from '#cli/base-command';
 import { tableText } from '#cli/table';
 
 export default class History extends BaseCommand {
   static override summary = 'Show what was done, when and by whom';
   static override examples = ['icepkg history', 'icepkg history 3', 'icepkg history --json'];
   static override args = {
-    transaction: Args.integer({ min: 1, description: 'show the changes of one transaction' }),
+    transaction: transactionArg({ description: 'show the changes of one transaction' }),
   };
   static override flags = rootFlags;
 

@@ -12,9 +12,12 @@ export default class Owns extends BaseCommand {
   async run(): Promise<unknown> {
     const { argv, flags } = await this.parse(Owns);
     const context = await this.openRoot(flags);
-    const { owns } = await import('#engine/queries/owns');
-    const result = argv.map((path) => owns(context.root, String(path)));
-    for (const one of result) this.print(`/${one.path}: ${one.packages.join(', ')}`);
+    const { owns, unownedError } = await import('#engine/queries/owns');
+    const result = owns(context.root, argv.map(String));
+    const owned = result.filter(({ packages }) => packages.length > 0);
+    for (const one of owned) this.print(`/${one.path}: ${one.packages.join(', ')}`);
+    if (owned.length < result.length)
+      throw unownedError(result.filter(({ packages }) => packages.length === 0));
     return { paths: result };
   }
 }

@@ -1,5 +1,4 @@
-import { Args } from '#cli/oclif';
-import { changeFlags } from '#cli/base-command';
+import { changeFlags, transactionArg } from '#cli/base-command';
 import { ChangeCommand, type ChangeResult } from '#cli/change-command';
 
 export default class Rollback extends ChangeCommand {
@@ -8,7 +7,7 @@ export default class Rollback extends ChangeCommand {
     'With a number, that transaction and all later ones are undone. The rollback is itself in the history and can be undone.';
   static override examples = ['icepkg rollback', 'icepkg rollback 3 --dry-run', 'icepkg rollback 3 --yes'];
   static override args = {
-    transaction: Args.integer({ min: 1, description: 'oldest transaction to undo; the last one without it' }),
+    transaction: transactionArg({ description: 'oldest transaction to undo; the last one without it' }),
   };
   static override flags = changeFlags;
 

@@ -117,7 +117,7 @@ function stillNeeded({ worldBefore, worldAfter }: Plan, selection: readonly Sele
 
 async function loadCandidates(context: EngineContext, request: ChangeRequest): Promise<readonly Candidate[]> {
   const untrusted = request.allowUntrusted ?? false;
-  const local = (request.files ?? []).map((file) => localCandidate(context.root, file, untrusted));
+  const local = (request.files ?? []).map((file) => localCandidate(context, file, untrusted));
   return [...local, ...(await loadIndexes(context, { refresh: request.refresh ?? 'auto' }))];
 }
 

@@ -44,5 +44,5 @@ test('an unknown flag and a missing argument are usage errors', () => {
   expect(flag.stderr).toContain('icepkg: nonexistent flag: --colour\nhint: See: icepkg list --help\n');
   const argument = icepkg(['install']);
   expect(argument.status).toBe(2);
-  expect(argument.stderr).toContain('missing 1 required arg');
+  expect(argument.stderr).toContain('missing PACKAGE');
 });

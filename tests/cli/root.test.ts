@@ -105,3 +105,13 @@ test('names and files that are not what they seem', () => {
     expect(stderr).toMatch(message);
   }
 });
+
+test.each([
+  [['rollback', 'abc'], 'abc is no number of a transaction'],
+  [['history', '0'], '0 is no number of a transaction'],
+  [['install'], 'missing PACKAGE'],
+  [['repo', 'serve', 'x', '--port', 'abc'], '--port: Expected an integer but received: abc'],
+])('%j is a mistake of the command line, not a bug', (words, message) => {
+  const { status, stderr } = icepkg(words);
+  expect({ status, first: stderr.split('\n')[0] }).toEqual({ status: 2, first: `icepkg: ${message}` });
+});

@@ -87,3 +87,31 @@ test.each([
   expect({ status, stdout }).toEqual({ status: 5, stdout: '' });
   expect(stderr).toMatch(/damaged\.icepkg: (is cut short|\d+ bytes follow the last frame)/);
 });
+
+test('a local file for another machine is refused, also where a repository has the same package', async () => {
+  const own = await depot.pack({ name: 'both', files: { 'etc/both': 'x' } });
+  const foreign = await depot.pack({ name: 'both', arch: 'aarch64', files: { 'etc/both': 'x' } });
+  ok('repo', 'init', at('both'), '--key', at('packager.key'));
+  ok('repo', 'add', at('both'), ...own);
+  ok('repo', 'publish', at('both'), '--key', at('packager.key'));
+  const trust = at('both/channels/stable/metadata/1.root.json');
+  ok('init', '--root', at('x86'), '--arch', 'x86_64', '--repository', `both=${at('both')}`, '--trust', trust);
+  const { status, stderr } = icepkg([
+    'install',
+    foreign[0] ?? '',
+    '--root',
+    at('x86'),
+    '--yes',
+    '--allow-untrusted',
+  ]);
+  expect(status).toBe(9);
+  expect(stderr).toContain('is for aarch64, not for x86_64');
+});
+
+test('each path of owns is answered', () => {
+  const root = at('local');
+  const { status, stdout, stderr } = icepkg(['owns', '/etc', '/nope', '--root', root, '--json']);
+  expect({ status, stderr }).toEqual({ status: 8, stderr: '' });
+  const { error } = JSON.parse(stdout) as { error: { message: string } };
+  expect(error.message).toBe('no package owns /etc, /nope');
+});

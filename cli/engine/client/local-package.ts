@@ -7,6 +7,7 @@ import { IcepkgError, isErrno } from '#schema/error';
 import { decodePublicKey, type PublicKey } from '#schema/keys';
 import { recordOf } from '#schema/record';
 import { verifyManifest } from '#schema/signature';
+import type { EngineContext } from '../context.ts';
 import type { Candidate } from '../model.ts';
 import { digestOf } from './download.ts';
 
@@ -14,11 +15,20 @@ export const KEY_FOLDER = 'etc/icepkg/keys';
 
 /**
  * Offers a local file to the solver.
- * @throws IcepkgError `package-corrupt`; `package-unsigned` where no trusted key signed it, unless `allowUntrusted`
+ * @throws IcepkgError `package-corrupt`; `unsolvable` where it is for another machine; `package-unsigned` where no trusted key signed it, unless `allowUntrusted`
  */
-export function localCandidate(root: string, given: string, allowUntrusted: boolean): Candidate {
+export function localCandidate(
+  { root, arch }: Pick<EngineContext, 'root' | 'arch'>,
+  given: string,
+  allowUntrusted: boolean,
+): Candidate {
   const file = resolve(given);
   const header = readHeader(file, given);
+  if (!['noarch', arch].includes(header.manifest.arch)) {
+    throw new IcepkgError('unsolvable', `${given} is for ${header.manifest.arch}, not for ${arch}`, {
+      hint: `Take the package for ${arch}, or another root: icepkg init --arch ${header.manifest.arch}`,
+    });
+  }
   checkLocalSignature(root, header, given, allowUntrusted);
   const fd = fs.openSync(file, 'r');
   try {

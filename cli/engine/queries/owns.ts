@@ -9,14 +9,18 @@ export interface Ownership {
   readonly packages: readonly string[];
 }
 
-/** @throws IcepkgError `not-found` where nobody owns the path */
-export function owns(root: string, given: string): Ownership {
-  const path = resolveInside(root, given);
-  const owners = readStore(root, (store) => store.ownersOf(path));
-  if (owners.length === 0) {
-    throw new IcepkgError('not-found', `no package owns /${path}`, {
-      hint: 'Paths are seen from inside the root, such as /bin/sh',
-    });
-  }
-  return { path, packages: owners.map((one) => one.package) };
+/** Of each path; without packages where nobody owns it. */
+export function owns(root: string, paths: readonly string[]): readonly Ownership[] {
+  return readStore(root, (store) =>
+    paths.map((given) => {
+      const path = resolveInside(root, given);
+      return { path, packages: store.ownersOf(path).map((one) => one.package) };
+    }),
+  );
 }
+
+export const unownedError = (paths: readonly Ownership[]): IcepkgError =>
+  new IcepkgError('not-found', `no package owns ${paths.map(({ path }) => `/${path}`).join(', ')}`, {
+    hint: 'Paths are seen from inside the root, such as /bin/sh',
+    data: { paths },
+  });

@@ -20,6 +20,10 @@ export interface VerifyReport {
   readonly problems: readonly FileProblem[];
   /** Configuration files that were changed, which is their purpose. */
   readonly changedConfig: readonly FileProblem[];
+  /** Files whose content only root may read. */
+  readonly unread: readonly FileProblem[];
+  /** Paths that were recorded to be without their owner or kind when they were installed. */
+  readonly deviations: number;
 }
 
 /** @throws IcepkgError `not-found` naming what is not installed */
@@ -37,6 +41,7 @@ export function verify(root: string, names: readonly string[]): VerifyReport {
   });
   const problems: FileProblem[] = [];
   const changedConfig: FileProblem[] = [];
+  const unread: FileProblem[] = [];
   const folders = new Map<string, boolean>();
   for (const file of owned) {
     const problem = inPlace(root, file, folders)
@@ -44,9 +49,11 @@ export function verify(root: string, names: readonly string[]): VerifyReport {
       : 'a folder on the way to it became a symlink';
     if (problem === undefined) continue;
     const config = file.config === true && problem === CHANGED;
-    (config ? changedConfig : problems).push({ path: file.path, package: file.package, problem });
+    const list = problem === UNREADABLE ? unread : config ? changedConfig : problems;
+    list.push({ path: file.path, package: file.package, problem });
   }
-  return { packages, files: owned.length, problems, changedConfig };
+  const deviations = owned.filter((file) => file.deviation !== undefined).length;
+  return { packages, files: owned.length, problems, changedConfig, unread, deviations };
 }
 
 export const verifyError = (report: VerifyReport): IcepkgError =>
@@ -56,6 +63,7 @@ export const verifyError = (report: VerifyReport): IcepkgError =>
   });
 
 const CHANGED = 'the content was changed';
+const UNREADABLE = 'only root may read it';
 
 function inPlace(root: string, file: OwnedFile, folders: Map<string, boolean>): boolean {
   const folder = dirname(file.path);
@@ -106,7 +114,7 @@ function sameContent(path: string, sha256: string): string | undefined {
   try {
     return hashFile(path) === sha256 ? undefined : CHANGED;
   } catch (error) {
-    if (isErrno(error, 'EACCES', 'EPERM')) return 'it cannot be read without root rights';
+    if (isErrno(error, 'EACCES', 'EPERM')) return UNREADABLE;
     if (isErrno(error, 'EIO')) return 'the disk cannot read it';
     throw error;
   }
