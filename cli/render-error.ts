@@ -30,6 +30,11 @@ export function asUserError(error: unknown, command: string): unknown {
       hint: 'Free some space and try again',
       cause: error,
     });
+  if (isErrno(error, 'ENOTDIR', 'EISDIR', 'EEXIST', 'ENAMETOOLONG'))
+    return new IcepkgError('io-failed', `${error.path ?? 'a path'} cannot be used: ${error.message}`, {
+      hint: 'Name another path',
+      cause: error,
+    });
   return error;
 }
 

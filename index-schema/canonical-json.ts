@@ -52,7 +52,7 @@ export function parseCanonicalJson(bytes: Uint8Array, what: string): unknown {
   if (text !== again) {
     const at = difference(bytes, Buffer.from(again));
     throw new IcepkgError('format-invalid', `${what}: not canonical JSON${at}`, {
-      hint: 'keys must be sorted and unique, with no white space; make the document with icepkg itself',
+      hint: 'Keys must be sorted and unique, with no white space; make the document with icepkg itself',
     });
   }
   return value;

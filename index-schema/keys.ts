@@ -99,7 +99,7 @@ export function decodePrivateKey(bytes: Uint8Array, what: string): PrivateKey {
       'format-invalid',
       `${what}: the public and the private half do not belong together`,
       {
-        hint: 'restore the file from a backup, or make a new key with icepkg key generate',
+        hint: 'Restore the file from a backup, or make a new key with icepkg key generate',
       },
     );
   }

@@ -11,7 +11,7 @@ import { BLOCK, END_OF_ARCHIVE } from './tar.ts';
 export function checkManifest(manifest: Manifest, what: string): void {
   const fail = (where: string, why: string): never => {
     throw new IcepkgError('format-invalid', `manifest of ${what}: ${where}: ${why}`, {
-      hint: 'build the package again with icepkg pack or icepkg build',
+      hint: 'Build the package again with icepkg pack or icepkg build',
     });
   };
   checkPaths(manifest.files, fail);

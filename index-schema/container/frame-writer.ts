@@ -177,7 +177,7 @@ function openContent(content: Content): Source {
   const { size } = fs.fstatSync(fd);
   const changed = (): never => {
     throw new IcepkgError('io-failed', `${file}: changed while it was packed`, {
-      hint: 'pack again once nothing writes there',
+      hint: 'Pack again once nothing writes there',
     });
   };
   return {

@@ -19,7 +19,7 @@ export function openPackage(file: string): number {
 /** The error for a package that is damaged or was not made by a packer. */
 export function corrupt(what: string, why: string, cause?: unknown): IcepkgError {
   return new IcepkgError('package-corrupt', `${what}: ${why}`, {
-    hint: 'fetch or build the package again',
+    hint: 'Fetch or build the package again',
     ...(cause === undefined ? {} : { cause }),
   });
 }

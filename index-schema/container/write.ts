@@ -146,7 +146,7 @@ function headerTar(manifest: Uint8Array, signatures: readonly PackageSignature[]
       'format-invalid',
       `the manifest has ${manifest.length} bytes, too many for one package`,
       {
-        hint: 'split the content into several packages',
+        hint: 'Split the content into several packages',
       },
     );
   }
