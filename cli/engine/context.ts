@@ -76,12 +76,15 @@ const unfinishedText = ({ transaction, description }: Journal): string =>
   `transaction ${transaction} (${description}) is not wholly in place yet; ` +
   'the next command that changes the root finishes it';
 
-/** The real, absolute path of a root folder, checked to be one. */
-function locateRoot(given: string): string {
+/**
+ * The real, absolute path of a root folder.
+ * @throws IcepkgError `root-invalid` where it is none
+ */
+export function locateRoot(given: string): string {
   const root = realRoot(given);
   if (lstatOf(join(root, STATE_FILE)) === undefined) {
     throw new IcepkgError('root-invalid', `${root} is not an icepkg root: ${STATE_FILE} is missing`, {
-      hint: `Make it one: icepkg init --root ${root}`,
+      hint: `Name a root with --root DIR, or make this one: icepkg init --root ${root}`,
     });
   }
   return root;

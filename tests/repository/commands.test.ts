@@ -115,3 +115,20 @@ test('each path of owns is answered', () => {
   const { error } = JSON.parse(stdout) as { error: { message: string } };
   expect(error.message).toBe('no package owns /etc, /nope');
 });
+
+test('only a root is attached to a repository', () => {
+  const trust = join(depot.repository, 'channels/stable/metadata/1.root.json');
+  const { status, stderr } = icepkg([
+    'repo',
+    'attach',
+    'main',
+    depot.repository,
+    '--trust',
+    trust,
+    '--root',
+    depot.folder,
+  ]);
+  expect(status).toBe(12);
+  expect(stderr).toContain('is not an icepkg root');
+  expect(existsSync(at('etc'))).toBe(false);
+});

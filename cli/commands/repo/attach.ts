@@ -31,18 +31,20 @@ export default class RepoAttach extends BaseCommand {
 
   async run(): Promise<unknown> {
     const { argv, args, flags } = await this.parse(RepoAttach);
+    const { locateRoot } = await import('#engine/context');
     const { attachRepository } = await import('#engine/config-attach');
+    const root = locateRoot(flags.root);
     const mirrors = argv.slice(1).map((mirror) => {
       const text = String(mirror);
       return /^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : resolve(text);
     });
-    attachRepository(resolve(flags.root), {
+    attachRepository(root, {
       name: args.name,
       mirrors,
       trustedRoot: flags.trust,
       channel: flags.channel,
     });
-    this.print(`${resolve(flags.root)} uses ${args.name} (${flags.channel}) now`);
-    return { root: resolve(flags.root), name: args.name, channel: flags.channel, mirrors };
+    this.print(`${root} uses ${args.name} (${flags.channel}) now`);
+    return { root, name: args.name, channel: flags.channel, mirrors };
   }
 }
