@@ -246,7 +246,22 @@ function keptBelow(work: Work, directory: string): string | undefined {
 }
 
 function stage(work: Work, { manifest, entry }: Placed, path: string): void {
+  const stranger = setIdStranger(work, entry);
+  if (stranger !== undefined)
+    work.conflicts.push(
+      `${path} of ${manifest.name} runs with the rights of ${stranger}, an account that is neither there nor declared`,
+    );
   work.write.push({ package: manifest.name, entry, path, ...ownerOf(work, entry) });
+}
+
+/** Of a set-id file the account that gives its rights, where it is unknown: root's must not stand in for them. */
+function setIdStranger({ request: { accounts } }: Work, entry: FileEntry): string | undefined {
+  if (entry.type !== 'file') return undefined;
+  const { user, group, mode } = entry;
+  const uid = user === undefined || user === 'root' ? 0 : (accounts?.uid(user) ?? entry.uid);
+  if ((mode & 0o4000) !== 0 && uid === undefined) return user;
+  const gid = group === undefined || group === 'root' ? 0 : (accounts?.gid(group) ?? entry.gid);
+  return (mode & 0o2000) !== 0 && gid === undefined ? group : undefined;
 }
 
 function ownerOf({ request }: Work, entry: FileEntry): { readonly uid: number; readonly gid: number } {
