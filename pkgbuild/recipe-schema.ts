@@ -3,72 +3,17 @@
  * schema in this file; `docs/recipes.md` explains every field.
  */
 import * as v from 'valibot';
-import {
-  CapabilitySchema,
-  DependencySchema,
-  LineSchema,
-  PackageNameSchema,
-  Sha256Schema,
-} from '#schema/fields';
+import { CapabilitySchema, DependencySchema, LineSchema, PackageNameSchema } from '#schema/fields';
 import { ManifestSchema } from '#schema/manifest';
 import { isVersion } from '#schema/version';
 import { GlobSchema, PathRuleSchema } from './path-rules.ts';
+import { RelativePath, SourceSchema } from './sources/schema.ts';
 
 const Shell = v.pipe(
   v.string('expected shell text'),
   v.minLength(1, 'expected shell text that is not empty'),
 );
 const Text = LineSchema;
-const RelativePath = v.pipe(
-  v.string('expected a path'),
-  v.regex(/^(?!\/)(?!(?:.*\/)?\.\.(?:\/|$)).+$/, 'expected a path inside the folder of the recipe'),
-);
-
-const LocationSchema = v.union(
-  [
-    v.strictObject({
-      /** A Debian source package; its file named `file` is taken, whatever its revision. */
-      debian: PackageNameSchema,
-      /** Pin of one Debian version, for a source whose hash changes with the revision. */
-      version: v.optional(Text),
-    }),
-    v.strictObject({
-      /** A Debian binary package: the `.deb` itself is the source. */
-      'debian-binary': PackageNameSchema,
-      version: v.optional(Text),
-    }),
-    v.strictObject({
-      url: v.pipe(
-        v.string('expected a URL'),
-        v.regex(/^(?:https?|file):\/\//, 'expected an http, https or file URL'),
-      ),
-    }),
-  ],
-  'expected one of debian, debian-binary, url',
-);
-
-const FetchedSourceSchema = v.strictObject({
-  /** Name of the file; also how it is found among the files of a Debian source package. */
-  file: v.pipe(
-    v.string('expected a file name'),
-    v.regex(/^[A-Za-z0-9_][A-Za-z0-9_.+~-]*$/, 'expected a file name'),
-  ),
-  sha256: Sha256Schema,
-  /** Places to try, in this order. */
-  from: v.pipe(
-    v.array(LocationSchema, 'expected a list of places'),
-    v.minLength(1, 'expected at least one place'),
-  ),
-  /** False leaves the file as it is, in the source folder. */
-  extract: v.optional(v.boolean('expected true or false')),
-  /** Folder below the source folder to extract into. */
-  into: v.optional(RelativePath),
-});
-const LocalSourceSchema = v.strictObject({
-  /** A file or a folder beside the recipe; a folder's content is copied. */
-  path: RelativePath,
-  into: v.optional(RelativePath),
-});
 
 /** What a package says to the solver and the engine, beyond what the builder finds by itself. */
 export const packageFields = {
@@ -136,12 +81,7 @@ export const RecipeSchema = v.strictObject({
     ),
     ['x86_64', 'aarch64'],
   ),
-  sources: v.optional(
-    v.array(
-      v.union([FetchedSourceSchema, LocalSourceSchema], 'expected a source: file, sha256 and from; or path'),
-    ),
-    [],
-  ),
+  sources: v.optional(v.array(SourceSchema, 'expected a list of sources'), []),
   /** Files beside the recipe, applied with `patch -p1` in this order. */
   patches: v.optional(v.array(RelativePath, 'expected a list of paths')),
   ...stepFields,
@@ -163,6 +103,4 @@ export const RecipeSchema = v.strictObject({
 });
 
 export type Recipe = v.InferOutput<typeof RecipeSchema>;
-export type FetchedSource = v.InferOutput<typeof FetchedSourceSchema>;
-export type SourceLocation = FetchedSource['from'][number];
 export type Subpackage = v.InferOutput<typeof SubpackageSchema>;

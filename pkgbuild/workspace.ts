@@ -8,7 +8,8 @@ import type { BuildNode } from './order.ts';
 import { runSandboxed, type SandboxMount } from './sandbox.ts';
 import { elfOf } from './scan.ts';
 import { fetchSource } from './sources/cache.ts';
-import { DISTFILES, phasesOf, RECIPE_FOLDER, stripScript, type Phase } from './steps.ts';
+import { DISTFILES, RECIPE_FOLDER } from './sources/unpack.ts';
+import { phasesOf, stripScript, type Phase } from './steps.ts';
 import { buildEnvironment, BUILD_ROOT, writeToolchain } from './toolchain.ts';
 import { walkTree } from './tree.ts';
 

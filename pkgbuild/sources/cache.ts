@@ -4,7 +4,7 @@ import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { IcepkgError } from '#schema/error';
-import type { FetchedSource, SourceLocation } from '../recipe-schema.ts';
+import type { FetchedSource, SourceLocation } from './schema.ts';
 import { fetchFromDebian } from './debian.ts';
 import { fetchUrl } from './url.ts';
 

@@ -6,7 +6,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { IcepkgError, isErrno } from '#schema/error';
 import { run, type CommandResult } from '../command.ts';
-import type { SourceLocation } from '../recipe-schema.ts';
+import type { SourceLocation } from './schema.ts';
 
 type DebianLocation = Exclude<SourceLocation, { readonly url: string }>;
 
