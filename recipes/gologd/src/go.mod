@@ -1,0 +1,3 @@
+module gologd
+
+go 1.19
