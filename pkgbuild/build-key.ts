@@ -6,6 +6,7 @@ import { sha256 } from '#schema/digest';
 import { IcepkgError, isErrno } from '#schema/error';
 import type { BuildNode } from './order.ts';
 import { sha256File } from './sources/cache.ts';
+import { resolveSources, withoutPlaces } from './sources/resolve.ts';
 import { toolchainId } from './toolchain.ts';
 import { walkTree } from './tree.ts';
 
@@ -25,14 +26,15 @@ export async function buildKey(
   options: KeyOptions,
 ): Promise<string> {
   const { recipe } = node;
-  const local = recipe.sources.flatMap((source) => ('path' in source ? [source.path] : []));
+  const sources = resolveSources(recipe.sources, node.arch);
+  const local = sources.flatMap((source) => (source.kind === 'local' ? [source.path] : []));
   const document = {
     builder: BUILDER_REVISION,
     arch: node.arch,
     // Fetched sources are in the recipe by their sha256; the places they come from do not matter.
     recipe: JSON.stringify({
       ...recipe,
-      sources: recipe.sources.map((source) => ('path' in source ? source : { ...source, from: [] })),
+      sources: sources.map(withoutPlaces),
     }),
     files: [...local, ...(recipe.patches ?? [])].map((file) => fingerprint(node.folder, file)),
     dependencies: [...dependencyKeys],

@@ -1,6 +1,7 @@
 /** The shell that a build runs, phase by phase, from a recipe. */
 import * as path from 'node:path';
 import type { Recipe } from './recipe-schema.ts';
+import type { ResolvedSource } from './sources/resolve.ts';
 import { RECIPE_FOLDER, unpackScript } from './sources/unpack.ts';
 import { quote } from './shell.ts';
 
@@ -10,8 +11,8 @@ export interface Phase {
 }
 
 /** Phases in the order they run; what a recipe does not have is left out. */
-export function phasesOf(recipe: Recipe, check: boolean): Phase[] {
-  const phases: Phase[] = [{ name: 'unpack', script: unpackScript(recipe.sources) }];
+export function phasesOf(recipe: Recipe, sources: readonly ResolvedSource[], check: boolean): Phase[] {
+  const phases: Phase[] = [{ name: 'unpack', script: unpackScript(sources) }];
   const patches = recipe.patches ?? [];
   if (patches.length > 0) {
     const lines = patches.map(

@@ -8,6 +8,7 @@ import type { BuildNode } from './order.ts';
 import { runSandboxed, type SandboxMount } from './sandbox.ts';
 import { elfOf } from './scan.ts';
 import { fetchSource } from './sources/cache.ts';
+import { fetchedFiles, resolveSources } from './sources/resolve.ts';
 import { DISTFILES, RECIPE_FOLDER } from './sources/unpack.ts';
 import { phasesOf, stripScript, type Phase } from './steps.ts';
 import { buildEnvironment, BUILD_ROOT, writeToolchain } from './toolchain.ts';
@@ -74,8 +75,7 @@ function isRunning(pid: number): boolean {
 
 async function linkSources(node: BuildNode, workspace: string, cacheFolder: string): Promise<SandboxMount[]> {
   const mounts: SandboxMount[] = [{ from: node.folder, to: RECIPE_FOLDER }];
-  for (const source of node.recipe.sources) {
-    if ('path' in source) continue;
+  for (const source of fetchedFiles(resolveSources(node.recipe.sources, node.arch))) {
     const cached = await fetchSource(source, cacheFolder);
     // The mount point; the sandbox cannot make one where the file system is read-only.
     fs.writeFileSync(path.join(workspace, 'distfiles', source.file), '');
@@ -124,7 +124,7 @@ async function runPhases(node: BuildNode, workspace: string, context: PhaseConte
     from: path.join(workspace, name),
     to: `${BUILD_ROOT}/${name}`,
   }));
-  for (const phase of phasesOf(recipe, context.check))
+  for (const phase of phasesOf(recipe, resolveSources(recipe.sources, node.arch), context.check))
     await sandboxed(phase.name, scriptOf(phase), [...fixed, ...context.mounts]);
   const tree = path.join(workspace, 'dest');
   removeLeftovers(tree);
