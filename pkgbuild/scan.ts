@@ -4,10 +4,12 @@ import * as path from 'node:path';
 import { parseCapability, parseDependency } from '#schema/dependency';
 import { IcepkgError, isErrno } from '#schema/error';
 import type { MachineArch } from '#schema/fields';
-import { isElf, parseElf, type ElfFile } from './elf.ts';
+import { isElf } from './elf-image.ts';
+import { parseElf, type ElfFile } from './elf.ts';
+import { librariesNeeded, libraryCapability, libraryProvided } from './libraries.ts';
 import { asSemver, parsePkgConfig, pkgConfigDependency } from './pkgconfig.ts';
 import type { PackagePart } from './split.ts';
-import type { TreeEntry } from './tree.ts';
+import { globToRegExp, type TreeEntry } from './tree.ts';
 
 export interface Found {
   readonly provides: readonly string[];
@@ -19,9 +21,10 @@ export interface ScanContext {
   readonly arch: MachineArch | 'noarch';
   /** Semantic version of the recipe, given to the libraries. */
   readonly version: string;
+  /** Patterns of files for other processors, such as firmware; they are not looked into. */
+  readonly foreignCode?: readonly string[];
 }
 
-const LIBRARY_FOLDER = /^(?:usr\/)?lib\/[^/]+$/;
 const COMMAND_FOLDER = /^(?:usr\/)?s?bin\/[^/]+$/;
 const PC_FILE = /^usr\/(?:lib|share)\/pkgconfig\/([^/]+)\.pc$/;
 const MAX_ELF_BYTES = 2 ** 31;
@@ -50,14 +53,17 @@ export function elfOf(root: string, entry: TreeEntry): ElfFile | undefined {
 export function scanPart(part: PackagePart, context: ScanContext): Found {
   const provides = new Set<string>();
   const needs = new Set<string>();
+  const paths = new Set(part.entries.map((entry) => entry.path));
+  const foreign = (context.foreignCode ?? []).map(globToRegExp);
   for (const entry of part.entries) {
-    const elf = elfOf(context.root, entry);
+    const isForeign = foreign.some((pattern) => pattern.test(entry.path));
+    const elf = isForeign ? undefined : elfOf(context.root, entry);
     if (elf !== undefined) {
       checkArch(part.name, entry.path, elf, context.arch);
       if (elf.kind !== 'relocatable') {
-        const soname = sonameOf(entry.path, elf);
-        if (soname !== undefined) provides.add(`so:${soname}@=${context.version}`);
-        for (const library of elf.needed) needs.add(`so:${library}`);
+        const library = libraryProvided(entry.path, elf);
+        if (library !== undefined) provides.add(`${library}@=${context.version}`);
+        for (const needed of librariesNeeded(entry.path, elf, paths)) needs.add(needed);
       }
     }
     if (COMMAND_FOLDER.test(entry.path) && isCommand(entry)) provides.add(`cmd:${path.basename(entry.path)}`);
@@ -65,8 +71,8 @@ export function scanPart(part: PackagePart, context: ScanContext): Found {
     if (pc !== null && entry.type !== 'directory')
       scanPkgConfig(entry, { provides, needs, root: context.root });
     if (part.role === 'dev' && entry.type === 'symlink' && entry.path.endsWith('.so')) {
-      const soname = linkedSoname(context.root, entry);
-      if (soname !== undefined) needs.add(`so:${soname}`);
+      const library = linkedLibrary(context.root, entry);
+      if (library !== undefined) needs.add(library);
     }
   }
   const names = new Set([...provides].map((text) => text.replace(/@.*/, '')));
@@ -76,13 +82,6 @@ export function scanPart(part: PackagePart, context: ScanContext): Found {
       .filter((text) => !names.has(text.replace(/@.*/, '')) && parseDependency(text) !== undefined)
       .sort(),
   };
-}
-
-/** What programs are linked to: the SONAME or, for a library without one, as musl's is, the name of the file. */
-function sonameOf(file: string, elf: ElfFile): string | undefined {
-  if (!LIBRARY_FOLDER.test(file) || elf.kind !== 'shared') return undefined;
-  const name = path.basename(file);
-  return elf.soname ?? (/^lib.*\.so$/.test(name) ? name : undefined);
 }
 
 /** A symlink counts as a command by its place: its target may be another package's. */
@@ -103,9 +102,11 @@ function scanPkgConfig(
   for (const requirement of requires) into.needs.add(pkgConfigDependency(requirement));
 }
 
-function linkedSoname(root: string, entry: TreeEntry): string | undefined {
+/** The library that a linker's name such as `libz.so` leads to. */
+function linkedLibrary(root: string, entry: TreeEntry): string | undefined {
   const file = contentOf(root, entry);
-  return file === undefined ? undefined : parseElf(fs.readFileSync(file))?.soname;
+  const elf = file === undefined ? undefined : parseElf(fs.readFileSync(file));
+  return elf?.soname === undefined ? undefined : libraryCapability(elf.soname, entry.path, elf);
 }
 
 /** The regular file that an entry leads to, or `undefined` where it leads to nothing or out of the tree. */
@@ -127,8 +128,8 @@ function checkArch(name: string, file: string, elf: ElfFile, arch: MachineArch |
     {
       hint:
         arch === 'noarch'
-          ? 'A noarch recipe must not install programs or libraries: list its architectures under arch'
-          : 'Build it with $CC; $BUILD_CC makes programs for the machine that builds',
+          ? 'A noarch recipe must not install programs or libraries: list its architectures under arch, or the files under foreignCode where they are firmware'
+          : 'Build it with $CC; $BUILD_CC makes programs for the machine that builds. Firmware and boot code belong under foreignCode',
       data: { file, machine: elf.machine, arch },
     },
   );
