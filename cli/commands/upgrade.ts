@@ -28,10 +28,9 @@ export default class Upgrade extends ChangeCommand {
     const { argv, flags } = await this.parse(Upgrade);
     const { upgradeRequest } = await import('#engine/requests');
     const { changeWorld } = await import('#engine/change-world');
-    const request = upgradeRequest(flags.root, argv.map(String));
     return this.change(flags, async (context, setting) =>
       changeWorld(context, {
-        ...request,
+        ...upgradeRequest(context, argv.map(String)),
         ...setting,
         preferAvailable: flags.available,
         overwrite: flags.overwrite ?? [],

@@ -5,7 +5,8 @@ import { checkSpace } from './check-space.ts';
 import { fetchPackages } from './client/fetch-packages.ts';
 import { loadIndexes } from './client/load-indexes.ts';
 import { localCandidate } from './client/local-package.ts';
-import { commit, discard, writeError } from './commit.ts';
+import { ATTACH_HINT } from './config.ts';
+import { commit, discard, touchedPaths, writeError } from './commit.ts';
 import type { EngineContext } from './context.ts';
 import { stageGenerated } from './declared/generated.ts';
 import { planRoot } from './declared/plan-declared.ts';
@@ -22,6 +23,7 @@ import { openThreads, type Threads } from './stage/threads.ts';
 import { nextTransaction } from './store/reader.ts';
 import { openStore, type Store } from './store/store.ts';
 import { findAreas } from './transaction/areas.ts';
+import { usedAreas } from './transaction/layout.ts';
 import { operatorName } from './transaction/operator.ts';
 import { packageStates } from './transaction/package-states.ts';
 import { recordedChanges } from './transaction/recorded.ts';
@@ -144,8 +146,9 @@ function solveWorld(
     recommends: request.recommends ?? context.config.recommends,
   });
   if (outcome.solved) return outcome.selection;
+  const hint = `${outcome.hint.charAt(0).toUpperCase()}${outcome.hint.slice(1)}`;
   throw new IcepkgError('unsolvable', outcome.explanation.join('\n'), {
-    hint: `${outcome.hint.charAt(0).toUpperCase()}${outcome.hint.slice(1)}`,
+    hint: context.config.repositories.length === 0 ? `No repository is attached. ${ATTACH_HINT}` : hint,
     data: { explanation: outcome.explanation },
   });
 }
@@ -178,9 +181,9 @@ interface Work {
 async function carryOut(context: EngineContext, store: Store, work: Work): Promise<ChangeOutcome> {
   const { root } = context;
   const { plan, fetched, threads } = work;
-  const areas = findAreas(root);
   const number = nextTransaction(store.database);
   const files = planRoot(context, store, work);
+  const areas = usedAreas(findAreas(root), touchedPaths(files.changes).keys());
   checkSpace(root, areas, files.write);
   try {
     const { onProgress, signal } = context;

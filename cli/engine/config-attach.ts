@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'smol-toml';
 import { IcepkgError, isErrno } from '#schema/error';
-import { loadConfig, REPOSITORIES_FILE, trustFileOf } from './config.ts';
+import { loadRepositories, REPOSITORIES_FILE, trustFileOf } from './config.ts';
+import { checkOwnFolders } from './root-fs/own-folders.ts';
 import { replaceFile } from './trust/replace-file.ts';
 import { trustInitialRoot } from './trust/trusted-metadata.ts';
 
@@ -13,6 +14,8 @@ export interface RepositoryAttachment {
   readonly channel?: string;
   /** Path of the `root.json` that the repository gives out by a trusted way. */
   readonly trustedRoot: string;
+  /** Take only packages from it that are pinned to it, and what those need. */
+  readonly pinnedOnly?: boolean;
 }
 
 /**
@@ -26,9 +29,10 @@ export function attachRepository(root: string, repository: RepositoryAttachment)
       hint: 'Use letters, digits and _ + . - only',
     });
   }
+  checkOwnFolders(root);
   const file = join(root, REPOSITORIES_FILE);
   const before = readOr(file, '');
-  if (loadConfig(root).repositories.some((each) => each.name === name)) {
+  if (loadRepositories(root).some((each) => each.name === name)) {
     throw new IcepkgError('usage', `the repository ${name} is configured already`, {
       hint: `Edit ${REPOSITORIES_FILE}, or choose another name`,
     });
@@ -36,11 +40,12 @@ export function attachRepository(root: string, repository: RepositoryAttachment)
   const anchor = Buffer.from(readOr(trustedRoot));
   trustInitialRoot(anchor, trustedRoot);
   replaceFile(join(root, trustFileOf(name)), anchor);
-  const entry = stringify({ repository: [{ name, channel, mirrors: [...mirrors] }] });
+  const only = repository.pinnedOnly === true ? { pinnedOnly: true } : {};
+  const entry = stringify({ repository: [{ name, channel, mirrors: [...mirrors], ...only }] });
   const separator = before === '' || before.endsWith('\n') ? '' : '\n';
   replaceFile(file, Buffer.from(`${before}${separator}\n${entry}\n`));
   try {
-    loadConfig(root);
+    loadRepositories(root);
   } catch (error) {
     replaceFile(file, Buffer.from(before));
     throw error;

@@ -1,6 +1,7 @@
 /** The configuration of a root, `etc/icepkg/icepkg.toml` and `etc/icepkg/repositories.toml`. */
 import { join } from 'node:path';
 import * as v from 'valibot';
+import { IcepkgError } from '#schema/error';
 import { PackageNameSchema } from '#schema/fields';
 import { readToml } from './config-file.ts';
 
@@ -93,6 +94,7 @@ export interface RepositoryConfig {
   /** Path of the trusted root metadata, relative to the root folder. */
   readonly trust: string;
   readonly pinnedOnly: boolean;
+  readonly enabled: boolean;
 }
 export interface Config {
   readonly recommends: boolean;
@@ -109,7 +111,6 @@ export interface Config {
 /** Reads the configuration of a root; absent files mean the defaults. @throws IcepkgError `config-invalid` */
 export function loadConfig(root: string): Config {
   const general = readToml(join(root, CONFIG_FILE), CONFIG_FILE, ConfigSchema);
-  const { repository } = readToml(join(root, REPOSITORIES_FILE), REPOSITORIES_FILE, RepositoriesSchema);
   return {
     recommends: general.recommends,
     autoremove: general.autoremove,
@@ -117,16 +118,25 @@ export function loadConfig(root: string): Config {
     files: { keep: general.files.keep ?? [], skip: general.files.skip ?? [] },
     history: { keep: general.history.keep },
     network: general.network,
-    repositories: repository
-      .filter((each) => each.enabled)
-      .map(({ name, channel, mirrors, trust, pinnedOnly }) => ({
-        name,
-        channel,
-        mirrors,
-        trust: trust ?? trustFileOf(name),
-        pinnedOnly,
-      })),
+    repositories: loadRepositories(root).filter(({ enabled }) => enabled),
   };
+}
+
+/** The enabled and the disabled repositories of a root, in order. @throws IcepkgError `config-invalid` */
+export function loadRepositories(root: string): readonly RepositoryConfig[] {
+  const { repository } = readToml(join(root, REPOSITORIES_FILE), REPOSITORIES_FILE, RepositoriesSchema);
+  return repository.map((one) => ({ ...one, trust: one.trust ?? trustFileOf(one.name) }));
+}
+
+/** The way out where no repository is attached. */
+export const ATTACH_HINT = `Attach one: icepkg repo attach NAME MIRROR --trust FILE; or edit ${REPOSITORIES_FILE}`;
+
+/** For what makes no sense without one. @throws IcepkgError `not-found` where no repository is enabled */
+export function requireRepositories({ repositories }: Config): void {
+  if (repositories.length > 0) return;
+  throw new IcepkgError('not-found', 'no repository is attached, so there is nothing to look in', {
+    hint: ATTACH_HINT,
+  });
 }
 
 /** Where the trusted root of a repository lies unless the configuration says otherwise. */

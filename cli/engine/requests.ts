@@ -1,8 +1,9 @@
 /** What commands ask of `changeWorld`: built here so that a command only passes its arguments on. */
 import { readHeader } from '#schema/container/read';
 import { IcepkgError } from '#schema/error';
-import type { Config } from './config.ts';
+import { ATTACH_HINT, requireRepositories, type Config } from './config.ts';
 import type { ChangeRequest } from './change-world.ts';
+import type { EngineContext } from './context.ts';
 import type { World } from './model.ts';
 import { readStore } from './queries/read-store.ts';
 import { addToWorld, checkDependency, hold, pin, removeFromWorld } from './world.ts';
@@ -29,8 +30,12 @@ export function removeRequest(names: readonly string[]): Request {
   return worldRequest(`remove ${names.join(' ')}`, (world) => removeFromWorld(world, names));
 }
 
-/** @throws IcepkgError `not-found` naming what is not installed */
-export function upgradeRequest(root: string, names: readonly string[]): Request {
+/** @throws IcepkgError `not-found` naming what is not installed, or where no repository is attached */
+export function upgradeRequest(
+  { root, config }: Pick<EngineContext, 'root' | 'config'>,
+  names: readonly string[],
+): Request {
+  requireRepositories(config);
   if (names.length === 0) return { ...worldRequest('upgrade', (world) => world), upgrade: 'all' };
   requireInstalled(root, names);
   return { ...worldRequest(`upgrade ${names.join(' ')}`, (world) => world), upgrade: names };
@@ -57,8 +62,7 @@ export function pinRequest({ repositories }: Config, name: string, source: strin
   if (repository === undefined) {
     const known = repositories.map((one) => one.name).join(', ');
     throw new IcepkgError('not-found', `no repository is called ${source}`, {
-      hint:
-        known === '' ? 'Add one: icepkg repo attach' : `There is ${known}; add others: icepkg repo attach`,
+      hint: known === '' ? ATTACH_HINT : `There is ${known}; attach others: icepkg repo attach`,
     });
   }
   const edit = (world: World): World => pin(world, name, repository.name);

@@ -122,7 +122,7 @@ interface Expected {
 
 const upgrade = async (): Promise<unknown> => {
   const context = openContext({ root, arch: 'x86_64', sync: false });
-  return changeWorld(context, { ...upgradeRequest(root, []), dryRun: false, confirm: () => true });
+  return changeWorld(context, { ...upgradeRequest(context, []), dryRun: false, confirm: () => true });
 };
 
 /** The same without a process of its own, as the program would put it. */

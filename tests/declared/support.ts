@@ -22,7 +22,7 @@ export const swap = (context: EngineContext, old: string, next: string): Promise
     ...setting,
   });
 export const upgrade = (context: EngineContext): Promise<ChangeOutcome> =>
-  changeWorld(context, { ...upgradeRequest(context.root, []), ...setting });
+  changeWorld(context, { ...upgradeRequest(context, []), ...setting });
 export const reinstall = (context: EngineContext, ...words: readonly string[]): Promise<ChangeOutcome> =>
   changeWorld(context, { ...reinstallRequest(context.root, words), ...setting });
 export const undo = (context: EngineContext): Promise<ChangeOutcome> => rollback(context, setting);

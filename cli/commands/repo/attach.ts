@@ -27,6 +27,9 @@ export default class RepoAttach extends BaseCommand {
       summary: 'root.json that the operator of the repository gave you',
     }),
     channel: Flags.string({ default: 'stable', helpValue: 'CHANNEL', summary: 'channel of the repository' }),
+    'pinned-only': Flags.boolean({
+      summary: 'take only packages from it that are pinned to it, and what those need',
+    }),
   };
 
   async run(): Promise<unknown> {
@@ -43,6 +46,7 @@ export default class RepoAttach extends BaseCommand {
       mirrors,
       trustedRoot: flags.trust,
       channel: flags.channel,
+      pinnedOnly: flags['pinned-only'],
     });
     this.print(`${root} uses ${args.name} (${flags.channel}) now`);
     return { root, name: args.name, channel: flags.channel, mirrors };

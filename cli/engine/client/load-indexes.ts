@@ -15,7 +15,8 @@ import { decodeShard, MAX_COMPRESSED_SHARD } from './shard.ts';
 import { openMirrors, withMirrors } from './mirrors.ts';
 import { getBytes, type Transport } from './transport.ts';
 
-const CACHE = 'var/cache/icepkg/index';
+/** Where the indexes of each repository are kept, below the root. */
+export const INDEX_CACHE = 'var/cache/icepkg/index';
 const TRUST = 'var/lib/ice-pkg/trust';
 
 export interface LoadOptions {
@@ -38,7 +39,8 @@ export async function loadIndexes(
   return candidates;
 }
 
-async function loadRepository(
+/** What one repository offers for this machine. @throws as `loadIndexes` does */
+export async function loadRepository(
   context: EngineContext,
   repository: RepositoryConfig,
   refresh: LoadOptions['refresh'],
@@ -58,7 +60,8 @@ async function loadRepository(
       }
     }
     pruneCache(context.root, repository, trusted.targets);
-    if (asked) context.onProgress({ phase: 'refresh', repository: repository.name, done: true });
+    if (asked && !context.offline)
+      context.onProgress({ phase: 'refresh', repository: repository.name, done: true });
     return candidates;
   } finally {
     for (const mirror of mirrors) mirror.close();
@@ -141,9 +144,13 @@ function fromCache({ repository, store }: Pick<Refreshing, 'repository' | 'store
   }
 }
 
+/** What a root knows of a repository. */
+export const trustStoreOf = (root: string, { name, channel }: RepositoryConfig): TrustStore =>
+  openTrustStore(join(root, TRUST, name, channel));
+
 /** The trust store of a repository; it starts anew where the operator installed another trusted root. */
 function openAnchoredStore(root: string, repository: RepositoryConfig): TrustStore {
-  const store = openTrustStore(join(root, TRUST, repository.name, repository.channel));
+  const store = trustStoreOf(root, repository);
   let anchor: Uint8Array;
   try {
     anchor = fs.readFileSync(join(root, repository.trust));
@@ -181,7 +188,7 @@ async function loadShard(
   { repository, mirrors, trusted }: ShardSource,
   [path, target]: readonly [string, TargetFile],
 ): Promise<Uint8Array> {
-  const file = join(context.root, CACHE, repository.name, `${digestName(target, path)}.json.zst`);
+  const file = join(context.root, INDEX_CACHE, repository.name, `${digestName(target, path)}.json.zst`);
   const cached = readMatching(file, target, path);
   if (cached !== undefined) return cached;
   return withMirrors(context, mirrors, `index of ${repository.name}`, async (mirror) => {
@@ -234,7 +241,7 @@ function readMatching(file: string, target: TargetFile, path: string): Uint8Arra
 
 /** Removes shards that the index does not name any more. */
 function pruneCache(root: string, repository: RepositoryConfig, { targets }: Targets): void {
-  const folder = join(root, CACHE, repository.name);
+  const folder = join(root, INDEX_CACHE, repository.name);
   const named = new Set(
     Object.entries(targets).map(([path, target]) => `${digestName(target, path)}.json.zst`),
   );

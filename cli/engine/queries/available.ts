@@ -1,6 +1,8 @@
 /** What repositories offer beside what is installed. */
 import { compareVersions, parseVersion } from '#schema/version';
-import { loadIndexes } from '../client/load-indexes.ts';
+import { IcepkgError } from '#schema/error';
+import { loadIndexes, loadRepository } from '../client/load-indexes.ts';
+import { requireRepositories } from '../config.ts';
 import type { EngineContext } from '../context.ts';
 import type { Candidate, InstalledPackage } from '../model.ts';
 import { readStore } from './read-store.ts';
@@ -24,8 +26,16 @@ export interface FoundPackage {
   readonly installed: string | null;
 }
 
+export interface UpdatedRepository {
+  readonly repository: string;
+  /** Null where it could not be refreshed. */
+  readonly packages: number | null;
+  readonly problem?: Pick<IcepkgError, 'code' | 'message' | 'hint'>;
+}
+
 export interface UpdateReport {
-  readonly repositories: readonly { readonly repository: string; readonly packages: number }[];
+  readonly repositories: readonly UpdatedRepository[];
+  /** As far as the repositories that answered know. */
   readonly upgradable: readonly ListedPackage[];
 }
 
@@ -38,19 +48,40 @@ export function byVersion(a: string, b: string): number {
   return left === undefined || right === undefined ? 0 : compareVersions(right, left);
 }
 
-/** Asks every mirror for news. */
+/**
+ * Asks every repository for news; one that fails does not keep the others from being asked.
+ * @throws IcepkgError `not-found` where none is attached
+ */
 export async function update(context: EngineContext): Promise<UpdateReport> {
-  const candidates = await loadIndexes(context, { refresh: 'force' });
-  const counts = new Map(context.config.repositories.map((one) => [one.name, 0]));
-  for (const candidate of candidates) {
-    const name = repositoryOf(candidate);
-    counts.set(name, (counts.get(name) ?? 0) + 1);
+  requireRepositories(context.config);
+  const candidates: Candidate[] = [];
+  const repositories: UpdatedRepository[] = [];
+  for (const one of context.config.repositories) {
+    try {
+      const offered = await loadRepository(context, one, 'force');
+      candidates.push(...offered);
+      repositories.push({ repository: one.name, packages: offered.length });
+    } catch (error) {
+      if (!(error instanceof IcepkgError) || context.signal?.aborted === true) throw error;
+      const { code, message, hint } = error;
+      repositories.push({ repository: one.name, packages: null, problem: { code, message, hint } });
+    }
   }
   const installed = readStore(context.root, (store) => store.installedPackages());
-  return {
-    repositories: [...counts].map(([repository, packages]) => ({ repository, packages })),
-    upgradable: listed(installed, candidates).filter((one) => one.available !== null),
-  };
+  const upgradable = listed(installed, candidates).filter((one) => one.available !== null);
+  return { repositories, upgradable };
+}
+
+/** Names all that failed, for the reason that the first of them has; `undefined` where none did. */
+export function updateError(report: UpdateReport): IcepkgError | undefined {
+  const failed = report.repositories.filter(({ problem }) => problem !== undefined);
+  const problem = failed[0]?.problem;
+  if (problem === undefined) return undefined;
+  const names = failed.map(({ repository }) => repository).join(', ');
+  return new IcepkgError(problem.code, `not refreshed: ${names}`, {
+    ...(problem.hint === undefined ? {} : { hint: problem.hint }),
+    data: { ...report },
+  });
 }
 
 export interface ListOptions {
@@ -60,6 +91,7 @@ export interface ListOptions {
 }
 
 export async function list(context: EngineContext, options: ListOptions): Promise<readonly ListedPackage[]> {
+  if (options.upgradable) requireRepositories(context.config);
   const installed = readStore(context.root, (store) => store.installedPackages());
   const candidates = options.upgradable ? await loadIndexes(context, { refresh: 'auto' }) : [];
   return listed(installed, candidates).filter(
@@ -94,6 +126,7 @@ export async function search(
   context: EngineContext,
   words: readonly string[],
 ): Promise<readonly FoundPackage[]> {
+  requireRepositories(context.config);
   const candidates = await loadIndexes(context, { refresh: 'auto' });
   const installed = readStore(context.root, (store) => store.installedPackages());
   const versions = new Map(installed.map(({ record }) => [record.name, record.version]));

@@ -3,6 +3,7 @@ import { accessSync, constants, existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { IcepkgError } from '#schema/error';
 import type { MachineArch } from '#schema/fields';
+import { ATTACH_HINT } from '../config.ts';
 import { openContext } from '../context.ts';
 import { isNative } from '../declared/scripts.ts';
 import { openStore } from '../store/store.ts';
@@ -45,7 +46,7 @@ export function doctor(given: string): readonly Check[] {
             check: 'repositories',
             state: 'warning',
             message: 'none is configured',
-            hint: 'Add one to etc/icepkg/repositories.toml below the root',
+            hint: ATTACH_HINT,
           },
     );
     for (const repository of config.repositories) {

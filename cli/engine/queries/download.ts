@@ -6,6 +6,7 @@ import { IcepkgError } from '#schema/error';
 import { parseVersion, satisfies } from '#schema/version';
 import { fetchPackages } from '../client/fetch-packages.ts';
 import { loadIndexes } from '../client/load-indexes.ts';
+import { requireRepositories } from '../config.ts';
 import type { EngineContext } from '../context.ts';
 import type { Candidate, Change } from '../model.ts';
 import { checkDependency } from '../world.ts';
@@ -21,6 +22,7 @@ export async function download(
   texts: readonly string[],
   folder: string,
 ): Promise<readonly string[]> {
+  requireRepositories(context.config);
   const candidates = await loadIndexes(context, { refresh: 'auto' });
   const changes = texts.map((text) => changeFor(text, candidates));
   const fetched = await fetchPackages(context, changes);

@@ -6,6 +6,7 @@ import type { Manifest } from '#schema/manifest';
 import { recordOf } from '#schema/record';
 import { statSync } from 'node:fs';
 import { loadIndexes } from '../client/load-indexes.ts';
+import { ATTACH_HINT } from '../config.ts';
 import type { EngineContext } from '../context.ts';
 import { byVersion, repositoryOf } from './available.ts';
 import { dependencyGraph } from './graph.ts';
@@ -58,7 +59,7 @@ export async function info(context: EngineContext, name: string): Promise<Packag
   ];
   if (versions.length > 0) return { versions };
   throw new IcepkgError('not-found', `no package is called ${name}`, {
-    hint: `Search for it: icepkg search ${name}`,
+    hint: context.config.repositories.length === 0 ? ATTACH_HINT : `Search for it: icepkg search ${name}`,
   });
 }
 

@@ -1,0 +1,91 @@
+/** What a root says about the repositories that it uses, or about having none. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { initRoot } from '#engine/init-root';
+import { makeDepot, type Depot } from '../support/repository.ts';
+import { icepkg, type Run } from './icepkg.ts';
+
+let depot: Depot;
+beforeAll(async () => {
+  depot = await makeDepot();
+  await depot.publish({ name: 'app' }, { name: 'lib' });
+});
+afterAll(() => depot.dispose());
+
+let roots = 0;
+function emptyRoot(): string {
+  const root = join(depot.folder, `empty-${++roots}`);
+  initRoot(root, { arch: 'x86_64' });
+  return root;
+}
+const run = (root: string, ...words: string[]): Run => icepkg([...words, '--root', root]);
+const attach = (root: string, name: string, ...words: string[]): Run =>
+  run(root, 'repo', 'attach', name, ...words, '--trust', depot.trustedRoot);
+const tables = (root: string): string => readFileSync(join(root, 'etc/icepkg/repositories.toml'), 'utf8');
+
+test.each([['update'], ['search', 'app'], ['upgrade'], ['install', 'app']])(
+  '%s without a repository names the way to one',
+  (...words) => {
+    const { status, stdout, stderr } = run(emptyRoot(), ...words);
+    expect({ failed: (status ?? 0) > 0, stdout }).toEqual({ failed: true, stdout: '' });
+    expect(stderr).toContain('icepkg repo attach NAME MIRROR --trust FILE');
+  },
+);
+
+test('repo list tells what each repository is', () => {
+  const root = emptyRoot();
+  expect(run(root, 'repo', 'list')).toMatchObject({ status: 0, stdout: '' });
+  expect(attach(root, 'main', depot.repository).status).toBe(0);
+  expect(attach(root, 'edge', '/nowhere', depot.repository, '--pinned-only').status).toBe(0);
+  run(root, 'search');
+  const listed = JSON.parse(run(root, 'repo', 'list', '--json').stdout) as { repositories: unknown };
+  expect(listed.repositories).toMatchObject([
+    { name: 'main', channel: 'stable', mirrors: [depot.repository], pinnedOnly: false, trust: 'good' },
+    { name: 'edge', mirrors: ['/nowhere', depot.repository], pinnedOnly: true, trust: 'good' },
+  ]);
+  expect(attach(root, 'fresh', depot.repository).status).toBe(0);
+  const { stdout } = run(root, 'repo', 'list');
+  expect(stdout).toMatch(/^main +stable +good +20\S+Z +20\S+Z /m);
+  expect(stdout).toMatch(/^edge \(pinned packages only\)/m);
+  expect(stdout).toMatch(/^fresh +stable +never refreshed +never /m);
+});
+
+test('repo detach takes out one table and nothing else', () => {
+  const root = emptyRoot();
+  attach(root, 'first', depot.repository);
+  attach(root, 'second', depot.repository);
+  writeFileSync(
+    join(root, 'etc/icepkg/repositories.toml'),
+    `# mine\n${tables(root)}enabled = true # so far\n\n# the third\n[[repository]]\nname = "third"\nmirrors = ["/x"]\nenabled = false\n`,
+  );
+  expect(run(root, 'pin', 'app', 'second', '--yes').status).toBe(0);
+  const { status, stdout, stderr } = run(root, 'repo', 'detach', 'second');
+  expect({ status, stdout }).toEqual({ status: 0, stdout: `${root} uses second no more\n` });
+  expect(stderr).toContain('app is pinned to it; release it: icepkg unpin app');
+  expect(tables(root)).toMatch(
+    /^# mine\n[^]*name = "first"[^]*\n# the third\n\[\[repository\]\]\nname = "third"/,
+  );
+  expect(tables(root)).not.toContain('second');
+  expect(tables(root)).not.toContain('so far');
+  expect(run(root, 'repo', 'detach', 'second')).toMatchObject({ status: 8 });
+});
+
+test('update goes on after a repository that is dead, and fails', () => {
+  const root = emptyRoot();
+  attach(root, 'dead', '/nowhere');
+  attach(root, 'main', depot.repository);
+  const { status, stdout, stderr } = run(root, 'update');
+  expect(status).toBe(7);
+  expect(stdout).toMatch(/^dead: .*\/nowhere.*\nmain: 2 packages\n/);
+  expect(stderr).toContain('icepkg: not refreshed: dead\n');
+  const { error } = JSON.parse(run(root, 'update', '--json').stdout) as { error: { data: unknown } };
+  expect(error.data).toMatchObject({ repositories: [{ repository: 'dead' }, { packages: 2 }] });
+});
+
+test('nothing is refreshed offline, from a folder neither', () => {
+  const root = emptyRoot();
+  attach(root, 'main', depot.repository);
+  expect(run(root, 'upgrade', '--offline').stderr).toBe('');
+  expect(run(root, 'upgrade').stderr).toBe('refreshed main\n');
+});
