@@ -35,7 +35,12 @@ export async function assemblePackages(
   const { recipe } = node;
   const built: BuiltPackage[] = [];
   for (const part of splitTree(recipe, walkTree(tree))) {
-    const found = scanPart(part, { root: tree, arch: node.arch, version: recipe.version });
+    const found = scanPart(part, {
+      root: tree,
+      arch: node.arch,
+      version: recipe.version,
+      foreignCode: recipe.foreignCode ?? [],
+    });
     const metadata = describePackage(node, part, found, options.epoch);
     const file = `${metadata.name}-${metadata.version}.${metadata.arch}.icepkg`;
     const own = part.role === 'main' ? recipe : part.declared;

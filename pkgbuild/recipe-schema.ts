@@ -98,6 +98,8 @@ export const RecipeSchema = v.strictObject({
   subpackages: v.optional(v.array(SubpackageSchema)),
   /** False puts everything that no subpackage names in the main package: no -dev, no -doc. */
   split: v.optional(v.boolean('expected true or false'), true),
+  /** Files for other processors than the package's: firmware and boot code. */
+  foreignCode: v.optional(v.array(GlobSchema, 'expected a list of path patterns')),
   /** False leaves debug symbols in place. */
   strip: v.optional(v.boolean('expected true or false'), true),
 });

@@ -95,6 +95,34 @@ describe.each(ARCHES)('on %s', (arch) => {
     ]);
   });
 
+  test('libraries for glibc are named apart from those for musl', () => {
+    const tree = fs.mkdtempSync(path.join(root, 'gnu-'));
+    const multiarch = `usr/lib/${arch}-linux-gnu`;
+    for (const folder of [`${multiarch}/private`, 'usr/bin'])
+      fs.mkdirSync(path.join(tree, folder), { recursive: true });
+    const gcc = (...args: string[]): Buffer =>
+      execFileSync(`${arch}-linux-gnu-gcc`, ['-nostdlib', '-fno-stack-protector', ...args], { cwd: root });
+    const library = (name: string, file: string, ...more: string[]): Buffer =>
+      gcc('-shared', '-fPIC', `-Wl,-soname,${name}`, 'lib.c', '-o', path.join(tree, file), ...more);
+    library('libc.so.6', `${multiarch}/libc.so.6`);
+    library('libdata.so.1', `${multiarch}/libdata.so.1`);
+    library('libown.so.1', `${multiarch}/private/libown.so.1`, path.join(tree, `${multiarch}/libc.so.6`));
+    const link = ['-Wl,--no-as-needed', '-Wl,-rpath,$ORIGIN/../lib/' + `${arch}-linux-gnu/private`];
+    gcc(
+      'main.c',
+      ...link,
+      ...['libc.so.6', 'libdata.so.1', 'private/libown.so.1'].map((file) => path.join(tree, multiarch, file)),
+      path.join(treeOf(arch), 'usr/lib/libanswer.so.1'),
+      '-o',
+      path.join(tree, 'usr/bin/ask'),
+    );
+    const [part] = splitTree({ ...recipe, split: false }, walkTree(tree));
+    expect(scanPart(part!, { root: tree, arch, version: '1.2.0' })).toEqual({
+      provides: ['cmd:ask', 'so:gnu/libc.so.6@=1.2.0', 'so:gnu/libdata.so.1@=1.2.0'],
+      depends: ['so:gnu/libanswer.so.1'],
+    });
+  });
+
   test('a program for another architecture stops the build', () => {
     const [part] = splitTree(recipe, walkTree(treeOf(arch)));
     const other = arch === 'x86_64' ? 'aarch64' : 'x86_64';
@@ -104,6 +132,13 @@ describe.each(ARCHES)('on %s', (arch) => {
     expect(() => scanPart(part!, { root: treeOf(arch), arch: 'noarch', version: '1.2.0' })).toThrow(
       'the package is for noarch',
     );
+    const firmware = {
+      root: treeOf(arch),
+      arch: other,
+      version: '1.2.0',
+      foreignCode: ['usr/bin/ask', 'usr/lib'],
+    };
+    expect(scanPart(part!, firmware)).toEqual({ provides: ['cmd:ask'], depends: [] });
   });
 
   test('an ELF file cut short anywhere is refused or read, never a crash', () => {
