@@ -7,9 +7,9 @@ import { runPending } from './declared/run-pending.ts';
 import type { PendingScript, ScriptFailure } from './declared/scripts.ts';
 import type { Journal } from './store/model.ts';
 import type { Store } from './store/store.ts';
-import { areaOf, STATE_FILE, type Area } from './transaction/layout.ts';
+import { areaOf, STATE_FILE, usedAreas, type Area } from './transaction/layout.ts';
 import { applyJournal } from './transaction/apply.ts';
-import { clearStage, clearUndo } from './transaction/areas.ts';
+import { clearStage, clearUndo, findAreas, hasStage, openAreas } from './transaction/areas.ts';
 import { releaseBallast, reserveBallast } from './transaction/ballast.ts';
 import { flushAreas } from './transaction/flush.ts';
 import { keepForUndo } from './transaction/undo.ts';
@@ -55,6 +55,7 @@ function reachCommitPoint(context: EngineContext, store: Store, request: CommitR
   const onStep = context.onStep ?? (() => undefined);
   const { areas, files, scripts = [] } = request;
   try {
+    openAreas(root, areas);
     reserveBallast(root, areas, files.write.keys());
     const undo = keepForUndo({
       root,
@@ -85,7 +86,8 @@ function reachCommitPoint(context: EngineContext, store: Store, request: CommitR
   }
 }
 
-function touchedPaths(files: FileChanges): ReadonlyMap<string, string | undefined> {
+/** Every path that a transaction changes, with the sha256 of what is put there where an operator may edit it. */
+export function touchedPaths(files: FileChanges): ReadonlyMap<string, string | undefined> {
   const touched = new Map(files.write);
   for (const { path } of [...files.remove, ...files.directories])
     if (!touched.has(path)) touched.set(path, undefined);
@@ -128,16 +130,17 @@ export function finish(
 
 /** Throws away everything that belongs to a transaction that did not reach its commit point. */
 export function discard(root: string, areas: readonly Area[], number: number): boolean {
-  const found = clearStage(root, areas);
-  clearUndo(root, areas, (transaction) => !(transaction < number));
-  return found;
+  if (!hasStage(root)) return false;
+  clearUndo(root, areas, (transaction) => transaction >= number);
+  return clearStage(root, areas);
 }
 
-function expire(context: EngineContext, store: Store, request: CommitRequest): void {
+function expire(context: EngineContext, store: Store, request: Pick<CommitRequest, 'number'>): void {
   const last = request.number - context.config.history.keep;
-  if (expireUndo(store.database, last).length > 0) {
-    clearUndo(context.root, request.areas, (transaction) => transaction <= last);
-  }
+  const paths = expireUndo(store.database, last);
+  if (paths === undefined) return;
+  const areas = usedAreas(findAreas(context.root), paths);
+  clearUndo(context.root, areas, (transaction) => transaction <= last);
 }
 
 /** What a failed write before the commit point means to the operator. */

@@ -1,8 +1,9 @@
 /** Makes a folder a root. */
-import { chmodSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { IcepkgError, isErrno } from '#schema/error';
 import type { MachineArch } from '#schema/fields';
+import { checkOwnFolders } from './root-fs/own-folders.ts';
 import { createDatabase } from './store/open.ts';
 import { openStore } from './store/store.ts';
 import { STATE_DIRECTORY, STATE_FILE } from './transaction/layout.ts';
@@ -52,6 +53,8 @@ function initialise(root: string, arch: MachineArch): InitOutcome {
     checkArch(root, arch);
     return { root, created: false };
   }
+  mkdirSync(root, { recursive: true });
+  checkOwnFolders(realpathSync(root));
   mkdirSync(join(root, 'etc/icepkg/trust'), { recursive: true });
   mkdirSync(join(root, STATE_DIRECTORY), { recursive: true });
   chmodSync(join(root, STATE_DIRECTORY), 0o755);

@@ -11,6 +11,7 @@ import type { PackageState, TransactionDetail, TransactionSummary, UndoRow } fro
 import { nextTransaction, packageState, statesBefore, undoRows } from './store/reader.ts';
 import { openStore, type Store } from './store/store.ts';
 import { findAreas } from './transaction/areas.ts';
+import { usedAreas } from './transaction/layout.ts';
 import { recordedChanges } from './transaction/recorded.ts';
 import { stageRestore, type PriorState } from './transaction/restore.ts';
 import { operatorName } from './transaction/operator.ts';
@@ -132,7 +133,7 @@ function carryOut(
   { target, plan }: { readonly target: Target; readonly plan: Plan },
 ): ChangeOutcome {
   const { root } = context;
-  const areas = findAreas(root);
+  const areas = usedAreas(findAreas(root), target.paths.keys());
   const number = nextTransaction(store.database);
   const before = new Map(
     [...target.packages.keys()].map((name) => [name, packageState(store.database, name)]),

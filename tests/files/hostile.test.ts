@@ -20,7 +20,6 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { writePackage, type PackageEntry } from '#schema/container/write';
 import { IcepkgError } from '#schema/error';
 import { initRoot } from '#engine/init-root';
-import { verify } from '#engine/queries/verify';
 import { icepkg } from '../cli/icepkg.ts';
 import { makeRoot, type Root, type Tree } from './fixture.ts';
 
@@ -151,7 +150,8 @@ describe('special files, owners and set-id bits', () => {
       const { status, stderr } = icepkg([...words, '--root', target, '--offline'], { uid });
       told += stderr;
       expect({ words, status, stderr: status === 0 ? '' : stderr }).toEqual({ words, status: 0, stderr: '' });
-      expect(verify(target, []).problems).toEqual([]);
+      const verified = icepkg(['verify', '--root', target], { uid });
+      expect({ words, ...verified }).toMatchObject({ words, status: 0, stderr: '' });
     };
     for (const file of files) run('install', file, '--allow-untrusted', '--yes');
     run('remove', 'special', '--yes');

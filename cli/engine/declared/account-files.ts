@@ -9,6 +9,7 @@ import { openGlobs } from '../file-plan/glob.ts';
 import type { DiskView, FileRules } from '../file-plan/operations.ts';
 import type { FetchedPackage } from '../model.ts';
 import { openDirectories } from '../root-fs/directories.ts';
+import { unlessExchanged } from '../root-fs/disk-view.ts';
 import type { StoreReader } from '../store/model.ts';
 import type { AccountTexts } from './account-lines.ts';
 
@@ -131,12 +132,15 @@ function contentOf(from: FetchedPackage, entry: RegularFile): string {
 function readInside(root: string, path: string): string {
   const directories = openDirectories(root);
   try {
-    const fd = openSync(directories.at(path) ?? path, constants.O_RDONLY | constants.O_NOFOLLOW);
-    try {
-      return readFileSync(fd, 'latin1');
-    } finally {
-      closeSync(fd);
-    }
+    return unlessExchanged(path, () => {
+      const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
+      const fd = openSync(directories.at(path) ?? '', O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+      try {
+        return readFileSync(fd, 'latin1');
+      } finally {
+        closeSync(fd);
+      }
+    });
   } catch (error) {
     if (!isErrno(error, 'EACCES', 'EPERM')) throw error;
     throw new IcepkgError('root-read-only', `cannot read ${path} to add accounts to it`, {

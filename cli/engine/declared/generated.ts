@@ -2,7 +2,8 @@
 import { closeSync, constants, openSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { openDirectories } from '../root-fs/directories.ts';
 import { setMetadata } from '../stage/metadata.ts';
-import { areaFor, stagePath, type Area } from '../transaction/layout.ts';
+import { openAreas } from '../transaction/areas.ts';
+import { stagePath, usedAreas, type Area } from '../transaction/layout.ts';
 
 export interface GeneratedFile {
   readonly path: string;
@@ -24,11 +25,11 @@ export function stageGenerated(
   generated: readonly Generated[],
 ): ReadonlyMap<string, string> {
   const deviations = new Map<string, string>();
+  const paths = generated.map(({ path }) => path);
   const directories = openDirectories(root);
   try {
+    openAreas(root, usedAreas(areas, paths));
     for (const one of generated) {
-      // Nobody else may write where files are put together.
-      directories.reach(`${areaFor(areas, one.path).stage}/x`, 0o700);
       const target = directories.reach(stagePath(areas, one.path), 0o755);
       rmSync(target, { force: true });
       if ('target' in one) symlinkSync(one.target, target);

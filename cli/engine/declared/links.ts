@@ -163,7 +163,7 @@ function ownerAfter(work: Work, path: string): string | undefined {
 /** Everything above the link is, or comes to be, a directory, and none of it is icepkg's own. */
 function isReachable(work: Work, path: string, offer: Offer): boolean {
   const written = new Map(work.files.write.map((staged) => [staged.path, staged.entry.type]));
-  if (isReserved(path)) {
+  if (isReserved(path, 'symlink')) {
     work.conflicts.push(`${offer.package} offers ${path}, which belongs to icepkg itself`);
     return false;
   }

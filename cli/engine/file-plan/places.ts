@@ -56,7 +56,7 @@ export function placeEntries(request: FilePlanRequest, conflicts: string[]): Pla
   for (const { manifest, entry } of all) {
     const real = resolver.parent(entry.path);
     const path = entry.type === 'directory' ? resolver.directory(real) : real;
-    if (isReserved(path)) {
+    if (isReserved(path, entry.type)) {
       conflicts.push(`${manifest.name} holds ${path}, which belongs to icepkg itself`);
       continue;
     }

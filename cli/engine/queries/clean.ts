@@ -3,9 +3,7 @@ import { lstatSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { isErrno } from '#schema/error';
 import { openStore } from '../store/store.ts';
-import { STATE_DIRECTORY } from '../transaction/layout.ts';
-
-const CACHE_DIRECTORY = 'var/cache/icepkg';
+import { CACHE_DIRECTORY, STATE_DIRECTORY } from '../transaction/layout.ts';
 
 export interface CleanOptions {
   readonly dryRun: boolean;

@@ -4,7 +4,7 @@
  * neighbours come one after the other.
  */
 import { chmodSync, closeSync, constants, mkdirSync, openSync } from 'node:fs';
-import { isErrno } from '#schema/error';
+import { IcepkgError, isErrno } from '#schema/error';
 import { parentPath } from '#schema/path';
 
 const DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
@@ -46,6 +46,7 @@ export function openDirectories(root: string): Directories {
   };
 
   const join = (path: string, make: number | undefined): string => {
+    checkComponents(path);
     const parent = parentPath(path);
     const name = parent === '' ? path : path.slice(parent.length + 1);
     return `/proc/self/fd/${directory(parent, make)}/${name}`;
@@ -84,4 +85,15 @@ function enter(path: string, make: number | undefined): number {
     if (!isErrno(error, 'EEXIST')) throw error;
   }
   return openSync(path, DIRECTORY);
+}
+
+/**
+ * Rows, journal and manifests name only what lies below the root.
+ * @throws IcepkgError `path-unsafe` where a path would climb or stand still
+ */
+export function checkComponents(path: string): void {
+  if (path === '' || !/(?:^|\/)\.{0,2}(?:\/|$)/.test(path)) return;
+  throw new IcepkgError('path-unsafe', `${JSON.stringify(path)} is no path below the root`, {
+    hint: 'Restore the package database from a backup; somebody changed it',
+  });
 }

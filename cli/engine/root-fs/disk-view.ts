@@ -49,7 +49,7 @@ export function openDiskView(root: string): OpenDiskView {
 }
 
 /** @throws IcepkgError `path-unsafe` where somebody exchanges paths while they are looked at */
-function unlessExchanged<T>(path: string, read: () => T): T {
+export function unlessExchanged<T>(path: string, read: () => T): T {
   try {
     return read();
   } catch (error) {

@@ -4,7 +4,8 @@ import { IcepkgError, isErrno } from '#schema/error';
 import type { FilePlan, StagedEntry } from '../file-plan/operations.ts';
 import type { FetchedPackage, OnProgress } from '../model.ts';
 import { openDirectories, type Directories } from '../root-fs/directories.ts';
-import { areaFor, stagePath, type Area } from '../transaction/layout.ts';
+import { openAreas } from '../transaction/areas.ts';
+import { stagePath, usedAreas, type Area } from '../transaction/layout.ts';
 import { deviationOf, setOwner } from './metadata.ts';
 import { makeNode, setXattrs } from './special.ts';
 import { makeJobs } from './job.ts';
@@ -41,7 +42,9 @@ export async function stageFiles(request: StageRequest): Promise<StageOutcome> {
   const directories = openDirectories(request.root);
   const work: Work = { ...request, directories, deviations: new Map() };
   try {
-    openStages(work);
+    const { write, save } = request.plan;
+    const paths = [...write.map(({ path }) => path), ...save.map(({ to }) => to)];
+    openAreas(request.root, usedAreas(request.areas, paths));
     for (const staged of request.plan.write)
       if (staged.entry.type === 'directory') makeDirectory(work, staged);
     await stageContents(work);
@@ -60,30 +63,6 @@ export async function stageFiles(request: StageRequest): Promise<StageOutcome> {
       ? []
       : [`${count} paths could not be given their owner or kind: only root may; see icepkg verify`];
   return { deviations: work.deviations, notices };
-}
-
-/** Nobody else may write where files are put together. */
-function openStages(work: Work): void {
-  const used = new Map<string, Area>();
-  for (const { path } of work.plan.write) {
-    const area = areaFor(work.areas, path);
-    used.set(area.mount, area);
-  }
-  for (const { to } of work.plan.save) {
-    const area = areaFor(work.areas, to);
-    used.set(area.mount, area);
-  }
-  for (const area of used.values()) {
-    const tree = work.directories.reach(`${area.stage}/x`, 0o700);
-    const parent = work.directories.at(area.stage) ?? tree;
-    const above = parent.slice(0, parent.lastIndexOf('/'));
-    const stats = fs.statSync(above);
-    if (stats.uid !== process.geteuid?.() || (stats.mode & 0o022) !== 0) {
-      throw new IcepkgError('path-unsafe', `${area.stage} lies in a directory that others may write to`, {
-        hint: 'Delete that directory and try again',
-      });
-    }
-  }
 }
 
 async function stageContents(work: Work): Promise<void> {

@@ -20,7 +20,9 @@ export function acquireLock(root: string): Lock {
   try {
     database = new Database(file, { timeout: 0 });
     database.exec('BEGIN EXCLUSIVE');
-    writeFileSync(join(root, HOLDER_FILE), `${process.pid}\n`);
+    const holder = join(root, HOLDER_FILE);
+    rmSync(holder, { force: true });
+    writeFileSync(holder, `${process.pid}\n`, { flag: 'wx' });
   } catch (error) {
     database?.close();
     if (error instanceof Database.SqliteError && error.code.startsWith('SQLITE_BUSY'))

@@ -1,5 +1,6 @@
 /** Opens the database that says what is installed. */
 import { join } from 'node:path';
+import { checkOwnFolders } from '../root-fs/own-folders.ts';
 import { STATE_FILE } from '../transaction/layout.ts';
 import { acquireLock } from './lock.ts';
 import type { StoreReader } from './model.ts';
@@ -18,9 +19,11 @@ export interface OpenOptions {
 
 /**
  * Opens `ROOT/var/lib/ice-pkg/state.sqlite`. Mode `write` takes the root's lock until `close`.
- * @throws IcepkgError `store-corrupt`, `store-newer`, `root-read-only`, `root-locked`, `root-invalid`
+ * @throws IcepkgError `store-corrupt`, `store-newer`, `root-read-only`, `root-locked`, `root-invalid`, or `path-unsafe`
+ * where others may write to the root's own folders
  */
 export function openStore(root: string, options: OpenOptions): Store {
+  checkOwnFolders(root);
   const file = join(root, STATE_FILE);
   const lock = options.mode === 'write' ? acquireLock(root) : undefined;
   try {

@@ -102,16 +102,22 @@ export function clearJournal(database: Sqlite): void {
   database.prepare('DELETE FROM journal').run();
 }
 
-/** Forgets how to undo transactions up to `number`; the history itself stays. Returns those it forgot. */
-export function expireUndo(database: Sqlite, number: number): readonly number[] {
+/**
+ * Forgets how to undo transactions up to `number`; the history itself stays. Returns the paths that those had touched,
+ * or `undefined` where there was nothing to forget.
+ */
+export function expireUndo(database: Sqlite, number: number): readonly string[] | undefined {
   const expired = database
     .prepare<[number], { number: number }>('SELECT number FROM history WHERE undoable = 1 AND number <= ?')
     .all(number);
-  if (expired.length === 0) return [];
+  if (expired.length === 0) return undefined;
+  const paths = database
+    .prepare<[number], { path: string }>('SELECT DISTINCT path FROM undo WHERE number <= ?')
+    .all(number);
   database.transaction(() => {
     database.prepare('UPDATE history SET undoable = 0 WHERE number <= ?').run(number);
     database.prepare('DELETE FROM states WHERE number <= ?').run(number);
     database.prepare('DELETE FROM undo WHERE number <= ?').run(number);
   })();
-  return expired.map((row) => row.number);
+  return paths.map(({ path }) => path);
 }

@@ -1,8 +1,9 @@
 /** The file systems of a root: the one it lies on and those mounted below it. */
-import { existsSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, lstatSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { isErrno } from '#schema/error';
-import { areaOf, type Area } from './layout.ts';
+import { IcepkgError, isErrno } from '#schema/error';
+import { openDirectories, type Directories } from '../root-fs/directories.ts';
+import { areaOf, STATE_DIRECTORY, type Area } from './layout.ts';
 
 const PSEUDO = new Set([
   'proc',
@@ -46,16 +47,37 @@ function unescapeMount(text: string): string {
   );
 }
 
-/** Deletes whatever an unfinished transaction staged. */
-export function clearStage(root: string, areas: readonly Area[]): boolean {
-  let found = false;
-  for (const area of areas) {
-    const stage = join(root, area.stage, '..');
-    if (!existsSync(stage)) continue;
-    found = true;
-    rmSync(stage, { recursive: true, force: true });
+/**
+ * Makes the stage of every area, the root's own first: while that is there, there may be something in the others.
+ * @throws IcepkgError `path-unsafe` where others may write to what icepkg keeps in an area
+ */
+export function openAreas(root: string, areas: readonly Area[]): void {
+  const directories = openDirectories(root);
+  try {
+    for (const area of areas) {
+      directories.reach(`${area.stage}/x`, 0o700);
+      if (ownFolder(directories, area) !== undefined) continue;
+      throw new IcepkgError('path-unsafe', `others may write to ${area.base}, where files are put together`, {
+        hint: 'Delete that directory and try again',
+      });
+    }
+  } finally {
+    directories.close();
   }
-  return found;
+}
+
+/** True while a transaction stages, or where one ended before it had reached its commit point or was done. */
+export function hasStage(root: string): boolean {
+  return lstatSync(join(root, STATE_DIRECTORY, 'stage'), { throwIfNoEntry: false }) !== undefined;
+}
+
+/** Deletes whatever an unfinished transaction staged; `false` where there was none. */
+export function clearStage(root: string, areas: readonly Area[]): boolean {
+  return inAreas(root, areas, (base) => {
+    const found = existsSync(`${base}/stage`);
+    rmSync(`${base}/stage`, { recursive: true, force: true });
+    return found;
+  });
 }
 
 /** Deletes the undo folders of the transactions that `drop` says so of. */
@@ -64,11 +86,43 @@ export function clearUndo(
   areas: readonly Area[],
   drop: (transaction: number) => boolean,
 ): void {
-  for (const area of areas) {
-    const undo = join(root, area.undo);
-    if (!existsSync(undo)) continue;
-    for (const name of readdirSync(undo)) {
-      if (drop(Number(name))) rmSync(join(undo, name), { recursive: true, force: true });
+  inAreas(root, areas, (base) => {
+    const undo = `${base}/undo`;
+    if (lstatSync(undo, { throwIfNoEntry: false })?.isDirectory() !== true) return false;
+    const names = readdirSync(undo).filter((name) => /^\d+$/.test(name) && drop(Number(name)));
+    for (const name of names) rmSync(`${undo}/${name}`, { recursive: true, force: true });
+    return names.length > 0;
+  });
+}
+
+/** The root's own area last. What is in other hands is not icepkg's, and left alone. */
+function inAreas(root: string, areas: readonly Area[], act: (base: string) => boolean): boolean {
+  const directories = openDirectories(root);
+  let acted = false;
+  try {
+    for (const area of areas.toReversed()) {
+      const base = ownFolder(directories, area);
+      if (base !== undefined && act(base)) acted = true;
     }
+    return acted;
+  } finally {
+    directories.close();
   }
+}
+
+/**
+ * A path to the folder of an area, good until the next is asked for, or `undefined` where it is not there or in other
+ * hands. Whose the root's own is was looked at when the store was opened.
+ */
+function ownFolder(directories: Directories, { mount, base }: Area): string | undefined {
+  let real: string | undefined;
+  try {
+    real = directories.at(`${base}/stage`)?.replace(/\/stage$/, '');
+  } catch (error) {
+    // A file system of another user, whom even root cannot look over the shoulder.
+    if (!isErrno(error, 'EACCES')) throw error;
+  }
+  if (real === undefined || mount === '') return real;
+  const { mode, uid } = lstatSync(`${real}/.`);
+  return uid === process.geteuid?.() && (mode & 0o022) === 0 ? real : undefined;
 }

@@ -5,6 +5,7 @@
 import { closeSync, constants, lstatSync, openSync, type Stats } from 'node:fs';
 import { isErrno } from '#schema/error';
 import { parentPath } from '#schema/path';
+import { checkComponents } from '../root-fs/directories.ts';
 
 const DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 
@@ -27,6 +28,7 @@ export function openHandle(root: string): Handle {
     parent = undefined;
   };
   const at = (path: string): string | undefined => {
+    checkComponents(path);
     const directory = parentPath(path);
     const name = directory === '' ? path : path.slice(directory.length + 1);
     if (directory === '') return `/proc/self/fd/${top}/${name}`;

@@ -1,9 +1,14 @@
 /** Where the transaction keeps its things; all paths are relative to the root. */
+import type { FileEntry } from '#schema/manifest';
 
 export const STATE_DIRECTORY = 'var/lib/ice-pkg';
 export const STATE_FILE = `${STATE_DIRECTORY}/state.sqlite`;
 export const LOCK_FILE = `${STATE_DIRECTORY}/lock.sqlite`;
 export const HOLDER_FILE = `${STATE_DIRECTORY}/lock.pid`;
+/** Downloads and indexes; everything in it can be had again. */
+export const CACHE_DIRECTORY = 'var/cache/icepkg';
+export const CONFIG_DIRECTORY = 'etc/icepkg';
+const OWN = [STATE_DIRECTORY, CACHE_DIRECTORY, CONFIG_DIRECTORY];
 
 /** At the top of a mount point below the root, where stage and undo of that file system lie. */
 const MOUNT_DIRECTORY = '.icepkg';
@@ -15,6 +20,8 @@ const MOUNT_DIRECTORY = '.icepkg';
 export interface Area {
   /** Mount point relative to the root, `''` for the root itself. */
   readonly mount: string;
+  /** The folder of stage and undo. */
+  readonly base: string;
   /** Mirrors the mount point's own tree: `usr/bin/env` is staged as `<stage>/usr/bin/env`. */
   readonly stage: string;
   /** Holds one folder a transaction, each mirroring the mount point's tree. */
@@ -23,7 +30,7 @@ export interface Area {
 
 export function areaOf(mount: string): Area {
   const base = mount === '' ? STATE_DIRECTORY : `${mount}/${MOUNT_DIRECTORY}`;
-  return { mount, stage: `${base}/stage/tree`, undo: `${base}/undo` };
+  return { mount, base, stage: `${base}/stage/tree`, undo: `${base}/undo` };
 }
 
 const ROOT_AREA = areaOf('');
@@ -52,14 +59,26 @@ export function undoPath(areas: readonly Area[], transaction: number, path: stri
   return `${area.undo}/${transaction}/${inside(area, path)}`;
 }
 
-/** True for what belongs to the package manager itself and no package may touch. */
-export function isReserved(path: string): boolean {
+/**
+ * True for what belongs to the package manager itself and no package may touch, and for what would lead its folders
+ * elsewhere: above them there are directories only, and no symlink lies below them.
+ */
+export function isReserved(path: string, type: FileEntry['type'] = 'directory'): boolean {
   return (
     path === STATE_DIRECTORY ||
+    (type !== 'directory' && OWN.some((own) => own === path || own.startsWith(`${path}/`))) ||
+    (type === 'symlink' && OWN.some((own) => path.startsWith(`${own}/`))) ||
     path.startsWith(`${STATE_DIRECTORY}/`) ||
     path === MOUNT_DIRECTORY ||
     path.startsWith(`${MOUNT_DIRECTORY}/`) ||
     path.includes(`/${MOUNT_DIRECTORY}/`) ||
     path.endsWith(`/${MOUNT_DIRECTORY}`)
   );
+}
+
+/** The areas that the paths lie in, and the root's own. */
+export function usedAreas(areas: readonly Area[], paths: Iterable<string>): readonly Area[] {
+  const used = new Set(['']);
+  for (const path of paths) used.add(areaFor(areas, path).mount);
+  return areas.filter(({ mount }) => used.has(mount));
 }

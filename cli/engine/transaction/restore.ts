@@ -1,11 +1,12 @@
 /** Stages what the undo store kept, so that a rollback commits like any other transaction. */
 import { chmodSync, chownSync, mkdirSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
 import { sha256 } from '#schema/digest';
 import { IcepkgError, isErrno } from '#schema/error';
 import type { FileChanges } from '../commit.ts';
 import type { Journal, UndoRow } from '../store/model.ts';
+import { openDirectories, type Directories } from '../root-fs/directories.ts';
 import type { OnStep } from './apply.ts';
+import { openAreas } from './areas.ts';
 import { openHandle, type Handle } from './handle.ts';
 import { stagePath, undoPath, type Area } from './layout.ts';
 import { copyEntry, linkOrCopy } from './undo.ts';
@@ -28,6 +29,7 @@ export interface RestoreRequest {
 interface Restore extends RestoreRequest {
   readonly live: Handle;
   readonly kept: Handle;
+  readonly staged: Directories;
   readonly write: Map<string, string | undefined>;
   readonly displace: string[];
   readonly remove: { readonly path: string; readonly directory: boolean }[];
@@ -41,10 +43,12 @@ export function stageRestore(request: RestoreRequest): {
 } {
   const live = openHandle(request.root);
   const kept = openHandle(request.root);
+  const staged = openDirectories(request.root);
   const work: Restore = {
     ...request,
     live,
     kept,
+    staged,
     write: new Map(),
     displace: [],
     remove: [],
@@ -52,10 +56,12 @@ export function stageRestore(request: RestoreRequest): {
     notices: [],
   };
   try {
+    openAreas(request.root, request.areas);
     for (const path of [...request.paths.keys()].sort()) restorePath(work, path);
   } finally {
     live.close();
     kept.close();
+    staged.close();
   }
   const remove = work.remove.sort((a, b) => (a.path < b.path ? 1 : -1));
   const { write, displace, directories, notices } = work;
@@ -95,9 +101,13 @@ function changed(work: Restore, path: string, written: string): boolean {
 }
 
 function stageDirectory(work: Restore, path: string, row: UndoRow): void {
-  const staged = join(work.root, stagePath(work.areas, path));
+  const staged = work.staged.reach(stagePath(work.areas, path), 0o755);
   work.onStep(`stage ${path}`);
-  mkdirSync(staged, { recursive: true });
+  try {
+    mkdirSync(staged);
+  } catch (error) {
+    if (!isErrno(error, 'EEXIST')) throw error;
+  }
   try {
     chownSync(staged, row.uid, row.gid);
   } catch (error) {
@@ -111,7 +121,7 @@ function stageDirectory(work: Restore, path: string, row: UndoRow): void {
 }
 
 function stageKept(work: Restore, path: string, { transaction, written }: PriorState): void {
-  const staged = join(work.root, stagePath(work.areas, path));
+  const staged = work.staged.reach(stagePath(work.areas, path), 0o755);
   const keptPath = undoPath(work.areas, transaction, path);
   const stats = work.kept.lstat(keptPath);
   const kept = work.kept.at(keptPath);
@@ -121,7 +131,6 @@ function stageKept(work: Restore, path: string, { transaction, written }: PriorS
     });
   }
   work.onStep(`stage ${path}`);
-  mkdirSync(dirname(staged), { recursive: true });
   // A file that people edit in place must not share its bytes with the undo store.
   if (written === undefined) linkOrCopy(kept, staged, stats);
   else copyEntry(kept, staged, stats);
