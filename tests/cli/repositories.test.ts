@@ -89,3 +89,17 @@ test('nothing is refreshed offline, from a folder neither', () => {
   expect(run(root, 'upgrade', '--offline').stderr).toBe('');
   expect(run(root, 'upgrade').stderr).toBe('refreshed main\n');
 });
+
+test('doctor asks the mirrors, of which one that answers is enough', () => {
+  const root = emptyRoot();
+  attach(root, 'main', '/nowhere', depot.repository);
+  const { status, stdout } = run(root, 'doctor');
+  expect(status).toBe(0);
+  expect(stdout).toMatch(/^warning +mirror of main +\/nowhere\S+: not found$/m);
+  expect(stdout).toMatch(/^good +mirror of main +\S+ answers, good until 20/m);
+  attach(root, 'dead', '/nowhere');
+  expect(run(root, 'doctor')).toMatchObject({ status: 16 });
+  const offline = run(root, 'doctor', '--offline');
+  expect(offline.status).toBe(0);
+  expect(offline.stdout).not.toContain('mirror');
+});

@@ -68,6 +68,10 @@ export async function loadRepository(
   }
 }
 
+/** Where a mirror has the metadata of the channel. */
+export const metadataFolder = ({ channel }: RepositoryConfig): string =>
+  `channels/${encodeURIComponent(channel)}/metadata`;
+
 interface Refreshing {
   readonly repository: RepositoryConfig;
   readonly store: TrustStore;
@@ -93,7 +97,7 @@ async function bringUpToDate(context: EngineContext, of: Refreshing): Promise<Up
   try {
     context.onProgress({ phase: 'refresh', repository: repository.name, done: false });
     const trusted = await withMirrors(context, mirrors, `repository ${repository.name}`, (mirror) => {
-      const folder = `channels/${encodeURIComponent(repository.channel)}/metadata`;
+      const folder = metadataFolder(repository);
       const fetch = (name: string, limit: number): Promise<Uint8Array | undefined> =>
         getBytes(mirror, `${folder}/${name}`, limit, context.signal);
       const fetcher = { base: mirror.addressOf(folder), fetch };

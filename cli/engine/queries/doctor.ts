@@ -4,11 +4,12 @@ import { delimiter, join } from 'node:path';
 import { IcepkgError } from '#schema/error';
 import type { MachineArch } from '#schema/fields';
 import { ATTACH_HINT } from '../config.ts';
-import { openContext } from '../context.ts';
+import { openContext, type ContextOptions } from '../context.ts';
 import { isNative } from '../declared/scripts.ts';
 import { openStore } from '../store/store.ts';
 import { translated } from '../store/open.ts';
 import { STATE_FILE } from '../transaction/layout.ts';
+import { mirrorChecks } from './mirror-checks.ts';
 import { readStore } from './read-store.ts';
 
 export interface Check {
@@ -21,9 +22,10 @@ export interface Check {
 /** Before this second no system that runs this can be, so a clock that says so is wrong. */
 const CLOCK_FLOOR = Date.UTC(2025, 0, 1);
 
-export function doctor(given: string): readonly Check[] {
+/** Asks the mirrors too, unless it is offline. */
+export async function doctor(options: ContextOptions): Promise<readonly Check[]> {
   const checks: Check[] = [];
-  const context = attempt(checks, 'root and configuration', () => openContext({ root: given }));
+  const context = attempt(checks, 'root and configuration', () => openContext(options));
   if (context !== undefined) {
     const { root, config, arch } = context;
     attempt(checks, 'database', () => checkDatabase(root));
@@ -58,6 +60,7 @@ export function doctor(given: string): readonly Check[] {
         hint: `Copy the root.json that you got from its operator to ${join(root, repository.trust)}`,
       });
     }
+    if (!context.offline) checks.push(...(await mirrorChecks(context)));
     checks.push(scriptTools(arch));
   }
   checks.push(
