@@ -13,7 +13,9 @@ import {
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { EngineContext } from '#engine/context';
+import { configFiles } from '#engine/queries/config-files';
 import { owns } from '#engine/queries/owns';
+import { verify } from '#engine/queries/verify';
 import { recoverRoot } from '#engine/recover';
 import { openStore } from '#engine/store/store';
 import { makeDepot, type Depot } from '../support/repository.ts';
@@ -52,6 +54,8 @@ beforeAll(async () => {
         { name: 'web', command: ['/usr/bin/web', '-p 80'], user: 'web', enable: true, restart: 'on-failure' },
       ],
     },
+    { name: 'third', users: [{ name: 'third' }] },
+    { name: 'fourth', users: [{ name: 'fourth' }] },
     {
       name: 'nano',
       files: { 'usr/bin/nano': 'nano' },
@@ -113,6 +117,29 @@ describe('accounts', () => {
     expect(text(context, 'etc/passwd')).toBe(after);
     await reinstall(context, 'base');
     expect(text(context, 'etc/passwd')).toBe(after);
+  });
+
+  it('count as no change of the files, until somebody else makes one', async () => {
+    const changes = ({ root }: EngineContext): readonly string[] =>
+      configFiles(root)
+        .filter(({ state }) => state !== 'as installed')
+        .map(({ path }) => path);
+    const context = depot.root();
+    await install(context, 'base', 'web');
+    expect(changes(context)).toEqual([]);
+    expect(verify(context.root, []).changedConfig).toEqual([]);
+    await install(context, 'third');
+    await reinstall(context, 'base');
+    await remove(context, 'web');
+    expect(text(context, 'etc/passwd')).toMatch(/web:[^]*third:/u);
+    expect(changes(context)).toEqual([]);
+    appendFileSync(join(context.root, 'etc/group'), 'ann:x:1000:\n');
+    expect(changes(context)).toEqual(['etc/group']);
+    await install(context, 'fourth');
+    expect(changes(context)).toEqual(['etc/group']);
+    await undo(context);
+    expect(changes(context)).toEqual(['etc/group']);
+    expect(problems(context)).toEqual([]);
   });
 
   it('of a rolled back package stay where the operator edited the file since', async () => {

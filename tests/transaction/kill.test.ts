@@ -17,6 +17,7 @@ import { afterEach, expect, it } from 'vitest';
 import { openContext } from '#engine/context';
 import { recoverRoot } from '#engine/recover';
 import { rollback } from '#engine/rollback';
+import type { OwnedFile } from '#engine/store/model';
 import { openStore } from '#engine/store/store';
 import { change, contextOf, makeRoot, removeRoot, snapshot, type Tree } from './fixture.ts';
 
@@ -127,6 +128,22 @@ it('refuses databases that are cut off, empty, foreign or newer', () => {
   database.pragma('user_version = 99');
   database.close();
   expect(opened).toThrow(expect.objectContaining({ code: 'store-newer' }));
+});
+
+it('reads a database of the first version, and brings it to its own where it writes', () => {
+  const root = newRoot();
+  change(contextOf(root), 'p', OLD);
+  const database = new Database(join(root, 'var/lib/ice-pkg/state.sqlite'));
+  database.exec('ALTER TABLE files DROP COLUMN edited; PRAGMA user_version = 1');
+  database.close();
+  const rows = (mode: 'read' | 'write'): readonly OwnedFile[] => {
+    const store = openStore(root, { mode });
+    const files = store.filesOf('p');
+    store.close();
+    return files;
+  };
+  expect(rows('read')).toEqual(rows('write'));
+  change(contextOf(root), 'p', NEW);
 });
 
 it('refuses a root that is none', () => {

@@ -12,6 +12,7 @@ import { openDiskView, type OpenDiskView } from '../root-fs/disk-view.ts';
 import type { Store } from '../store/store.ts';
 import { ACCOUNT_PATHS, readAccountFiles, withAccountConfig, type AccountFiles } from './account-files.ts';
 import type { AccountTexts } from './account-lines.ts';
+import { withAccountRows, type AccountChange } from './account-rows.ts';
 import { planAccounts, type Accounts } from './accounts.ts';
 import { ENABLED } from './choices.ts';
 import { declaringManifest } from './declaring.ts';
@@ -87,12 +88,13 @@ function planAll(work: Work): RootPlan {
     return false;
   });
   const declared = withLinks(work, { ...files, write, generated, scripts: [] });
-  return withScripts(work, withAccounts(declared, accounts.changed()));
+  const changed = accounts.changed();
+  return withScripts(work, withAccountRows(withAccounts(declared, changed), { ...work, changed }));
 }
 
 interface LazyAccounts extends Pick<Accounts, 'uid' | 'gid'> {
   /** Files to be written anew. */
-  changed(): readonly Generated[];
+  changed(): readonly AccountChange[];
 }
 
 /** The account files are looked at only where a package declares or names an account. */
@@ -126,22 +128,22 @@ function changedFiles({
 }: {
   readonly files: AccountFiles;
   readonly accounts: Accounts;
-}): readonly Generated[] {
+}): readonly AccountChange[] {
   return (Object.keys(ACCOUNT_PATHS) as (keyof AccountTexts)[]).flatMap((name) => {
     const text = accounts.texts[name];
-    const { mode, uid, gid } = files[name];
-    return text === undefined || text === files[name].text
-      ? []
-      : [{ path: ACCOUNT_PATHS[name], content: Buffer.from(text, 'latin1'), mode, uid, gid }];
+    const { mode, uid, gid, text: before = '' } = files[name];
+    if (text === undefined || text === files[name].text) return [];
+    const [from, content] = [Buffer.from(before, 'latin1'), Buffer.from(text, 'latin1')];
+    return [{ path: ACCOUNT_PATHS[name], from: sha256(from), content, mode, uid, gid }];
   });
 }
 
 /** They take the place of what a package brings at the same path, and outlive a package that brought them. */
-function withAccounts(files: RootPlan, changed: readonly Generated[]): RootPlan {
+function withAccounts(files: RootPlan, changed: readonly AccountChange[]): RootPlan {
   if (changed.length === 0) return files;
   const paths = new Set(changed.map(({ path }) => path));
   const write = new Map(files.changes.write);
-  for (const one of changed) if ('content' in one) write.set(one.path, sha256(one.content));
+  for (const { path, content } of changed) write.set(path, sha256(content));
   return {
     ...files,
     write: files.write.filter(({ path }) => !paths.has(path)),

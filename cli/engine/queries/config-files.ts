@@ -21,7 +21,7 @@ export function configFiles(root: string): readonly ConfigFile[] {
   return owned.map((file) => ({
     path: file.path,
     package: file.package,
-    state: stateOf(root, file.path, file.sha256),
+    state: stateOf(root, file.path, file.edited ?? file.sha256),
     pending: lstatInside(root, `${file.path}.icepkg-new`)?.isFile() === true,
   }));
 }

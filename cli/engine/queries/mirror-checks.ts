@@ -44,7 +44,11 @@ async function askMirror(
       return bad(`${address}: not found`, `Name a mirror that has the channel ${repository.channel}`);
     const { expires } = parseMetadata(bytes, 'timestamp', address).signed;
     return Date.parse(expires) > now().getTime()
-      ? { check, state: 'good', message: `${mirror.addressOf(metadataFolder(repository))} answers, good until ${expires}` }
+      ? {
+          check,
+          state: 'good',
+          message: `${mirror.addressOf(metadataFolder(repository))} answers, good until ${expires}`,
+        }
       : bad(`${address}: expired ${expires}`, 'Ask its operator to publish again, or name another mirror');
   } catch (error) {
     if (!(error instanceof IcepkgError)) throw error;

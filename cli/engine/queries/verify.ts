@@ -52,7 +52,7 @@ export function verify(root: string, names: readonly string[]): VerifyReport {
     const list = problem === UNREADABLE ? unread : config ? changedConfig : problems;
     list.push({ path: file.path, package: file.package, problem });
   }
-  const deviations = owned.filter((file) => file.deviation !== undefined).length;
+  const deviations = owned.filter((file) => file.deviation !== undefined && !isOperatorsChoice(file)).length;
   return { packages, files: owned.length, problems, changedConfig, unread, deviations };
 }
 
@@ -104,8 +104,8 @@ function compare(root: string, file: OwnedFile): string | undefined {
   if (exact && (stats.uid !== file.uid || stats.gid !== file.gid))
     return `its owner is ${stats.uid}:${stats.gid}, not ${file.uid}:${file.gid}`;
   if (type !== 'file' || file.sha256 === undefined) return undefined;
-  if (file.type === 'file' && stats.size !== file.size) return CHANGED;
-  return sameContent(join(root, file.path), file.sha256);
+  if (file.type === 'file' && file.edited === undefined && stats.size !== file.size) return CHANGED;
+  return sameContent(join(root, file.path), file.edited ?? file.sha256);
 }
 
 const octal = (mode: number): string => mode.toString(8).padStart(4, '0');

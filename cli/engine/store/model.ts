@@ -21,6 +21,8 @@ export interface OwnedFile {
   readonly config?: true;
   /** What could not be set on this file system or without root rights, in words. */
   readonly deviation?: string;
+  /** sha256 of what the engine itself made of the content, where it adds accounts to it. */
+  readonly edited?: string;
 }
 
 export interface TransactionSummary {

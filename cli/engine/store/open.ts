@@ -2,7 +2,7 @@
 import Database from 'better-sqlite3';
 import { readSync, openSync, closeSync, fstatSync } from 'node:fs';
 import { IcepkgError } from '#schema/error';
-import { APPLICATION_ID, SCHEMA, STORE_VERSION } from './schema.ts';
+import { APPLICATION_ID, FROM_VERSION_1, SCHEMA, STORE_VERSION } from './schema.ts';
 import type { MachineArch } from '#schema/fields';
 
 export type Sqlite = Database.Database;
@@ -31,7 +31,10 @@ export function openDatabase(file: string, mode: 'read' | 'write'): Sqlite {
       checkIdentity(database, file);
       checkLength(file);
       if (mode === 'read') database.pragma('query_only = 1');
-      else database.pragma('synchronous = FULL');
+      else {
+        database.pragma('synchronous = FULL');
+        migrate(database);
+      }
       return database;
     } catch (error) {
       database.close();
@@ -55,6 +58,12 @@ function checkIdentity(database: Sqlite, file: string): void {
   }
   if (version < 1) throw corrupt(file, `its format number is ${version}`);
   database.prepare('SELECT arch FROM root').get();
+}
+
+/** Readers understand every version up to ours; a writer brings the database to ours first. */
+function migrate(database: Sqlite): void {
+  if (database.pragma('user_version', { simple: true }) === 1)
+    database.transaction(() => database.exec(FROM_VERSION_1)).immediate();
 }
 
 /** SQLite notices a cut-off file only when it needs a missing page; look at once. */

@@ -24,6 +24,8 @@ export interface FileRow {
   readonly target: string | null;
   readonly config: number;
   readonly deviation: string | null;
+  /** Absent in a database of version 1. */
+  readonly edited?: string | null;
 }
 
 export function installedFromRow(row: PackageRow): InstalledPackage {
@@ -48,6 +50,7 @@ export function ownedFromRow(row: FileRow): OwnedFile {
     ...(row.target === null ? {} : { target: row.target }),
     ...(row.config === 1 ? { config: true as const } : {}),
     ...(row.deviation === null ? {} : { deviation: row.deviation }),
+    ...(typeof row.edited === 'string' ? { edited: row.edited } : {}),
   };
 }
 
@@ -64,6 +67,7 @@ export function rowFromOwned(file: OwnedFile): readonly (string | number | null)
     file.target ?? null,
     file.config === true ? 1 : 0,
     file.deviation ?? null,
+    file.edited ?? null,
   ];
 }
 

@@ -2,7 +2,10 @@
 
 /** "icep" in ASCII; tells the database from any other SQLite file. */
 export const APPLICATION_ID = 0x69636570;
-export const STORE_VERSION = 1;
+export const STORE_VERSION = 2;
+
+/** What brings a database of version 1 to version 2. */
+export const FROM_VERSION_1 = 'ALTER TABLE files ADD COLUMN edited TEXT; PRAGMA user_version = 2';
 
 export const SCHEMA = `
 CREATE TABLE root (id INTEGER PRIMARY KEY CHECK (id = 1), arch TEXT NOT NULL) STRICT;
@@ -29,6 +32,7 @@ CREATE TABLE files (
   target TEXT,
   config INTEGER NOT NULL,
   deviation TEXT,
+  edited TEXT,
   PRIMARY KEY (path, package)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX files_package ON files (package);

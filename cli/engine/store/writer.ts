@@ -80,7 +80,7 @@ function writePackages(database: Sqlite, after: CommitRecord['after']): void {
   const forgetFiles = database.prepare('DELETE FROM files WHERE package = ?');
   const forgetPackage = database.prepare('DELETE FROM packages WHERE name = ?');
   const insertPackage = database.prepare('INSERT INTO packages VALUES (?, ?, ?, ?, ?, ?)');
-  const insertFile = database.prepare('INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)');
+  const insertFile = database.prepare('INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)');
   for (const [name, state] of after) {
     forgetFiles.run(name);
     forgetPackage.run(name);
