@@ -13,6 +13,8 @@ export interface AssembleOptions {
   readonly output: string;
   readonly epoch: number;
   readonly codec: Codec;
+  /** Patterns of configuration files besides those of the recipe. */
+  readonly configFiles: readonly string[];
 }
 
 export interface BuiltPackage {
@@ -48,7 +50,7 @@ export async function assemblePackages(
       root: tree,
       entries: part.entries,
       owners: recipe.owners ?? [],
-      configFiles: own?.configFiles ?? [],
+      configFiles: [...(own?.configFiles ?? []), ...options.configFiles],
     });
     const written = await writePackage({
       metadata,

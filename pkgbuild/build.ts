@@ -108,10 +108,15 @@ async function buildOne(node: BuildNode, { request, key, sysroot, reproducible }
       onPhase: tell,
       ...(request.signal === undefined ? {} : { signal: request.signal }),
     };
-    await withBuiltTree(node, options, async (tree) => {
+    await withBuiltTree(node, options, async (tree, { configFiles }) => {
       tell('pack');
       const { codec } = request;
-      const packages = await assemblePackages(node, tree, { output: folder, epoch: BUILD_EPOCH, codec });
+      const packages = await assemblePackages(node, tree, {
+        output: folder,
+        epoch: BUILD_EPOCH,
+        codec,
+        configFiles,
+      });
       fs.writeFileSync(path.join(folder, RESULT_FILE), JSON.stringify(packages));
     });
   };

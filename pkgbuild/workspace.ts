@@ -8,7 +8,8 @@ import type { BuildNode } from './order.ts';
 import { runSandboxed, type SandboxMount } from './sandbox.ts';
 import { elfOf } from './scan.ts';
 import { fetchSource } from './sources/cache.ts';
-import { fetchedFiles, resolveSources } from './sources/resolve.ts';
+import { inspectDebs, licenseNotes, type Repackaged } from './sources/repackage.ts';
+import { fetchedFiles, resolveSources, type FetchedFile } from './sources/resolve.ts';
 import { DISTFILES, RECIPE_FOLDER } from './sources/unpack.ts';
 import { phasesOf, stripScript, type Phase } from './steps.ts';
 import { buildEnvironment, BUILD_ROOT, writeToolchain } from './toolchain.ts';
@@ -37,7 +38,7 @@ const PREFIX = 'icepkg-build-';
 export async function withBuiltTree<T>(
   node: BuildNode,
   options: WorkspaceOptions,
-  use: (tree: string) => Promise<T>,
+  use: (tree: string, repackaged: Repackaged) => Promise<T>,
 ): Promise<T> {
   removeAbandoned();
   const workspace = fs.mkdtempSync(path.join(os.tmpdir(), `${PREFIX}${process.pid}-`));
@@ -45,10 +46,10 @@ export async function withBuiltTree<T>(
     for (const name of ['src', 'dest', 'sysroot', 'tools', 'distfiles', 'recipe'])
       fs.mkdirSync(path.join(workspace, name));
     writeToolchain(path.join(workspace, 'tools'), node.toolArch);
-    const mounts = await linkSources(node, workspace, options.cacheFolder);
+    const { mounts, repackaged } = await linkSources(node, workspace, options.cacheFolder);
     for (const file of options.sysroot) await unpackInto(path.join(workspace, 'sysroot'), file);
-    await runPhases(node, workspace, { ...options, mounts });
-    return await use(path.join(workspace, 'dest'));
+    await runPhases(node, workspace, { ...options, mounts, notes: repackaged.notes });
+    return await use(path.join(workspace, 'dest'), repackaged);
   } finally {
     fs.rmSync(workspace, { recursive: true, force: true });
   }
@@ -73,15 +74,24 @@ function isRunning(pid: number): boolean {
   }
 }
 
-async function linkSources(node: BuildNode, workspace: string, cacheFolder: string): Promise<SandboxMount[]> {
+interface LinkedSources {
+  readonly mounts: readonly SandboxMount[];
+  readonly repackaged: Repackaged;
+}
+
+async function linkSources(node: BuildNode, workspace: string, cacheFolder: string): Promise<LinkedSources> {
   const mounts: SandboxMount[] = [{ from: node.folder, to: RECIPE_FOLDER }];
-  for (const source of fetchedFiles(resolveSources(node.recipe.sources, node.arch))) {
+  const sources = resolveSources(node.recipe.sources, node.arch);
+  const files = new Map<FetchedFile, string>();
+  for (const source of fetchedFiles(sources)) {
     const cached = await fetchSource(source, cacheFolder);
+    files.set(source, cached);
     // The mount point; the sandbox cannot make one where the file system is read-only.
     fs.writeFileSync(path.join(workspace, 'distfiles', source.file), '');
     mounts.push({ from: cached, to: `${DISTFILES}/${source.file}` });
   }
-  return mounts;
+  const repackaged = inspectDebs(node.recipe, sources, (source) => files.get(source) ?? '');
+  return { mounts, repackaged };
 }
 
 /** A package is a tar that any tar reads; no owner is wanted in a sysroot. */
@@ -93,6 +103,8 @@ async function unpackInto(folder: string, file: string): Promise<void> {
 
 interface PhaseContext extends WorkspaceOptions {
   readonly mounts: readonly SandboxMount[];
+  /** Lines for the log. */
+  readonly notes: readonly string[];
 }
 
 async function runPhases(node: BuildNode, workspace: string, context: PhaseContext): Promise<void> {
@@ -100,7 +112,7 @@ async function runPhases(node: BuildNode, workspace: string, context: PhaseConte
   const logs = path.join(context.cacheFolder, 'logs');
   fs.mkdirSync(logs, { recursive: true });
   const log = path.join(logs, `${recipe.name}-${recipe.version}-r${recipe.release}.${node.arch}.log`);
-  fs.rmSync(log, { force: true });
+  fs.writeFileSync(log, context.notes.map((note) => `${note}\n`).join(''));
   const environment = {
     ...buildEnvironment(node.toolArch, context.epoch, context.jobs),
     VERSION: recipe.version,
@@ -127,6 +139,12 @@ async function runPhases(node: BuildNode, workspace: string, context: PhaseConte
   for (const phase of phasesOf(recipe, resolveSources(recipe.sources, node.arch), context.check))
     await sandboxed(phase.name, scriptOf(phase), [...fixed, ...context.mounts]);
   const tree = path.join(workspace, 'dest');
+  fs.appendFileSync(
+    log,
+    licenseNotes(tree)
+      .map((note) => `${note}\n`)
+      .join(''),
+  );
   removeLeftovers(tree);
   if (!recipe.strip) return;
   const files = walkTree(tree);

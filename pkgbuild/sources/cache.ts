@@ -42,6 +42,12 @@ export async function fetchSource(source: FetchedFile, cacheFolder: string): Pro
     fs.rmSync(cached);
   }
   fs.mkdirSync(folder, { recursive: true });
+  const aside = path.join(folder, WRONG, path.basename(cached));
+  // It was wrong for what the recipe said before.
+  if (fs.existsSync(aside) && sha256File(aside) === source.sha256) {
+    fs.renameSync(aside, cached);
+    return cached;
+  }
   const tried: string[] = [];
   for (const place of source.from) {
     const scratch = fs.mkdtempSync(path.join(folder, '.fetch-'));
@@ -71,6 +77,9 @@ export async function fetchSource(source: FetchedFile, cacheFolder: string): Pro
   );
 }
 
+/** Folder for files that are not what a recipe says. */
+const WRONG = 'wrong';
+
 interface Hashed {
   readonly file: string;
   readonly sha256: string;
@@ -85,9 +94,9 @@ function keepAside(source: FetchedFile, came: readonly Hashed[], folder: string)
     const names = came.map(({ file }) => path.basename(file)).join(', ');
     return `no file with that sha256 (${names === '' ? 'nothing came' : `there are ${names}`})`;
   }
-  fs.mkdirSync(path.join(folder, 'wrong'), { recursive: true });
+  fs.mkdirSync(path.join(folder, WRONG), { recursive: true });
   const said = wrong.map(({ file, sha256 }) => {
-    const aside = path.join(folder, 'wrong', `${sha256}-${source.file}`);
+    const aside = path.join(folder, WRONG, `${sha256}-${source.file}`);
     fs.renameSync(file, aside);
     return `${path.basename(file)} has the sha256 ${sha256} instead, and is kept as ${aside}`;
   });

@@ -4,6 +4,7 @@ import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { MachineArch } from '#schema/fields';
 import { parseElf } from '#pkgbuild/elf';
 import { parsePkgConfig, pkgConfigDependency } from '#pkgbuild/pkgconfig';
 import { RecipeSchema } from '#pkgbuild/recipe-schema';
@@ -125,7 +126,7 @@ describe.each(ARCHES)('on %s', (arch) => {
 
   test('a program for another architecture stops the build', () => {
     const [part] = splitTree(recipe, walkTree(treeOf(arch)));
-    const other = arch === 'x86_64' ? 'aarch64' : 'x86_64';
+    const other: MachineArch = arch === 'x86_64' ? 'aarch64' : 'x86_64';
     expect(() => scanPart(part!, { root: treeOf(arch), arch: other, version: '1.2.0' })).toThrow(
       `answer: usr/bin/ask is for ${arch}, but the package is for ${other}`,
     );
