@@ -3,6 +3,7 @@ import * as path from 'node:path';
 import { writePackage, type PackageMetadata } from '#schema/container/write';
 import type { Codec } from '#schema/container/codec';
 import { packageEntries } from './entries.ts';
+import { licenseEntries, type LicenseText } from './licenses.ts';
 import type { BuildNode } from './order.ts';
 import { scanPart, type Found } from './scan.ts';
 import { splitTree, type PackagePart } from './split.ts';
@@ -15,6 +16,7 @@ export interface AssembleOptions {
   readonly codec: Codec;
   /** Patterns of configuration files besides those of the recipe. */
   readonly configFiles: readonly string[];
+  readonly licenses: readonly LicenseText[];
 }
 
 export interface BuiltPackage {
@@ -52,9 +54,11 @@ export async function assemblePackages(
       owners: recipe.owners ?? [],
       configFiles: [...(own?.configFiles ?? []), ...options.configFiles],
     });
+    // A -dev package needs exactly the main package, which has them.
+    const licenses = part.role === 'dev' ? [] : options.licenses;
     const written = await writePackage({
       metadata,
-      entries,
+      entries: [...entries, ...licenseEntries(part.name, licenses, entries)],
       output: path.join(options.output, file),
       codec: options.codec,
     });

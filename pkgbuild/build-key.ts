@@ -11,7 +11,7 @@ import { toolchainId } from './toolchain.ts';
 import { walkTree } from './tree.ts';
 
 /** Raised when the builder itself comes to make something else of the same input. */
-const BUILDER_REVISION = 1;
+const BUILDER_REVISION = 2;
 
 /** What the command line adds to the recipe. */
 export interface KeyOptions {

@@ -9,6 +9,7 @@ import type { PrivateKey } from '#schema/keys';
 import { assemblePackages, type BuiltPackage } from './assemble.ts';
 import { buildKey } from './build-key.ts';
 import { BUILD_EPOCH } from './epoch.ts';
+import { collectLicenses } from './licenses.ts';
 import { buildOrder, type BuildNode } from './order.ts';
 import { defaultRecipeRoots, findRecipe } from './recipe.ts';
 import { sha256File } from './sources/cache.ts';
@@ -108,7 +109,7 @@ async function buildOne(node: BuildNode, { request, key, sysroot, reproducible }
       onPhase: tell,
       ...(request.signal === undefined ? {} : { signal: request.signal }),
     };
-    await withBuiltTree(node, options, async (tree, { configFiles }) => {
+    await withBuiltTree(node, options, async (tree, { configFiles }, sources) => {
       tell('pack');
       const { codec } = request;
       const packages = await assemblePackages(node, tree, {
@@ -116,6 +117,7 @@ async function buildOne(node: BuildNode, { request, key, sysroot, reproducible }
         epoch: BUILD_EPOCH,
         codec,
         configFiles,
+        licenses: collectLicenses(sources, node.recipe),
       });
       fs.writeFileSync(path.join(folder, RESULT_FILE), JSON.stringify(packages));
     });

@@ -68,6 +68,8 @@ export const RecipeSchema = v.strictObject({
   ),
   upstreamVersion: v.optional(Text),
   license: Text,
+  /** Licence texts in the source folder; without it they are found by their names. */
+  licenseFiles: v.optional(v.array(GlobSchema, 'expected a list of path patterns')),
   url: v.optional(Text),
   maintainer: v.optional(Text),
   /** `noarch` for data, otherwise the machine architectures that the recipe builds for. */

@@ -32,13 +32,13 @@ const LOG_TAIL = 15;
 const PREFIX = 'icepkg-build-';
 
 /**
- * Builds in a fresh workspace, hands the installed tree to `use`, and removes the workspace.
+ * Builds in a fresh workspace, hands the installed tree and the source folder to `use`, and removes the workspace.
  * @throws IcepkgError `build-failed` naming recipe, phase and log
  */
 export async function withBuiltTree<T>(
   node: BuildNode,
   options: WorkspaceOptions,
-  use: (tree: string, repackaged: Repackaged) => Promise<T>,
+  use: (tree: string, repackaged: Repackaged, sources: string) => Promise<T>,
 ): Promise<T> {
   removeAbandoned();
   const workspace = fs.mkdtempSync(path.join(os.tmpdir(), `${PREFIX}${process.pid}-`));
@@ -49,7 +49,7 @@ export async function withBuiltTree<T>(
     const { mounts, repackaged } = await linkSources(node, workspace, options.cacheFolder);
     for (const file of options.sysroot) await unpackInto(path.join(workspace, 'sysroot'), file);
     await runPhases(node, workspace, { ...options, mounts, notes: repackaged.notes });
-    return await use(path.join(workspace, 'dest'), repackaged);
+    return await use(path.join(workspace, 'dest'), repackaged, path.join(workspace, 'src'));
   } finally {
     fs.rmSync(workspace, { recursive: true, force: true });
   }
