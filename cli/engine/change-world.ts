@@ -38,6 +38,8 @@ export interface ChangeRequest {
   readonly reinstall?: readonly string[];
   /** Paths of local `.icepkg` files offered to the solver. */
   readonly files?: readonly string[];
+  /** Offered to the solver in place of what the repositories have now. */
+  readonly candidates?: readonly Candidate[];
   /** Keep packages that nothing needs any more. */
   readonly keepOrphans?: boolean;
   /** Defaults to true. */
@@ -120,6 +122,7 @@ function stillNeeded({ worldBefore, worldAfter }: Plan, selection: readonly Sele
 async function loadCandidates(context: EngineContext, request: ChangeRequest): Promise<readonly Candidate[]> {
   const untrusted = request.allowUntrusted ?? false;
   const local = (request.files ?? []).map((file) => localCandidate(context, file, untrusted));
+  if (request.candidates !== undefined) return [...local, ...request.candidates];
   return [...local, ...(await loadIndexes(context, { refresh: request.refresh ?? 'auto' }))];
 }
 
@@ -199,7 +202,7 @@ async function carryOut(context: EngineContext, store: Store, work: Work): Promi
       number,
       time: context.now().toISOString(),
       description: work.description,
-      user: operatorName(),
+      user: context.operator ?? operatorName(),
       worldBefore: plan.worldBefore,
       worldAfter: plan.worldAfter,
       changes: recordedChanges(plan.changes),

@@ -20,6 +20,10 @@ export interface EngineContext {
   readonly offline: boolean;
   /** Flush to the device around the commit point. Without it a power cut, not a crash, may tear the root. */
   readonly sync: boolean;
+  /** Folder that keeps fetched packages, named by sha256; below the root without. */
+  readonly packageCache?: string;
+  /** Who asks, for the history; the login name without. */
+  readonly operator?: string;
   readonly signal?: AbortSignal;
   /** Told of every step that changes the disk, just before it; tests stop the process here. */
   readonly onStep?: (step: string) => void;
@@ -33,6 +37,8 @@ export interface ContextOptions {
   readonly now?: () => Date;
   readonly offline?: boolean;
   readonly sync?: boolean;
+  readonly packageCache?: string;
+  readonly operator?: string;
   readonly signal?: AbortSignal;
   readonly onStep?: (step: string) => void;
 }
@@ -66,6 +72,8 @@ export function openContext(options: ContextOptions): EngineContext {
     now: options.now ?? (() => new Date()),
     offline: options.offline ?? false,
     sync: options.sync ?? true,
+    ...(options.packageCache === undefined ? {} : { packageCache: options.packageCache }),
+    ...(options.operator === undefined ? {} : { operator: options.operator }),
     ...(options.signal === undefined ? {} : { signal: options.signal }),
     ...(options.onStep === undefined ? {} : { onStep: options.onStep }),
   };

@@ -149,7 +149,7 @@ function carryOut(
       number,
       time: context.now().toISOString(),
       description: `rollback ${target.first.number}`,
-      user: operatorName(),
+      user: context.operator ?? operatorName(),
       worldBefore: plan.worldBefore,
       worldAfter: plan.worldAfter,
       changes: recordedChanges(plan.changes),

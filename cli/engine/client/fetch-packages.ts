@@ -14,6 +14,9 @@ import { networkError, type Transport } from './transport.ts';
 /** Where downloaded packages are kept, below the root. */
 export const PACKAGE_CACHE = 'var/cache/icepkg/packages';
 
+const packageCacheOf = ({ root, packageCache }: EngineContext): string =>
+  packageCache ?? join(root, PACKAGE_CACHE);
+
 export interface FetchOptions {
   /** Accept local files that no trusted key signed. */
   readonly allowUntrusted?: boolean;
@@ -92,7 +95,7 @@ async function fetchOne(context: EngineContext, candidate: Candidate, means: Mea
         hint: `Run icepkg update, or install another version of ${record.name}`,
       });
     case 'repository': {
-      const file = join(context.root, PACKAGE_CACHE, `${record.package.sha256}.icepkg`);
+      const file = join(packageCacheOf(context), `${record.package.sha256}.icepkg`);
       if (isWhole(file, candidate)) means.tally.verified(candidate);
       else {
         const folder = await fetchFromMirrors(context, candidate, file, means);
