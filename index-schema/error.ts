@@ -28,11 +28,13 @@ export const ERROR_EXIT_STATUS = {
   'script-failed': 15,
   'verify-failed': 16,
   'audit-failed': 16,
+  'lint-failed': 16,
   'build-failed': 17,
   'source-failed': 18,
   'tool-missing': 19,
   cancelled: 20,
   'io-failed': 21,
+  'image-failed': 22,
 } as const;
 
 export type ErrorCode = keyof typeof ERROR_EXIT_STATUS;

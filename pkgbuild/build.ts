@@ -9,8 +9,10 @@ import type { PrivateKey } from '#schema/keys';
 import { assemblePackages, type BuiltPackage } from './assemble.ts';
 import { buildKey } from './build-key.ts';
 import { BUILD_EPOCH } from './epoch.ts';
+import { refuseBuilt } from './lint/lint.ts';
 import { collectLicenses } from './licenses.ts';
 import { buildOrder, type BuildNode } from './order.ts';
+import { writeDocuments } from './provenance/write.ts';
 import { defaultRecipeRoots, findRecipe } from './recipe.ts';
 import { sha256File } from './sources/cache.ts';
 import { withBuiltTree } from './workspace.ts';
@@ -79,6 +81,13 @@ export async function buildRecipes(request: BuildRequest): Promise<BuiltRecipe[]
     if (cached) request.onProgress({ recipe: node.recipe.name, arch: node.arch, phase: 'cached' });
     else await buildOne(node, { request, key, sysroot, reproducible });
     const packages = await deliver(buildFolder(request, key), request);
+    const dependencies = node.dependencies.flatMap((dependency) =>
+      readResult(buildFolder(request, keyOf(keys, dependency))).filter(({ role }) => role !== 'doc'),
+    );
+    await writeDocuments(
+      { node, key, codec: request.codec, epoch: BUILD_EPOCH, dependencies },
+      { folder: request.output, packages, keys: request.keys },
+    );
     results.push({ recipe: node.recipe.name, arch: node.arch, key, cached, reproducible, packages });
   }
   return results;
@@ -119,6 +128,8 @@ async function buildOne(node: BuildNode, { request, key, sysroot, reproducible }
         configFiles,
         licenses: collectLicenses(sources, node.recipe),
       });
+      const files = packages.map(({ file }) => file);
+      refuseBuilt(node.recipe, folder, files);
       fs.writeFileSync(path.join(folder, RESULT_FILE), JSON.stringify(packages));
     });
   };

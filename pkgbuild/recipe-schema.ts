@@ -6,6 +6,7 @@ import * as v from 'valibot';
 import { CapabilitySchema, DependencySchema, LineSchema, PackageNameSchema } from '#schema/fields';
 import { ManifestSchema } from '#schema/manifest';
 import { isVersion } from '#schema/version';
+import { LintSchema } from './lint/schema.ts';
 import { GlobSchema, PathRuleSchema } from './path-rules.ts';
 import { RelativePath, SourceSchema } from './sources/schema.ts';
 
@@ -72,6 +73,13 @@ export const RecipeSchema = v.strictObject({
   licenseFiles: v.optional(v.array(GlobSchema, 'expected a list of path patterns')),
   url: v.optional(Text),
   maintainer: v.optional(Text),
+  /** Names of the software in databases of vulnerabilities. */
+  cpe: v.optional(
+    v.pipe(Text, v.regex(/^cpe:2\.3:[aho](?::\S+){10}$/, 'expected a CPE 2.3 name: cpe:2.3:a:…')),
+  ),
+  purl: v.optional(
+    v.pipe(Text, v.regex(/^pkg:[a-z][a-z0-9.+-]*\/\S+$/, 'expected a package URL: pkg:TYPE/NAME')),
+  ),
   /** `noarch` for data, otherwise the machine architectures that the recipe builds for. */
   arch: v.optional(
     v.union(
@@ -104,6 +112,7 @@ export const RecipeSchema = v.strictObject({
   foreignCode: v.optional(v.array(GlobSchema, 'expected a list of path patterns')),
   /** False leaves debug symbols in place. */
   strip: v.optional(v.boolean('expected true or false'), true),
+  lint: v.optional(LintSchema),
 });
 
 export type Recipe = v.InferOutput<typeof RecipeSchema>;

@@ -1,0 +1,98 @@
+/** Runs the rules over recipes and packages, and sorts out what a recipe allows. */
+import * as path from 'node:path';
+import { readHeader } from '#schema/container/read';
+import { IcepkgError } from '#schema/error';
+import type { Manifest } from '#schema/manifest';
+import type { Recipe } from '../recipe-schema.ts';
+import { globToRegExp } from '../tree.ts';
+import { readPackageView } from './package-view.ts';
+import { SEVERITIES, type RecipeView, type Remark, type Rule, type Severity } from './rule.ts';
+import { ALL_RULES, PACKAGE_RULES, RECIPE_RULES } from './rules.ts';
+import type { LintAllow } from './schema.ts';
+
+export interface Finding extends Remark {
+  readonly rule: string;
+  readonly severity: Severity;
+  /** What was looked at: a recipe, or a package file without its ending. */
+  readonly subject: string;
+  /** What to do about it. */
+  readonly fix: string;
+  /** The reason that the recipe gives for it. */
+  readonly allowed?: string;
+}
+
+/** Looks at one recipe. */
+export function lintRecipe(read: Omit<RecipeView, 'ruleNames'>): Finding[] {
+  const view = { ...read, ruleNames: ALL_RULES.map(({ name }) => name) };
+  const remarks = RECIPE_RULES.map((rule): [Rule, Remark[]] => [rule, [...rule.check(view)]]);
+  return findings(view.recipe.name, remarks, view.recipe.lint?.allow ?? []);
+}
+
+export interface LintedPackages {
+  /** Package files, looked at together: what one needs another may provide. */
+  readonly files: readonly string[];
+  /** Packages that are there besides, and are not looked at themselves. */
+  readonly around?: readonly Manifest[];
+  /** The recipe of that name, where it is known. */
+  readonly recipeOf: (origin: string) => Recipe | undefined;
+}
+
+/**
+ * Looks at packages, each beside those that can be installed with it.
+ * @throws IcepkgError where a file is no sound package
+ */
+export function lintPackages({ files, around = [], recipeOf }: LintedPackages): Finding[] {
+  const known = [...files.map((file) => readHeader(file, file).manifest), ...around];
+  return files.flatMap((file, index) => {
+    const arch = known[index]?.arch;
+    const recipe = recipeOf(known[index]?.origin ?? '');
+    const beside = known.filter((one) => arch === 'noarch' || one.arch === arch || one.arch === 'noarch');
+    const view = readPackageView(file, { around: beside, recipe });
+    const remarks = PACKAGE_RULES.map((rule): [Rule, Remark[]] => [rule, [...rule.check(view)]]);
+    return findings(path.basename(file, '.icepkg'), remarks, recipe?.lint?.allow ?? []);
+  });
+}
+
+function findings(
+  subject: string,
+  remarks: readonly [Rule, readonly Remark[]][],
+  allow: readonly LintAllow[],
+): Finding[] {
+  const found = remarks.flatMap(([{ name, severity, fix }, list]) =>
+    list.map((remark): Finding => {
+      const reason = allow.find((one) => one.rule === name && covers(one, remark.path))?.reason;
+      const allowed = reason === undefined ? {} : { allowed: reason };
+      return { rule: name, severity, subject, fix, ...remark, ...allowed };
+    }),
+  );
+  return found.sort((a, b) => SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity));
+}
+
+const covers = ({ paths }: LintAllow, file: string | undefined): boolean =>
+  paths === undefined || (file !== undefined && paths.some((pattern) => globToRegExp(pattern).test(file)));
+
+/** Findings of a severity, or a worse one, that no recipe allows. */
+export function blocking(found: readonly Finding[], from: Severity = 'error'): Finding[] {
+  const counts = (severity: Severity): boolean => SEVERITIES.indexOf(severity) <= SEVERITIES.indexOf(from);
+  return found.filter(({ severity, allowed }) => allowed === undefined && counts(severity));
+}
+
+/** @throws IcepkgError `lint-failed` where there are findings that block */
+export function refuseFindings(what: string, found: readonly Finding[], from: Severity = 'error'): void {
+  const [first, ...more] = blocking(found, from);
+  if (first === undefined) return;
+  const others = more.length === 0 ? '' : `, and ${more.length} more`;
+  throw new IcepkgError('lint-failed', `${what}: ${first.message} (${first.rule})${others}`, {
+    hint: `${first.fix.replaceAll('`', '')} What is right as it is goes under lint.allow in the recipe, with the reason`,
+    data: { findings: [first, ...more] },
+  });
+}
+
+/** Looks at what a build made, and refuses errors. @param folder holds the package files */
+export function refuseBuilt(recipe: Recipe, folder: string, files: readonly string[]): void {
+  const found = lintPackages({
+    files: files.map((file) => path.join(folder, file)),
+    recipeOf: () => recipe,
+  });
+  refuseFindings(recipe.name, found);
+}

@@ -1,0 +1,86 @@
+/** Reads what rules look at in a recipe. */
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { IcepkgError } from '#schema/error';
+import { findRecipe, recipeNames, type LoadedRecipe } from '../recipe.ts';
+import type { Recipe } from '../recipe-schema.ts';
+import { walkTree } from '../tree.ts';
+import { bareName, type Neighbours, type RecipeView, type Script } from './rule.ts';
+
+const RECIPE_FILE = 'recipe.yaml';
+const MAX_TEXT = 1024 * 1024;
+
+/** Everything of a recipe that rules look at, but the names of the rules. */
+export function readRecipeView(
+  loaded: LoadedRecipe,
+  neighbours: Neighbours | undefined,
+): Omit<RecipeView, 'ruleNames'> {
+  return {
+    ...loaded,
+    text: fs.readFileSync(loaded.file, 'utf8'),
+    scripts: scriptsOf(loaded.recipe),
+    files: filesBeside(loaded),
+    neighbours,
+  };
+}
+
+const STEPS = ['prepare', 'build', 'check', 'install'] as const;
+
+function scriptsOf(recipe: Recipe): Script[] {
+  const own = (
+    steps: Partial<Record<(typeof STEPS)[number], string | undefined>>,
+    prefix: string,
+  ): Script[] =>
+    STEPS.flatMap((name) => {
+      const text = steps[name];
+      return text === undefined ? [] : [{ where: `${prefix}${name}`, text: withoutComments(text) }];
+    });
+  return [
+    ...own(recipe, ''),
+    ...(['x86_64', 'aarch64'] as const).flatMap((arch) =>
+      own(recipe.perArch?.[arch] ?? {}, `perArch.${arch}.`),
+    ),
+  ];
+}
+
+const withoutComments = (text: string): string => text.replaceAll(/(^|\s)#.*$/gm, '$1');
+
+/** Texts of the files beside the recipe; large ones and those that are no text come out empty. */
+function filesBeside({ folder, file }: LoadedRecipe): Map<string, string> {
+  const options = { holder: `${folder} holds`, code: 'format-invalid', nodes: false } as const;
+  const files = walkTree(folder, options).filter(
+    (entry) => entry.type === 'file' && path.join(folder, entry.path) !== file,
+  );
+  return new Map(
+    files.map((entry) => [
+      entry.path,
+      entry.size > MAX_TEXT ? '' : fs.readFileSync(path.join(folder, entry.path), 'utf8'),
+    ]),
+  );
+}
+
+/** Names that the recipes below folders make and say that they provide. A recipe that is wrong counts by its name. */
+export function neighboursIn(roots: readonly string[]): Neighbours {
+  const recipes = new Set<string>();
+  const provided = new Set<string>();
+  for (const root of roots)
+    for (const name of recipeNames(root)) {
+      recipes.add(name);
+      const recipe = recipeAt(path.join(root, name, RECIPE_FILE));
+      for (const suffix of ['', '-dev', '-doc']) provided.add(`${recipe?.name ?? name}${suffix}`);
+      for (const one of recipe === undefined ? [] : [recipe, ...(recipe.subpackages ?? [])]) {
+        provided.add(one.name);
+        for (const capability of one.provides ?? []) provided.add(bareName(capability));
+      }
+    }
+  return { recipes, provided };
+}
+
+function recipeAt(file: string): Recipe | undefined {
+  try {
+    return findRecipe(file, []).recipe;
+  } catch (error) {
+    if (error instanceof IcepkgError) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,226 @@
+/** Rules on where a recipe takes its sources from, and on its patches. */
+import type { Source } from '../sources/schema.ts';
+import type { RecipeRule, RecipeView, Remark } from './rule.ts';
+
+type FetchedSource = Extract<Source, { readonly file: string }>;
+
+const isFetched = (source: Source): source is FetchedSource => 'from' in source && 'file' in source;
+const fetched = ({ recipe }: RecipeView): FetchedSource[] => recipe.sources.filter(isFetched);
+
+interface NamedUrl {
+  readonly file: string;
+  readonly url: string;
+}
+
+const urlsOf = (view: RecipeView): NamedUrl[] =>
+  fetched(view).flatMap(({ file, from }) =>
+    from.flatMap((place) => ('url' in place ? [{ file, url: place.url }] : [])),
+  );
+
+const forUrls =
+  (test: (url: string, view: RecipeView) => boolean, message: (url: string) => string) =>
+  (view: RecipeView): Remark[] =>
+    urlsOf(view)
+      .filter(({ url }) => test(url, view))
+      .map(({ url }) => ({ message: message(url) }));
+
+/** Hosts that have been closed, or that hand out advertisement pages instead of files. */
+const CLOSED =
+  /^https?:\/\/(?:[^/]*\.)?(?:googlecode\.com|code\.google\.com|gna\.org|berlios\.de|codehaus\.org|freshmeat\.net|alioth\.debian\.org|gitorious\.org|rubyforge\.org|prdownloads\.sourceforge\.net|fedorahosted\.org|freecode\.com)(?:\/|$)/;
+const MOVING =
+  /\/archive\/(?:refs\/heads\/|(?:master|main|trunk|develop)\b)|[/_-](?:latest|current|nightly|snapshot)(?:[./]|$)/;
+const GENERATED = /\/archive\/(?:refs\/tags\/)?[^/]+\.(?:tar\.gz|zip)$|\/-\/archive\/|[?&](?:h|format|id)=/;
+/** All digits alike, or the digest of nothing. */
+const PLACEHOLDER = /^(.)\1{63}$|^e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855$/;
+const sumsOf = (source: Source): string[] => {
+  if (!('sha256' in source)) return [];
+  return typeof source.sha256 === 'string'
+    ? [source.sha256]
+    : Object.values(source.sha256).filter((sum) => sum !== undefined);
+};
+const nameOf = (source: Source): string => {
+  if ('file' in source) return source.file;
+  if ('path' in source) return source.path;
+  return 'deb' in source ? source.deb : source.npm;
+};
+
+function repeatedSums({ recipe }: RecipeView): Remark[] {
+  const first = new Map<string, string>();
+  return recipe.sources.flatMap((source) =>
+    sumsOf(source).flatMap((sum) => {
+      const other = first.get(sum);
+      if (other === undefined) first.set(sum, nameOf(source));
+      return other === undefined || other === nameOf(source)
+        ? []
+        : [{ message: `${nameOf(source)} has the sha256 of ${other}` }];
+    }),
+  );
+}
+
+/** True where a name holds the version as upstream or the recipe spells it. */
+function holdsVersion(text: string, { recipe }: RecipeView): boolean {
+  const plain = (recipe.upstreamVersion ?? recipe.version).replace(/(?:\.0)+$/, '');
+  return [plain, recipe.version].some((version) =>
+    [version, version.replaceAll('.', '_'), version.replaceAll('.', ''), version.replaceAll('.', '-')].some(
+      (spelling) => text.includes(spelling),
+    ),
+  );
+}
+
+function unusedPatches({ recipe, files }: RecipeView): Remark[] {
+  const named = new Set(recipe.patches);
+  const local = recipe.sources.flatMap((source) => ('path' in source ? [source.path] : []));
+  const inSource = (file: string): boolean =>
+    local.some((folder) => file === folder || file.startsWith(`${folder}/`));
+  return [...files.keys()]
+    .filter((file) => /\.(?:patch|diff)$/.test(file) && !named.has(file) && !inSource(file))
+    .map((file) => ({ path: file, message: `${file} is listed nowhere` }));
+}
+
+function unusedFiles({ recipe, files, text }: RecipeView): Remark[] {
+  const isSource = (file: string): boolean =>
+    recipe.sources.some((source) => 'path' in source && `${file}/`.startsWith(`${source.path}/`));
+  return [...files.keys()]
+    .filter((file) => !/\.(?:patch|diff|md)$/.test(file) && !isSource(file))
+    .filter((file) => {
+      const spellings = [file, file.replace(/x86_64|aarch64/, '$ARCH'), file.split('/')[0] ?? file];
+      return !spellings.some((spelling) => text.includes(spelling));
+    })
+    .map((file) => ({ path: file, message: `${file} is used nowhere` }));
+}
+
+export const SOURCE_RULES: readonly RecipeRule[] = [
+  {
+    name: 'sha256-placeholder',
+    severity: 'error',
+    why: 'The sha256 is filler, or the digest of an empty file, so no source can ever have it.',
+    fix: 'Write what `sha256sum FILE` says; `icepkg recipe bump` does it.',
+    check: ({ recipe }) =>
+      recipe.sources
+        .filter((source) => sumsOf(source).some((sum) => PLACEHOLDER.test(sum)))
+        .map((source) => ({ message: `the sha256 of ${nameOf(source)} is a placeholder` })),
+  },
+  {
+    name: 'sha256-repeated',
+    severity: 'warning',
+    why: 'Two sources with one sha256 are the same file, or one of the sums was copied and never changed.',
+    fix: 'Correct the sum, or drop one of the sources.',
+    check: repeatedSums,
+  },
+  {
+    name: 'source-unencrypted',
+    severity: 'style',
+    why: 'Whoever is on the way sees, and can keep back, what is fetched over http; the sha256 keeps them from changing it.',
+    fix: 'Use https where the server has it.',
+    check: forUrls(
+      (url) => url.startsWith('http:'),
+      (url) => `${url} is fetched unencrypted`,
+    ),
+  },
+  {
+    name: 'source-single',
+    severity: 'style',
+    why: 'A source with one place to come from cannot be had on the day that place is gone.',
+    fix: 'Add a second place: a mirror, or the Debian source package.',
+    check: (view) =>
+      fetched(view)
+        .filter(({ from }) => from.length === 1 && from.some((place) => 'url' in place))
+        .map(({ file }) => ({ message: `${file} has only one place to come from` })),
+  },
+  {
+    name: 'source-closed-host',
+    severity: 'warning',
+    why: 'The host was closed, or answers with a page instead of the file.',
+    fix: 'Find where upstream went, and use that.',
+    check: forUrls(
+      (url) => CLOSED.test(url),
+      (url) => `${url} is on a host that was closed`,
+    ),
+  },
+  {
+    name: 'source-moving',
+    severity: 'warning',
+    why: 'The address names a branch or the latest release, so its content changes and the sha256 stops fitting.',
+    fix: 'Use the address of a release or a tag, or `git` with a commit.',
+    check: forUrls(
+      (url) => MOVING.test(url),
+      (url) => `${url} changes its content`,
+    ),
+  },
+  {
+    name: 'source-generated',
+    severity: 'style',
+    why: 'An archive that a forge makes on request has changed its bytes before, when the program that makes it did.',
+    fix: 'Prefer the archive that upstream attached to the release, or `git` with the commit.',
+    check: forUrls(
+      (url) => GENERATED.test(url) && !MOVING.test(url),
+      (url) => `${url} is made on request`,
+    ),
+  },
+  {
+    name: 'source-version-differs',
+    severity: 'warning',
+    why: 'Neither the file nor the address holds the version, so a bump of the version would leave the source behind.',
+    fix: 'Correct the version, or say under `upstreamVersion` what upstream calls it.',
+    check: (view) => {
+      const [first] = fetched(view);
+      if (first === undefined) return [];
+      const places = first.from.flatMap((place) => {
+        if ('url' in place) return [place.url];
+        if ('git' in place) return [view.recipe.version];
+        return [place.version ?? ''];
+      });
+      return [first.file, ...places].some((text) => holdsVersion(text, view))
+        ? []
+        : [{ message: `${first.file} does not name version ${view.recipe.version}` }];
+    },
+  },
+  {
+    name: 'debian-revision-pinned',
+    severity: 'style',
+    why: "A Debian mirror keeps only the newest revision, while upstream's archive stays the same from revision to revision; a pinned one is gone soon.",
+    fix: 'Drop `version`, and pin by sha256 only.',
+    check: (view) =>
+      fetched(view).flatMap(({ file, from }) =>
+        from.flatMap((place) =>
+          'debian' in place && place.version !== undefined && /\.orig\.tar/.test(file)
+            ? [{ message: `${file} is pinned to revision ${place.version} of ${place.debian}` }]
+            : [],
+        ),
+      ),
+  },
+  {
+    name: 'patch-missing',
+    severity: 'error',
+    why: 'A patch that is listed is not beside the recipe.',
+    fix: 'Add the file, or take it off the list.',
+    check: ({ recipe, files }) =>
+      (recipe.patches ?? [])
+        .filter((patch) => !files.has(patch))
+        .map((patch) => ({ path: patch, message: `${patch} is listed and does not exist` })),
+  },
+  {
+    name: 'patch-unused',
+    severity: 'warning',
+    why: 'A patch lies beside the recipe and is not applied.',
+    fix: 'List it under `patches`, or remove it.',
+    check: unusedPatches,
+  },
+  {
+    name: 'patch-unexplained',
+    severity: 'style',
+    why: 'Whoever bumps the version has to know what a patch is for and whether upstream took it.',
+    fix: 'Write above the first `---` line what it does, and where it came from.',
+    check: ({ recipe, files }) =>
+      (recipe.patches ?? [])
+        .filter((patch) => /^(?:---|diff|Index:|\s*$)/.test(files.get(patch)?.trimStart() ?? 'none'))
+        .map((patch) => ({ path: patch, message: `${patch} does not say what it is for` })),
+  },
+  {
+    name: 'file-unused',
+    severity: 'style',
+    why: 'A file lies beside the recipe and nothing in the recipe names it.',
+    fix: 'Name it under `sources` with `path`, or remove it.',
+    check: unusedFiles,
+  },
+];
