@@ -34,13 +34,17 @@ export function libraryProvided(file: string, elf: ElfFile): string | undefined 
   return linked === undefined ? undefined : libraryCapability(linked, file, elf);
 }
 
-/** Libraries that the file needs from elsewhere: not those that its run path finds in the same package. */
-export function librariesNeeded(file: string, elf: ElfFile, own: ReadonlySet<string>): string[] {
+/** Capabilities of the libraries that the file is linked to. */
+export const librariesNeeded = (file: string, elf: ElfFile): string[] =>
+  elf.needed.map((name) => libraryCapability(name, file, elf));
+
+/** Those among them that its run path finds in the same package, where nobody else looks for them. */
+export function privateLibraries(file: string, elf: ElfFile, own: ReadonlySet<string>): string[] {
   const folders = (elf.runpath ?? '').split(':').filter((folder) => folder !== '');
   const places = folders.map((folder) =>
     path.posix.join('/', folder.replace(/^\$(?:ORIGIN|\{ORIGIN\})/, `/${path.dirname(file)}`)).slice(1),
   );
   return elf.needed
-    .filter((name) => !places.some((place) => own.has(path.posix.join(place, name))))
+    .filter((name) => places.some((place) => own.has(path.posix.join(place, name))))
     .map((name) => libraryCapability(name, file, elf));
 }

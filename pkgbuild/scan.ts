@@ -6,7 +6,7 @@ import { IcepkgError, isErrno } from '#schema/error';
 import type { MachineArch } from '#schema/fields';
 import { isElf } from './elf-image.ts';
 import { parseElf, type ElfFile } from './elf.ts';
-import { librariesNeeded, libraryCapability, libraryProvided } from './libraries.ts';
+import { librariesNeeded, libraryCapability, libraryProvided, privateLibraries } from './libraries.ts';
 import { asSemver, parsePkgConfig, pkgConfigDependency } from './pkgconfig.ts';
 import type { PackagePart } from './split.ts';
 import { globToRegExp, type TreeEntry } from './tree.ts';
@@ -53,6 +53,8 @@ export function elfOf(root: string, entry: TreeEntry): ElfFile | undefined {
 export function scanPart(part: PackagePart, context: ScanContext): Found {
   const provides = new Set<string>();
   const needs = new Set<string>();
+  // One program's run path is enough: the loader has the library then, whoever asks for it next.
+  const inside = new Set<string>();
   const paths = new Set(part.entries.map((entry) => entry.path));
   const foreign = (context.foreignCode ?? []).map(globToRegExp);
   for (const entry of part.entries) {
@@ -63,7 +65,8 @@ export function scanPart(part: PackagePart, context: ScanContext): Found {
       if (elf.kind !== 'relocatable') {
         const library = libraryProvided(entry.path, elf);
         if (library !== undefined) provides.add(`${library}@=${context.version}`);
-        for (const needed of librariesNeeded(entry.path, elf, paths)) needs.add(needed);
+        for (const needed of librariesNeeded(entry.path, elf)) needs.add(needed);
+        for (const found of privateLibraries(entry.path, elf, paths)) inside.add(found);
       }
     }
     if (COMMAND_FOLDER.test(entry.path) && isCommand(entry)) provides.add(`cmd:${path.basename(entry.path)}`);
@@ -75,7 +78,7 @@ export function scanPart(part: PackagePart, context: ScanContext): Found {
       if (library !== undefined) needs.add(library);
     }
   }
-  const names = new Set([...provides].map((text) => text.replace(/@.*/, '')));
+  const names = new Set([...provides, ...inside].map((text) => text.replace(/@.*/, '')));
   return {
     provides: [...provides].filter((text) => parseCapability(text) !== undefined).sort(),
     depends: [...needs]

@@ -15,6 +15,7 @@ const SPDX: Readonly<Record<string, string>> = {
   'artistic-2': 'Artistic-2.0',
   artistic: 'Artistic-1.0-Perl',
   'bsd-2': 'BSD-2-Clause',
+  'bsd-2-clauses': 'BSD-2-Clause',
   'bsd-3': 'BSD-3-Clause',
   'bsd-4': 'BSD-4-Clause',
   'boost-1.0': 'BSL-1.0',
@@ -22,6 +23,7 @@ const SPDX: Readonly<Record<string, string>> = {
   expat: 'MIT',
   mit: 'MIT',
   'mit/x11': 'MIT',
+  'public-domain': 'LicenseRef-PublicDomain',
   'python-2.0': 'Python-2.0',
   x11: 'X11',
   zlib: 'Zlib',
@@ -44,7 +46,8 @@ export function readDebianCopyright(text: string): DebianLicense {
     .map((stanza) => (stanza.get('license') ?? '').split('\n')[0]?.trim() ?? '')
     .filter((name) => name !== '');
   const all = [...new Set(names)].map((name) => toExpression(name, unmapped));
-  const parts = [...new Set(all)].sort();
+  const conjuncts = all.flatMap((one) => (/[()]| OR /.test(one) ? [one] : one.split(' AND ')));
+  const parts = [...new Set(conjuncts)].sort();
   const joined = parts.map((part) => (parts.length > 1 && part.includes(' OR ') ? `(${part})` : part));
   return {
     expression: joined.length === 0 ? undefined : joined.join(' AND '),
