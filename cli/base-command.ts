@@ -53,6 +53,9 @@ export abstract class BaseCommand extends Command {
     quiet: Flags.boolean({ char: 'q', summary: 'print errors and results only' }),
   };
 
+  /** What hints go through before anybody sees them; set by `main.ts`. */
+  hintText: (hint: string) => string = (hint) => hint;
+
   /** Prints text for people on stdout, escaped; silent under `--json`. */
   protected print(text: string): void {
     if (!this.jsonEnabled()) process.stdout.write(`${escapeLines(text)}\n`);

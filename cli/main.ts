@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { BaseCommand } from './base-command.ts';
 import type { CommandTable } from './command-table.ts';
-import { findCommand, renderCommandHelp, renderOverview } from './help.ts';
+import { findCommand, renderCommandHelp, renderOverview, type FoundCommand } from './help.ts';
+import { hintWriter } from './hints.ts';
 
 /** `ID`s are paths below `cli/commands`, with `:` for `/`. */
 interface CommandModule {
@@ -28,7 +29,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     process.stdout.write(renderCommandHelp(found.command));
     return 0;
   }
-  return runCommand(found.command.id, found.rest, table.version);
+  return runCommand(table, found);
 }
 
 async function loadTable(): Promise<CommandTable> {
@@ -50,25 +51,29 @@ async function unknownCommand(table: CommandTable, asked: readonly string[]): Pr
   const { IcepkgError } = await import('#schema/error');
   const { reportError } = await import('./render-error.ts');
   const { nearest } = await import('#schema/nearest');
+  const { meant } = await import('./hints.ts');
   const ids = table.commands.map((command) => command.id.replaceAll(':', ' '));
-  const near = nearest(words.slice(0, topic ? 2 : 1).join(' '), ids);
+  const pairs = ids.filter((id) => id.includes(' '));
+  const near =
+    nearest(words.slice(0, 2).join(' '), pairs) ?? (topic ? undefined : nearest(words[0] ?? '', ids));
   const error = new IcepkgError('usage', `no command is called ${words.slice(0, topic ? 2 : 1).join(' ')}`, {
-    hint: `${near === undefined ? '' : `Did you mean: icepkg ${near}? `}All commands: icepkg --help`,
+    hint: meant(near && `icepkg ${near}`, 'All commands: icepkg --help'),
   });
-  return reportError(error, asked.includes('--json'));
+  return reportError(error, { json: asked.includes('--json'), hintText: (hint) => hint });
 }
 
-async function runCommand(id: string, argv: readonly string[], version: string): Promise<number> {
-  const path = id.replaceAll(':', '/');
+async function runCommand(table: CommandTable, { command: help, rest }: FoundCommand): Promise<number> {
+  const path = help.id.replaceAll(':', '/');
   const module = (await import(
     new URL(`./commands/${path}.${SOURCE ? 'ts' : 'js'}`, import.meta.url).href
   )) as CommandModule;
-  const command = new module.default([...argv], {
+  const command = new module.default([...rest], {
     bin: 'icepkg',
-    version,
+    version: table.version,
     runHook: async () => ({ successes: [], failures: [] }),
   });
   const json = command.jsonEnabled();
+  command.hintText = hintWriter(table, rest);
   try {
     const result = await command.run();
     if (json) {
@@ -78,7 +83,7 @@ async function runCommand(id: string, argv: readonly string[], version: string):
     return Number(process.exitCode ?? 0);
   } catch (error) {
     const { asUserError, reportError } = await import('./render-error.ts');
-    const status = reportError(asUserError(error, id.replaceAll(':', ' ')), json);
+    const status = reportError(asUserError(error, help), { json, hintText: command.hintText });
     if (error instanceof Error) Object.assign(error, { exitCode: status });
     return status;
   }

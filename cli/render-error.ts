@@ -1,6 +1,8 @@
 /** Turns whatever was thrown into what the user sees and the exit status. */
 import { IcepkgError, isErrno } from '#schema/error';
+import type { CommandHelp } from './command-table.ts';
 import { escapeLines, jsonText } from './escape.ts';
+import { flagHint } from './hints.ts';
 
 /** Exit status of a bug. */
 const BUG_STATUS = 70;
@@ -12,11 +14,12 @@ const isParserError = (error: unknown): error is ParserError =>
   error instanceof Error && 'oclif' in error && typeof error.oclif === 'object';
 
 /** What the parser and the system complain about, as the one error type; anything else is a bug and returned as it is. */
-export function asUserError(error: unknown, command: string): unknown {
+export function asUserError(error: unknown, command: CommandHelp): unknown {
   if (error instanceof IcepkgError) return error;
   if (isParserError(error)) {
+    const unknown = /^Nonexistent flags?: (\S+?),?(?:\s|$)/.exec(error.message)?.[1];
     return new IcepkgError('usage', parserText(error.message), {
-      hint: `See: icepkg ${command} --help`,
+      hint: flagHint(command, unknown),
       cause: error,
     });
   }
@@ -53,20 +56,27 @@ function parserText(text: string): string {
   return message.charAt(0).toLowerCase() + message.slice(1);
 }
 
+export interface ReportOptions {
+  readonly json: boolean;
+  /** What hints go through before anybody sees them. */
+  readonly hintText: (hint: string) => string;
+}
+
 /** Prints the error on stderr (or as JSON on stdout) and returns the exit status. */
-export function reportError(error: unknown, json: boolean): number {
+export function reportError(error: unknown, { json, hintText }: ReportOptions): number {
   if (!(error instanceof IcepkgError)) {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
     if (json) process.stdout.write(`${jsonText({ error: { code: 'bug', message: text } })}\n`);
     else process.stderr.write(`icepkg: this is a bug in icepkg\n${escapeLines(text)}\n`);
     return BUG_STATUS;
   }
+  const hint = error.hint === undefined ? undefined : hintText(error.hint);
   if (json) {
-    const { code, message, hint, data } = error;
+    const { code, message, data } = error;
     process.stdout.write(`${jsonText({ error: { code, message, hint, data } })}\n`);
     return error.exitStatus;
   }
   process.stderr.write(`icepkg: ${escapeLines(error.message)}\n`);
-  if (error.hint !== undefined) process.stderr.write(`hint: ${escapeLines(error.hint)}\n`);
+  if (hint !== undefined) process.stderr.write(`hint: ${escapeLines(hint)}\n`);
   return error.exitStatus;
 }

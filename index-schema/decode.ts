@@ -17,7 +17,7 @@ export function decode<const S extends v.GenericSchema>(
   if (result.success) return result.output;
   const issue = result.issues[0];
   const at = formatPath(issue.path ?? []);
-  throw new IcepkgError(code, `${what}: ${at === '' ? '' : `${at}: `}${lowerFirst(issue.message)}`, {
+  throw new IcepkgError(code, `${what}: ${at === '' ? '' : `${at}: `}${reasonOf(issue)}`, {
     hint: FETCH_OR_MAKE_AGAIN,
     data: { path: at },
   });
@@ -30,6 +30,11 @@ function formatPath(path: readonly { readonly key: unknown }[]): string {
     else text += text === '' ? String(key) : `.${String(key)}`;
   }
   return text;
+}
+
+function reasonOf({ type, received, expected, message }: v.BaseIssue<unknown>): string {
+  if (type.endsWith('_object') && received === 'undefined') return 'missing';
+  return type === 'strict_object' && expected === 'never' ? 'not a known field' : lowerFirst(message);
 }
 
 const lowerFirst = (text: string): string => text.charAt(0).toLowerCase() + text.slice(1);

@@ -92,7 +92,13 @@ export function encodePublicKey(key: PublicKey): Uint8Array {
 
 /** @param what names the file in the error */
 export function decodePrivateKey(bytes: Uint8Array, what: string): PrivateKey {
-  const file = decode(PrivateKeyFileSchema, parseJson(bytes, what), what);
+  const document = parseJson(bytes, what);
+  if (v.is(PublicKeySchema, document)) {
+    throw new IcepkgError('format-invalid', `${what}: a public key, which cannot sign`, {
+      hint: 'Give the private key that belongs to it, which icepkg key generate wrote as NAME.key',
+    });
+  }
+  const file = decode(PrivateKeyFileSchema, document, what);
   const key = keyFromSeed(Buffer.from(file.keyval.private, 'hex'));
   if (key.public.keyval.public !== file.keyval.public) {
     throw new IcepkgError(

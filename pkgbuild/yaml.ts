@@ -65,7 +65,7 @@ export function decodeYaml<const S extends v.GenericSchema>(
   }
   const result = v.safeParse(schema, toPlain(document, fail));
   if (result.success) return { value: result.output, refuse };
-  const { issue, keys } = deepest(schema, result.issues[0]);
+  const { issue, keys } = deepest(schema, likelyCause(result.issues));
   const offset = offsetOf(document, keys);
   if (issue.type === 'strict_object' && issue.expected === 'never') {
     const name = String(keys.at(-1));
@@ -96,6 +96,15 @@ interface Issue {
   readonly received: string;
   readonly path?: readonly { readonly key: unknown }[] | undefined;
   readonly issues?: readonly Issue[] | undefined;
+}
+
+/** A misspelt field is also a missing one: naming what is there helps more. */
+function likelyCause(issues: readonly [Issue, ...Issue[]]): Issue {
+  const [first] = issues;
+  if (first.type !== 'strict_object' || first.received !== 'undefined') return first;
+  const parent = ({ path = [] }: Issue): string => JSON.stringify(path.slice(0, -1).map(({ key }) => key));
+  const isUnknown = (one: Issue): boolean => one.type === 'strict_object' && one.expected === 'never';
+  return issues.find((one) => isUnknown(one) && parent(one) === parent(first)) ?? first;
 }
 
 const fieldName = (keys: Keys): string =>

@@ -12,7 +12,7 @@ export default class Doctor extends BaseCommand {
     const { doctor, doctorError } = await import('#engine/queries/doctor');
     const checks = await doctor({ root: flags.root, offline: flags.offline });
     this.print(tableText(checks.map((one) => [one.state, one.check, one.message])));
-    for (const one of checks) if (one.hint !== undefined) this.remark(`hint: ${one.hint}`);
+    for (const one of checks) if (one.hint !== undefined) this.remark(`hint: ${this.hintText(one.hint)}`);
     if (checks.some((one) => one.state === 'failed')) throw doctorError(checks);
     return { checks };
   }

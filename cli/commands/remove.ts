@@ -21,10 +21,9 @@ export default class Remove extends ChangeCommand {
     const { argv, flags } = await this.parse(Remove);
     const { removeRequest } = await import('#engine/requests');
     const { changeWorld } = await import('#engine/change-world');
-    const request = removeRequest(argv.map(String));
     return this.change(flags, async (context, setting) =>
       changeWorld(context, {
-        ...request,
+        ...removeRequest(context.root, argv.map(String)),
         ...setting,
         ...(flags['keep-dependencies'] ? { keepOrphans: true } : {}),
       }),

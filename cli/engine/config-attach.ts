@@ -37,8 +37,7 @@ export function attachRepository(root: string, repository: RepositoryAttachment)
       hint: `Edit ${REPOSITORIES_FILE}, or choose another name`,
     });
   }
-  const anchor = Buffer.from(readOr(trustedRoot));
-  trustInitialRoot(anchor, trustedRoot);
+  const anchor = readAnchor(trustedRoot);
   replaceFile(join(root, trustFileOf(name)), anchor);
   const only = repository.pinnedOnly === true ? { pinnedOnly: true } : {};
   const entry = stringify({ repository: [{ name, channel, mirrors: [...mirrors], ...only }] });
@@ -52,12 +51,30 @@ export function attachRepository(root: string, repository: RepositoryAttachment)
   }
 }
 
+/** @throws IcepkgError `not-found`, or `trust-failed` where the file is no root metadata that its own keys signed */
+function readAnchor(file: string): Uint8Array {
+  const bytes = Buffer.from(readOr(file));
+  try {
+    trustInitialRoot(bytes, file);
+    return bytes;
+  } catch (cause) {
+    if (!(cause instanceof IcepkgError)) throw cause;
+    throw new IcepkgError('trust-failed', `no trusted root of a repository: ${cause.message}`, {
+      hint: TRUST_HINT,
+      cause,
+    });
+  }
+}
+
+const TRUST_HINT =
+  'Give the root.json that the operator of the repository gave you; a key alone is not enough';
+
 function readOr(file: string, absent?: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (cause) {
     if (!isErrno(cause, 'ENOENT', 'ENOTDIR', 'EACCES', 'EISDIR')) throw cause;
     if (absent !== undefined && cause.code === 'ENOENT') return absent;
-    throw new IcepkgError('not-found', `${file} cannot be read`, { cause });
+    throw new IcepkgError('not-found', `${file} cannot be read`, { hint: TRUST_HINT, cause });
   }
 }

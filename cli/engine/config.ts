@@ -125,7 +125,14 @@ export function loadConfig(root: string): Config {
 /** The enabled and the disabled repositories of a root, in order. @throws IcepkgError `config-invalid` */
 export function loadRepositories(root: string): readonly RepositoryConfig[] {
   const { repository } = readToml(join(root, REPOSITORIES_FILE), REPOSITORIES_FILE, RepositoriesSchema);
-  return repository.map(({ trust, ...rest }) => ({ trust: trust ?? trustFileOf(rest.name), ...rest }));
+  return repository.map(({ name, channel, mirrors, trust, enabled, pinnedOnly }) => ({
+    name,
+    channel,
+    mirrors,
+    trust: trust ?? trustFileOf(name),
+    enabled,
+    pinnedOnly,
+  }));
 }
 
 /** The way out where no repository is attached. */

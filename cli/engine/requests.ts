@@ -1,12 +1,13 @@
 /** What commands ask of `changeWorld`: built here so that a command only passes its arguments on. */
 import { readHeader } from '#schema/container/read';
 import { IcepkgError } from '#schema/error';
+import { nearest } from '#schema/nearest';
 import { ATTACH_HINT, requireRepositories, type Config } from './config.ts';
 import type { ChangeRequest } from './change-world.ts';
 import type { EngineContext } from './context.ts';
 import type { World } from './model.ts';
 import { readStore } from './queries/read-store.ts';
-import { addToWorld, checkDependency, hold, pin, removeFromWorld } from './world.ts';
+import { addToWorld, checkDependency, hold, isAskedFor, pin, removeFromWorld } from './world.ts';
 
 type Request = Pick<ChangeRequest, 'description' | 'edit' | 'upgrade' | 'files' | 'reinstall' | 'refresh'>;
 
@@ -26,8 +27,15 @@ export function installRequest(words: readonly string[]): Request {
   };
 }
 
-export function removeRequest(names: readonly string[]): Request {
-  return worldRequest(`remove ${names.join(' ')}`, (world) => removeFromWorld(world, names));
+/** @throws IcepkgError `not-found` naming what is neither asked for nor installed */
+export function removeRequest(root: string, names: readonly string[]): Request {
+  return worldRequest(`remove ${names.join(' ')}`, (world) => {
+    requireInstalled(
+      root,
+      names.filter((name) => !isAskedFor(world, name)),
+    );
+    return removeFromWorld(world, names);
+  });
 }
 
 /** @throws IcepkgError `not-found` naming what is not installed, or where no repository is attached */
@@ -77,8 +85,12 @@ function requireInstalled(root: string, names: readonly string[]): void {
   readStore(root, (store) => {
     for (const name of names) {
       if (store.installedPackage(name) !== undefined) continue;
+      const near = nearest(
+        name,
+        store.installedPackages().map(({ record }) => record.name),
+      );
       throw new IcepkgError('not-found', `${name} is not installed`, {
-        hint: `Install it: icepkg install ${name}; see what is: icepkg list`,
+        hint: `${near === undefined ? '' : `Did you mean ${near}? `}See what is: icepkg list`,
       });
     }
   });

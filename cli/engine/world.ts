@@ -31,6 +31,11 @@ export function addToWorld(world: World, texts: readonly string[]): World {
   return { ...world, depends };
 }
 
+const asksFor = (text: string, name: string): boolean => text === name || namesOf(text).includes(name);
+
+export const isAskedFor = ({ depends, holds }: World, name: string): boolean =>
+  holds.includes(name) || depends.some((text) => asksFor(text, name));
+
 /**
  * Takes every dependency on `names` out, with their pins.
  * @throws IcepkgError `not-found` naming what nobody asked for, `unsolvable` naming what is held
@@ -43,7 +48,7 @@ export function removeFromWorld(world: World, names: readonly string[]): World {
         hint: `Release it first: icepkg unhold ${name}`,
       });
     }
-    const left = depends.filter((text) => text !== name && !namesOf(text).includes(name));
+    const left = depends.filter((text) => !asksFor(text, name));
     if (left.length === depends.length) {
       throw new IcepkgError('not-found', `${name} was not asked for, so it cannot be taken back`, {
         hint: `See what asks for it: icepkg why ${name}; all that was asked for: icepkg world`,

@@ -34,7 +34,7 @@ test('a mistyped command is told what was meant', () => {
     status: 2,
     stdout: '',
     stderr:
-      'icepkg: no command is called instal\nhint: Did you mean: icepkg install? All commands: icepkg --help\n',
+      'icepkg: no command is called instal\nhint: Did you mean icepkg install? All commands: icepkg --help\n',
   });
 });
 

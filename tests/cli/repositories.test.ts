@@ -2,6 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { encodePublicKey } from '#schema/keys';
 import { initRoot } from '#engine/init-root';
 import { makeDepot, type Depot } from '../support/repository.ts';
 import { icepkg, type Run } from './icepkg.ts';
@@ -29,7 +30,7 @@ test.each([['update'], ['search', 'app'], ['upgrade'], ['install', 'app']])(
   (...words) => {
     const { status, stdout, stderr } = run(emptyRoot(), ...words);
     expect({ failed: (status ?? 0) > 0, stdout }).toEqual({ failed: true, stdout: '' });
-    expect(stderr).toContain('icepkg repo attach NAME MIRROR --trust FILE');
+    expect(stderr).toMatch(/icepkg repo attach --root \S+ NAME MIRROR --trust FILE/);
   },
 );
 
@@ -62,7 +63,7 @@ test('repo detach takes out one table and nothing else', () => {
   expect(run(root, 'pin', 'app', 'second', '--yes').status).toBe(0);
   const { status, stdout, stderr } = run(root, 'repo', 'detach', 'second');
   expect({ status, stdout }).toEqual({ status: 0, stdout: `${root} uses second no more\n` });
-  expect(stderr).toContain('app is pinned to it; release it: icepkg unpin app');
+  expect(stderr).toContain('app is pinned to it; release it: icepkg unpin --root');
   expect(tables(root)).toMatch(
     /^# mine\n[^]*name = "first"[^]*\n# the third\n\[\[repository\]\]\nname = "third"/,
   );
@@ -102,4 +103,13 @@ test('doctor asks the mirrors, of which one that answers is enough', () => {
   const offline = run(root, 'doctor', '--offline');
   expect(offline.status).toBe(0);
   expect(offline.stdout).not.toContain('mirror');
+});
+
+test('a key is no trusted root', () => {
+  const root = emptyRoot();
+  const key = join(depot.folder, 'key.pub');
+  writeFileSync(key, encodePublicKey(depot.key.public));
+  const { status, stderr } = run(root, 'repo', 'attach', 'main', depot.repository, '--trust', key);
+  expect(status).toBe(6);
+  expect(stderr).toMatch(/no trusted root of a repository: .*key\.pub.*\nhint: Give the root\.json/);
 });

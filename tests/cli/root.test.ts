@@ -97,6 +97,7 @@ test.runIf(process.getuid?.() === 0)('somebody else may look but not change', ()
 test('names and files that are not what they seem', () => {
   const cases: [string[], RegExp][] = [
     [['hold', 'nonesuch'], /nonesuch is not installed/],
+    [['remove', 'nonesuch'], /nonesuch is not installed\nhint: See what is: icepkg list --root /],
     [['pin', 'xz', 'nowhere'], /no repository is called nowhere/],
   ];
   for (const [words, message] of cases) {
@@ -110,8 +111,14 @@ test.each([
   [['rollback', 'abc'], 'abc is no number of a transaction'],
   [['history', '0'], '0 is no number of a transaction'],
   [['install'], 'missing PACKAGE'],
+  [['list', '--rot', 'x'], 'nonexistent flag: --rot\nhint: Did you mean --root? See: icepkg list --help'],
+  [
+    ['repo', 'lst'],
+    'no command is called repo lst\nhint: Did you mean icepkg repo list? All commands: icepkg --help',
+  ],
   [['repo', 'serve', 'x', '--port', 'abc'], '--port: Expected an integer but received: abc'],
 ])('%j is a mistake of the command line, not a bug', (words, message) => {
   const { status, stderr } = icepkg(words);
-  expect({ status, first: stderr.split('\n')[0] }).toEqual({ status: 2, first: `icepkg: ${message}` });
+  const shown = stderr.split('\n').slice(0, message.split('\n').length);
+  expect({ status, shown: shown.join('\n') }).toEqual({ status: 2, shown: `icepkg: ${message}` });
 });

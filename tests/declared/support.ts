@@ -13,7 +13,7 @@ const setting = { dryRun: false, confirm: () => true } as const;
 export const install = (context: EngineContext, ...words: readonly string[]): Promise<ChangeOutcome> =>
   changeWorld(context, { ...installRequest(words), ...setting });
 export const remove = (context: EngineContext, ...words: readonly string[]): Promise<ChangeOutcome> =>
-  changeWorld(context, { ...removeRequest(words), ...setting });
+  changeWorld(context, { ...removeRequest(context.root, words), ...setting });
 /** One goes and another comes in one transaction. */
 export const swap = (context: EngineContext, old: string, next: string): Promise<ChangeOutcome> =>
   changeWorld(context, {

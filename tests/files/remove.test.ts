@@ -27,11 +27,11 @@ function installed(): readonly string[] {
 }
 
 test('what only it needed goes too', async () => {
-  await changeWorld(context, { ...removeRequest(['app', 'app']), ...yes });
+  await changeWorld(context, { ...removeRequest(context.root, ['app', 'app']), ...yes });
   expect(installed()).toEqual([]);
 });
 
 test('what only it needed stays where that is wished', async () => {
-  await changeWorld(context, { ...removeRequest(['app']), ...yes, keepOrphans: true });
+  await changeWorld(context, { ...removeRequest(context.root, ['app']), ...yes, keepOrphans: true });
   expect(installed()).toEqual(['lib']);
 });

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { readHeader } from '#schema/container/read';
 import { verifyPackage } from '#schema/container/verify';
 import { IcepkgError } from '#schema/error';
-import { generateKey } from '#schema/keys';
+import { encodePublicKey, generateKey } from '#schema/keys';
 import { verifyManifest } from '#schema/signature';
 import { defaultEpoch, packFolders, pairJobs, type PackOptions } from '#pkgbuild/pack';
 import { icepkg } from '../cli/icepkg.ts';
@@ -284,6 +284,12 @@ describe('a manifest file is refused for', () => {
       "A conflict is a dependency with a bang: depends: ['!other@<2']",
     ],
     ['a missing name', base.replace('name: hello\n', ''), `${file}:1:1: missing field name`, undefined],
+    [
+      'a misspelt name',
+      base.replace('name: hello', 'nmae: hello'),
+      `${file}:1:1: unknown field nmae`,
+      'Did you mean name?',
+    ],
     ['no architecture', base.replace('arch: noarch\n', ''), `${file}:1:1: missing field arch`, undefined],
     [
       'a version that is none',
@@ -457,7 +463,7 @@ describe('icepkg pack', () => {
 
   test('an error is one line and a hint, exit status as the manual has it', () => {
     const manifest = join(folder, 'hello.yaml');
-    fs.writeFileSync(manifest, 'nam: hello\n');
+    fs.writeFileSync(manifest, 'arch: noarch\n');
     const run = icepkg(['pack', tree, '--manifest', manifest, '--output', join(folder, 'out')]);
     expect(run).toEqual({
       status: 4,
@@ -466,6 +472,9 @@ describe('icepkg pack', () => {
     });
     expect(icepkg(['pack', tree]).status).toBe(2);
     expect(icepkg(['pack', tree, '--manifest', manifest, '--key', join(folder, 'no.key')]).status).toBe(8);
+    fs.writeFileSync(join(folder, 'a.pub'), encodePublicKey(generateKey().public));
+    const publicly = icepkg(['pack', tree, '--manifest', manifest, '--key', join(folder, 'a.pub')]);
+    expect(publicly.stderr).toMatch(/a\.pub: a public key, which cannot sign\nhint: Give the private key/);
   });
 
   test.runIf(isRoot)('gives an ordinary user the bytes that it gives root', () => {

@@ -19,7 +19,8 @@ export default class RepoDetach extends BaseCommand {
     const root = locateRoot(flags.root);
     const { pinned } = detachRepository(root, args.name);
     this.print(`${root} uses ${args.name} no more`);
-    for (const name of pinned) this.remark(`note: ${name} is pinned to it; release it: icepkg unpin ${name}`);
+    for (const name of pinned)
+      this.remark(this.hintText(`note: ${name} is pinned to it; release it: icepkg unpin ${name}`));
     return { root, name: args.name, pinned };
   }
 }

@@ -22,7 +22,8 @@ export default class RepoList extends BaseCommand {
           ...repositories.map(row),
         ]),
       );
-    else if (!flags.quiet) this.remark('no repository is attached: icepkg repo attach');
+    else if (!flags.quiet)
+      this.remark(this.hintText('no repository is attached; attach one: icepkg repo attach'));
     return { repositories };
   }
 }

@@ -88,7 +88,7 @@ function byPath(offers: readonly Offer[], place: (link: string) => string): Read
 
 const conflictError = (conflicts: readonly string[]): IcepkgError =>
   new IcepkgError('file-conflict', conflicts.join('\n'), {
-    hint: 'Remove one of the packages, or move what no package owns out of the way',
+    hint: 'Remove one of the packages; what no package owns move away, or let it be taken with --overwrite PATH',
     data: { conflicts },
   });
 

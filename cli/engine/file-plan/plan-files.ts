@@ -75,7 +75,7 @@ function conflictError(conflicts: readonly string[]): IcepkgError {
   const shown = conflicts.slice(0, 20);
   if (conflicts.length > shown.length) shown.push(`and ${conflicts.length - shown.length} more`);
   return new IcepkgError('file-conflict', shown.join('\n'), {
-    hint: 'Remove one of the packages, or move the file that no package owns out of the way',
+    hint: 'Remove one of the packages; a file that no package owns move away, or let it be taken with --overwrite PATH',
     data: { conflicts },
   });
 }
