@@ -7,9 +7,9 @@ import { runPending } from './declared/run-pending.ts';
 import type { PendingScript, ScriptFailure } from './declared/scripts.ts';
 import type { Journal } from './store/model.ts';
 import type { Store } from './store/store.ts';
-import { areaOf, STATE_FILE, usedAreas, type Area } from './transaction/layout.ts';
+import { STATE_FILE, usedAreas, type Area } from './transaction/layout.ts';
 import { applyJournal } from './transaction/apply.ts';
-import { clearStage, clearUndo, findAreas, hasStage, openAreas } from './transaction/areas.ts';
+import { areasAt, clearStage, clearUndo, findAreas, hasStage, openAreas } from './transaction/areas.ts';
 import { releaseBallast, reserveBallast } from './transaction/ballast.ts';
 import { flushAreas } from './transaction/flush.ts';
 import { keepForUndo } from './transaction/undo.ts';
@@ -103,7 +103,7 @@ export function finish(
 ): readonly ScriptFailure[] {
   const { root } = context;
   const onStep = context.onStep ?? (() => undefined);
-  const areas = journal.areas.map(areaOf);
+  const areas = areasAt(root, journal.areas);
   try {
     releaseBallast(root, areas);
     const early = runPending(context, store, journal, 'before');

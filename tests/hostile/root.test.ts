@@ -38,6 +38,7 @@ beforeAll(async () => {
   await depot.publish(
     { name: 'plain', files: { 'usr/f': '1' } },
     { name: 'plain', version: '2.0.0-r0', files: { 'usr/f': '2' } },
+    { name: 'spool', files: { 'var/spool/f': '1' } },
     { name: 'mounted', files: { 'srv/f': '1' } },
     { name: 'cache-link', files: { 'var/cache': { link: '/etc' } } },
     { name: 'cache-below', files: { 'var/cache/icepkg/packages': { link: '/etc' } } },
@@ -234,5 +235,26 @@ describe.runIf(mayMount)('a file system below the root that others may write to'
   test('and that nothing is put on does not matter', () => {
     const { status, told } = inMount('mkdir -m 777 "$1/.icepkg"', ['install', 'plain', '--yes']);
     expect({ status, told }).toMatchObject({ status: 0 });
+  });
+
+  test.each(['var', 'var/lib/ice-pkg'])('that holds the state: %s', (mount) => {
+    const fresh = mkdtempSync(join(depot.folder, 'apart-'));
+    mkdirSync(join(fresh, mount), { recursive: true });
+    const node = [process.execPath, ...program()].map((word) => `'${word}'`).join(' ');
+    const steps = [
+      ['init', '--arch', 'x86_64', '--repository', `main=${depot.repository}`, '--trust', depot.trustedRoot],
+      ['install', "'plain@<2'", 'spool', '--yes'],
+      ['install', 'plain', '--yes'],
+      ['verify'],
+      ['rollback', '--yes'],
+      ['verify'],
+      ['clean', '--undo', '0'],
+      ['remove', 'plain', 'spool', '--yes'],
+    ].map((words) => `${node} ${words.join(' ')} --root ${fresh}`);
+    const script = ['set -e', `mount -t tmpfs x ${join(fresh, mount)}`, ...steps].join('\n');
+    const { status, stderr } = spawnSync('unshare', unshare('sh', '-c', script), { encoding: 'utf8' });
+    expect({ status, stderr: status === 0 ? '' : stderr }).toEqual({ status: 0, stderr: '' });
+    expect(existsSync(join(fresh, 'usr'))).toBe(false);
+    expect(readdirSync(join(fresh, '.icepkg'))).toEqual(['undo']);
   });
 });

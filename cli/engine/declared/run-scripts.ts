@@ -1,9 +1,9 @@
 /**
- * Runs scripts of packages, confined to the root: by bubblewrap, or by chroot where that is not to be had. Only on the
- * machine that the root itself belongs to (the root `/`) they see all of it.
+ * Runs scripts of packages, confined to the root: by bubblewrap, or by chroot where that is not to be had, which holds
+ * mistakes but no malice. Only on the machine that the root itself belongs to (the root `/`) they see all of it.
  */
 import { spawnSync } from 'node:child_process';
-import { lstatSync } from 'node:fs';
+import { existsSync, lstatSync } from 'node:fs';
 import { join } from 'node:path';
 import { isErrno } from '#schema/error';
 import { STATE_DIRECTORY } from '../transaction/layout.ts';
@@ -63,20 +63,46 @@ function environmentOf(script: PendingScript): NodeJS.ProcessEnv {
 /** The words in front of the shell, or `undefined` where nothing can hold the script inside. */
 function confinement(root: string): readonly string[] | undefined {
   if (root === '/') return [];
-  if (works('bwrap', '--ro-bind', '/', '/', 'true')) return bubblewrap(root);
-  return process.geteuid?.() === 0 && works('chroot', '/', 'true') ? ['chroot', root] : undefined;
+  const bwrap = locate('bwrap');
+  if (bwrap !== undefined && works(bwrap, '--ro-bind', '/', '/', 'true')) return [bwrap, ...bubblewrap(root)];
+  const chroot = locate('chroot');
+  if (process.geteuid?.() !== 0 || chroot === undefined || !works(chroot, '/', 'true')) return undefined;
+  const unshare = locate('unshare');
+  const state = join(root, STATE_DIRECTORY);
+  return unshare !== undefined && works(unshare, ...NAMESPACES, 'sh', '-c', HIDE, 'sh', state)
+    ? [unshare, ...NAMESPACES, 'sh', '-c', `${HIDE} && shift && exec "$@"`, 'sh', state, chroot, root]
+    : [chroot, root];
+}
+
+/** What util-linux's `unshare` keeps from a script; its children end with it. */
+const NAMESPACES = ['--mount', '--net', '--ipc', '--uts', '--pid', '--fork', '--kill-child'];
+
+const HIDE = 'mount -t tmpfs none "$1"';
+
+/** Where a program of this machine lies; the script is given another `PATH`. */
+function locate(program: string): string | undefined {
+  const folders = (process.env['PATH'] ?? '').split(':').filter((folder) => folder.startsWith('/'));
+  return folders.map((folder) => join(folder, program)).find((file) => existsSync(file));
 }
 
 const works = (program: string, ...words: readonly string[]): boolean =>
   spawnSync(program, words, { stdio: 'ignore' }).status === 0;
 
-/** No network, no other process, and not the package manager's own state. */
+/** What root keeps inside: enough to give files away and take them, nothing that reaches the machine. */
+const CAPABILITIES = ['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'FSETID', 'KILL', 'SETFCAP', 'SETGID', 'SETUID'];
+
+/** No network, no other process, no right over the machine, and not the package manager's own state. */
 function bubblewrap(root: string): readonly string[] {
-  const words = ['bwrap', '--bind', root, '/', '--tmpfs', `/${STATE_DIRECTORY}`];
+  const words = ['--bind', root, '/', '--tmpfs', `/${STATE_DIRECTORY}`];
   // A mount point that is not there would be made in the root.
   if (isDirectory(join(root, 'dev'))) words.push('--dev', '/dev');
-  if (isDirectory(join(root, 'proc'))) words.push('--proc', '/proc');
-  const identity = process.geteuid?.() === 0 ? [] : ['--unshare-user', '--uid', '0', '--gid', '0'];
+  // The settings of the kernel are the machine's, and root may write them without any capability.
+  if (isDirectory(join(root, 'proc')))
+    words.push('--proc', '/proc', '--ro-bind-try', '/proc/sys', '/proc/sys');
+  const identity =
+    process.geteuid?.() === 0
+      ? ['--cap-drop', 'ALL', ...CAPABILITIES.flatMap((name) => ['--cap-add', `CAP_${name}`])]
+      : ['--unshare-user', '--uid', '0', '--gid', '0'];
   return [
     ...words,
     ...identity,

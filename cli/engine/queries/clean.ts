@@ -3,7 +3,10 @@ import { lstatSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { isErrno } from '#schema/error';
 import { openStore } from '../store/store.ts';
-import { CACHE_DIRECTORY, STATE_DIRECTORY } from '../transaction/layout.ts';
+import { undoRows } from '../store/reader.ts';
+import { expireUndo } from '../store/writer.ts';
+import { clearUndo, findAreas } from '../transaction/areas.ts';
+import { CACHE_DIRECTORY, usedAreas } from '../transaction/layout.ts';
 
 export interface CleanOptions {
   readonly dryRun: boolean;
@@ -25,17 +28,20 @@ export function clean(root: string, options: CleanOptions): CleanReport {
     const undoable = store.history().filter((one) => one.undoable);
     const forgotten =
       options.keepUndo === undefined ? [] : undoable.slice(options.keepUndo).map((one) => one.number);
-    const folders = [
-      join(root, CACHE_DIRECTORY),
-      ...forgotten.map((number) => join(root, STATE_DIRECTORY, 'undo', String(number))),
-    ];
+    const paths = forgotten.flatMap((number) => undoRows(store.database, number).map(({ path }) => path));
+    const areas = usedAreas(findAreas(root), paths);
+    const cache = join(root, CACHE_DIRECTORY);
     const report = { files: 0, bytes: 0, transactions: forgotten };
-    for (const folder of folders) measure(folder, report);
+    measure(cache, report);
+    for (const { undo } of areas)
+      for (const number of forgotten) measure(join(root, undo, String(number)), report);
     if (options.dryRun) return report;
-    const forget = store.database.prepare<[number]>('UPDATE history SET undoable = 0 WHERE number = ?');
-    for (const number of forgotten) forget.run(number);
-    for (const folder of folders)
-      for (const name of namesIn(folder)) rmSync(join(folder, name), { recursive: true, force: true });
+    for (const name of namesIn(cache)) rmSync(join(cache, name), { recursive: true, force: true });
+    const [newest] = forgotten;
+    if (newest !== undefined) {
+      expireUndo(store.database, newest);
+      clearUndo(root, areas, (transaction) => transaction <= newest);
+    }
     return report;
   } finally {
     store.close();

@@ -18,7 +18,8 @@ import {
 import { isErrno } from '#schema/error';
 import type { Journal } from '../store/model.ts';
 import { openHandle, type Handle } from './handle.ts';
-import { areaOf, type Area } from './layout.ts';
+import { areasAt } from './areas.ts';
+import type { Area } from './layout.ts';
 
 /** Told of a step just before it is done. */
 export type OnStep = (step: string) => void;
@@ -31,7 +32,7 @@ export function applyJournal(root: string, journal: Journal, onStep: OnStep): vo
     const early = journal.remove.filter(({ path }) => isBelow(path, journal.displace));
     const late = journal.remove.filter(({ path }) => !isBelow(path, journal.displace));
     for (const { path, directory } of early) removePath(work, path, directory);
-    for (const area of journal.areas.map(areaOf)) moveArea(work, area);
+    for (const area of areasAt(root, journal.areas)) moveArea(work, area);
     for (const { path, directory } of late) removePath(work, path, directory);
     for (const directory of journal.directories) setDirectory(work, directory);
   } finally {

@@ -3,7 +3,7 @@ import { existsSync, lstatSync, readFileSync, readdirSync, rmSync } from 'node:f
 import { join } from 'node:path';
 import { IcepkgError, isErrno } from '#schema/error';
 import { openDirectories, type Directories } from '../root-fs/directories.ts';
-import { areaOf, STATE_DIRECTORY, type Area } from './layout.ts';
+import { areasOf, OWN_STAGES, STATE_DIRECTORY, type Area } from './layout.ts';
 
 const PSEUDO = new Set([
   'proc',
@@ -18,7 +18,13 @@ const PSEUDO = new Set([
 ]);
 
 /** The root's own area first, then one for each mount point below it that can hold files. */
-export function findAreas(root: string): readonly Area[] {
+export const findAreas = (root: string): readonly Area[] => areasOf(findMounts(root));
+
+/** The areas that a journal names by their mount points. */
+export const areasAt = (root: string, mounts: readonly string[]): readonly Area[] =>
+  areasOf(findMounts(root), mounts);
+
+function findMounts(root: string): readonly string[] {
   const base = root === '/' ? '/' : `${root}/`;
   const mounts = new Set<string>();
   for (const line of readMounts().split('\n')) {
@@ -28,7 +34,7 @@ export function findAreas(root: string): readonly Area[] {
     if (point.startsWith(base) && point.length > base.length && !PSEUDO.has(type))
       mounts.add(point.slice(base.length));
   }
-  return [areaOf(''), ...[...mounts].sort().map(areaOf)];
+  return [...mounts].sort();
 }
 
 function readMounts(): string {
@@ -68,7 +74,7 @@ export function openAreas(root: string, areas: readonly Area[]): void {
 
 /** True while a transaction stages, or where one ended before it had reached its commit point or was done. */
 export function hasStage(root: string): boolean {
-  return lstatSync(join(root, STATE_DIRECTORY, 'stage'), { throwIfNoEntry: false }) !== undefined;
+  return OWN_STAGES.some((stage) => lstatSync(join(root, stage), { throwIfNoEntry: false }) !== undefined);
 }
 
 /** Deletes whatever an unfinished transaction staged; `false` where there was none. */
@@ -112,9 +118,9 @@ function inAreas(root: string, areas: readonly Area[], act: (base: string) => bo
 
 /**
  * A path to the folder of an area, good until the next is asked for, or `undefined` where it is not there or in other
- * hands. Whose the root's own is was looked at when the store was opened.
+ * hands. Whose the state is was looked at when the store was opened.
  */
-function ownFolder(directories: Directories, { mount, base }: Area): string | undefined {
+function ownFolder(directories: Directories, { base }: Area): string | undefined {
   let real: string | undefined;
   try {
     real = directories.at(`${base}/stage`)?.replace(/\/stage$/, '');
@@ -122,7 +128,7 @@ function ownFolder(directories: Directories, { mount, base }: Area): string | un
     // A file system of another user, whom even root cannot look over the shoulder.
     if (!isErrno(error, 'EACCES')) throw error;
   }
-  if (real === undefined || mount === '') return real;
+  if (real === undefined || base === STATE_DIRECTORY) return real;
   const { mode, uid } = lstatSync(`${real}/.`);
   return uid === process.geteuid?.() && (mode & 0o022) === 0 ? real : undefined;
 }

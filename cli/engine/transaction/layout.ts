@@ -28,19 +28,34 @@ export interface Area {
   readonly undo: string;
 }
 
-export function areaOf(mount: string): Area {
-  const base = mount === '' ? STATE_DIRECTORY : `${mount}/${MOUNT_DIRECTORY}`;
+/** @param own folder for the root itself, see `areasOf` */
+function areaOf(mount: string, own: string): Area {
+  const base = mount === '' ? own : `${mount}/${MOUNT_DIRECTORY}`;
   return { mount, base, stage: `${base}/stage/tree`, undo: `${base}/undo` };
 }
 
-const ROOT_AREA = areaOf('');
+/**
+ * The root's own area and one for each mount point.
+ * @param mounts all mount points below the root: where one holds the state, the root has stage and undo at its top
+ * @param used those of them that areas are wanted of
+ */
+export function areasOf(mounts: readonly string[], used: readonly string[] = mounts): readonly Area[] {
+  const elsewhere = mounts.some((mount) => `${STATE_DIRECTORY}/`.startsWith(`${mount}/`));
+  const own = areaOf('', elsewhere ? MOUNT_DIRECTORY : STATE_DIRECTORY);
+  return [own, ...used.filter((mount) => mount !== '').map((mount) => areaOf(mount, ''))];
+}
+
+/** Where a stage of the root's own area may be. */
+export const OWN_STAGES: readonly string[] = [`${STATE_DIRECTORY}/stage`, `${MOUNT_DIRECTORY}/stage`];
 
 /** The area that a path lies in: the one with the longest mount point above it. */
 export function areaFor(areas: readonly Area[], path: string): Area {
-  let best = ROOT_AREA;
+  let best: Area | undefined;
   for (const area of areas) {
-    if (area.mount.length > best.mount.length && path.startsWith(`${area.mount}/`)) best = area;
+    const isAbove = area.mount === '' || path.startsWith(`${area.mount}/`);
+    if (isAbove && (best === undefined || area.mount.length > best.mount.length)) best = area;
   }
+  if (best === undefined) throw new Error(`${path} lies in none of the areas`);
   return best;
 }
 
