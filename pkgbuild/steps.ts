@@ -1,8 +1,8 @@
 /** The shell that a build runs, phase by phase, from a recipe. */
 import * as path from 'node:path';
 import type { Recipe } from './recipe-schema.ts';
-import type { ResolvedSource } from './sources/resolve.ts';
-import { RECIPE_FOLDER, unpackScript } from './sources/unpack.ts';
+import { RECIPE_FOLDER, type ResolvedSource } from './sources/resolve.ts';
+import { unpackScript } from './sources/unpack.ts';
 import { quote } from './shell.ts';
 
 export interface Phase {

@@ -9,8 +9,13 @@ import { runSandboxed, type SandboxMount } from './sandbox.ts';
 import { elfOf } from './scan.ts';
 import { fetchSource } from './sources/cache.ts';
 import { inspectDebs, licenseNotes, type Repackaged } from './sources/repackage.ts';
-import { fetchedFiles, resolveSources, type FetchedFile } from './sources/resolve.ts';
-import { DISTFILES, RECIPE_FOLDER } from './sources/unpack.ts';
+import {
+  DISTFILES,
+  fetchedFiles,
+  RECIPE_FOLDER,
+  resolveSources,
+  type FetchedFile,
+} from './sources/resolve.ts';
 import { phasesOf, stripScript, type Phase } from './steps.ts';
 import { buildEnvironment, BUILD_ROOT, writeToolchain } from './toolchain.ts';
 import { walkTree } from './tree.ts';
@@ -82,6 +87,9 @@ interface LinkedSources {
 async function linkSources(node: BuildNode, workspace: string, cacheFolder: string): Promise<LinkedSources> {
   const mounts: SandboxMount[] = [{ from: node.folder, to: RECIPE_FOLDER }];
   const sources = resolveSources(node.recipe.sources, node.arch);
+  for (const source of sources)
+    if (source.kind === 'local' && !source.shownAt.startsWith(`${RECIPE_FOLDER}/`))
+      mounts.push({ from: path.resolve(node.folder, source.path), to: source.shownAt });
   const files = new Map<FetchedFile, string>();
   for (const source of fetchedFiles(sources)) {
     const cached = await fetchSource(source, cacheFolder);

@@ -1,17 +1,20 @@
 /**
  * Last step of the build: bundles the program into few files, because finding and opening hundreds of modules takes longer than
- * most commands, and writes the table of commands.
+ * most commands, and writes the table of commands. With --from-source it reads the TypeScript sources instead of what tsc wrote.
  */
 import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
+const fromSource = process.argv.includes('--from-source');
 const dist = fileURLToPath(new URL('../../dist/', import.meta.url));
+const input = fromSource ? fileURLToPath(new URL('../../', import.meta.url)) : dist;
+const ending = fromSource ? '.ts' : '.js';
 const nothing = fileURLToPath(new URL('./nothing.cjs', import.meta.url));
 // Only oclif's plug-in search, templates and spinners use these; no command here reaches them.
 const unused = ['ejs', 'cli-spinners', 'tinyglobby', 'lilconfig', 'minimatch', 'wsl-utils'];
-const commands = readdirSync(join(dist, 'cli/commands'), { recursive: true, encoding: 'utf8' });
+const commands = readdirSync(join(input, 'cli/commands'), { recursive: true, encoding: 'utf8' });
 
 /** Parts of oclif that are reached only when something fails or help is asked for: they load at their first use. */
 const lazyParts = {
@@ -34,14 +37,13 @@ const lazyParts = {
 
 await build({
   entryPoints: [
-    'cli/main.js',
-    'cli/command-table.js',
-    'cli/engine/stage/worker.js',
-    ...commands.filter((file) => file.endsWith('.js')).map((file) => `cli/commands/${file}`),
+    ...['cli/main', 'cli/command-table', 'cli/engine/stage/worker'].map((name) => `${name}${ending}`),
+    ...commands.filter((file) => file.endsWith(ending)).map((file) => `cli/commands/${file}`),
   ],
-  absWorkingDir: dist,
+  absWorkingDir: input,
   outdir: dist,
-  outbase: dist,
+  outbase: input,
+  conditions: fromSource ? ['source'] : [],
   allowOverwrite: true,
   bundle: true,
   splitting: true,
@@ -52,7 +54,7 @@ await build({
   target: 'node20.19',
   format: 'esm',
   logLevel: 'error',
-  external: ['better-sqlite3', 'esbuild', 'lzma-native', 'prettier', 'yaml', 'zstd-napi'],
+  external: ['better-sqlite3', 'esbuild', 'lzma-native', 'prettier', 'typescript', 'yaml', 'zstd-napi'],
   alias: Object.fromEntries(unused.map((name) => [name, nothing])),
   plugins: [lazyParts],
   banner: {

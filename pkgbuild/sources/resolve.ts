@@ -1,7 +1,12 @@
 /** A recipe's sources as they are for one architecture: what to fetch, and what it is. */
 import { IcepkgError } from '#schema/error';
 import type { MachineArch } from '#schema/fields';
+import { BUILD_ROOT } from '../toolchain.ts';
 import type { ExtractRules, LocalSource, NpmSource, Source, SourceLocation } from './schema.ts';
+
+/** Where sources and the recipe's own files are shown inside the sandbox. */
+export const DISTFILES = `${BUILD_ROOT}/distfiles`;
+export const RECIPE_FOLDER = `${BUILD_ROOT}/recipe`;
 
 /** Where a file may come from; a Debian binary package is meant for one of Debian's architectures. */
 export type Place = SourceLocation | DebPlace | Pick<NpmSource, 'npm' | 'version'>;
@@ -21,7 +26,15 @@ export interface FetchedFile {
   readonly extract: boolean | ExtractRules;
   readonly into: string | undefined;
 }
-export type ResolvedSource = FetchedFile | ({ readonly kind: 'local' } & Pick<LocalSource, 'path' | 'into'>);
+export interface LocalFiles {
+  readonly kind: 'local';
+  /** Relative to the recipe's folder. */
+  readonly path: string;
+  readonly into: string | undefined;
+  /** Where the sandbox shows it. */
+  readonly shownAt: string;
+}
+export type ResolvedSource = FetchedFile | LocalFiles;
 
 const DEBIAN_ARCH: Readonly<Record<MachineArch, string>> = { x86_64: 'amd64', aarch64: 'arm64' };
 
@@ -32,11 +45,16 @@ const DEBIAN_ARCH: Readonly<Record<MachineArch, string>> = { x86_64: 'amd64', aa
 export function resolveSources(sources: readonly Source[], arch: MachineArch | 'noarch'): ResolvedSource[] {
   return sources
     .filter((source) => source.arch === undefined || source.arch === arch)
-    .map((source) => resolve(source, arch));
+    .map((source, index) => ('path' in source ? resolveLocal(source, index) : resolveFetched(source, arch)));
 }
 
-function resolve(source: Source, arch: MachineArch | 'noarch'): ResolvedSource {
-  if ('path' in source) return { kind: 'local', path: source.path, into: source.into };
+/** What is not in the recipe's folder is shown by itself. */
+function resolveLocal({ path, into }: LocalSource, index: number): LocalFiles {
+  const shownAt = path.startsWith('../') ? `${BUILD_ROOT}/beside-${index}` : `${RECIPE_FOLDER}/${path}`;
+  return { kind: 'local', path, into, shownAt };
+}
+
+function resolveFetched(source: Exclude<Source, LocalSource>, arch: MachineArch | 'noarch'): FetchedFile {
   const common = { extract: source.extract ?? true, into: source.into };
   if ('npm' in source) {
     const { npm, version, sha256 } = source;

@@ -8,6 +8,15 @@ export const RelativePath = v.pipe(
   v.regex(/^(?!\/)(?!(?:.*\/)?\.\.(?:\/|$)).+$/, 'expected a path inside the folder of the recipe'),
 );
 
+/** A collection of recipes may lie in the repository of the program it packages; two steps up lead there. */
+const LocalPath = v.pipe(
+  v.string('expected a path'),
+  v.regex(
+    /^(?:\.\.\/){0,2}(?!\/)(?!(?:.*\/)?\.\.(?:\/|$)).+$/,
+    'expected a path in the folder of the recipe, or one that begins with ../ or ../../',
+  ),
+);
+
 const UrlSchema = v.pipe(
   v.string('expected a URL'),
   v.regex(/^(?:https?|file):\/\/[^\s\u0000-\u001f]+$/, 'expected an http, https or file URL'),
@@ -102,7 +111,7 @@ const FetchedSourceSchema = v.strictObject({
 
 const LocalSourceSchema = v.strictObject({
   /** A file or a folder beside the recipe; a folder's content is copied. */
-  path: RelativePath,
+  path: LocalPath,
   ...unpackFields,
 });
 

@@ -1,12 +1,9 @@
 /** The shell that puts sources in place. */
 import { quote } from '../shell.ts';
 import { BUILD_ROOT } from '../toolchain.ts';
-import type { ResolvedSource } from './resolve.ts';
+import { DISTFILES, type ResolvedSource } from './resolve.ts';
 import type { ExtractRules } from './schema.ts';
 
-/** Where sources and the recipe's own files are shown inside the sandbox. */
-export const DISTFILES = `${BUILD_ROOT}/distfiles`;
-export const RECIPE_FOLDER = `${BUILD_ROOT}/recipe`;
 const SOURCE_FOLDER = `${BUILD_ROOT}/src`;
 const DEB_FOLDER = `${BUILD_ROOT}/.deb`;
 
@@ -35,7 +32,7 @@ const defaultFolder = (source: ResolvedSource): string =>
 
 function unpackOne(source: ResolvedSource, into: string): string {
   if (source.kind === 'local') {
-    const from = quote(`${RECIPE_FOLDER}/${source.path}`);
+    const from = quote(source.shownAt);
     return `if [ -d ${from} ]; then cp -R ${from}/. ${quote(into)}; else cp ${from} ${quote(into)}; fi`;
   }
   const file = quote(`${DISTFILES}/${source.file}`);
