@@ -4,6 +4,7 @@ import type { MachineArch } from '#schema/fields';
 import { IcepkgError } from '#schema/error';
 import { Args, Command, Flags } from './oclif.ts';
 import { escapeLines } from './escape.ts';
+import type { Interruption } from './interruption.ts';
 import { createProgressReporter } from './progress.ts';
 
 const MACHINE_ARCHES = ['x86_64', 'aarch64'] as const;
@@ -56,6 +57,9 @@ export abstract class BaseCommand extends Command {
   /** What hints go through before anybody sees them; set by `main.ts`. */
   hintText: (hint: string) => string = (hint) => hint;
 
+  /** The signal that asked the command to stop. */
+  interruption: Interruption | undefined;
+
   /** Prints text for people on stdout, escaped; silent under `--json`. */
   protected print(text: string): void {
     if (!this.jsonEnabled()) process.stdout.write(`${escapeLines(text)}\n`);
@@ -69,16 +73,26 @@ export abstract class BaseCommand extends Command {
   /** Opens the root that the flags name, with progress on stderr. */
   protected async openRoot(flags: RootFlagValues): Promise<EngineContext> {
     const { openContext } = await import('#engine/context');
-    const interrupt = new AbortController();
-    process.once('SIGINT', () => interrupt.abort());
     return openContext({
       root: flags.root,
       ...(flags.arch === undefined ? {} : { arch: flags.arch }),
       offline: flags.offline,
       sync: flags['no-sync'] !== true,
-      signal: interrupt.signal,
+      signal: this.interruptible(),
       onProgress: createProgressReporter({ quiet: flags.quiet || this.jsonEnabled() }),
     });
+  }
+
+  /** Aborted by the first SIGINT or SIGTERM; a second one ends the process at once. */
+  protected interruptible(): AbortSignal {
+    const interrupt = new AbortController();
+    for (const name of ['SIGINT', 'SIGTERM'] as const) {
+      process.once(name, () => {
+        this.interruption = name;
+        interrupt.abort();
+      });
+    }
+    return interrupt.signal;
   }
 
   abstract override run(): Promise<unknown>;

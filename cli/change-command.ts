@@ -36,7 +36,7 @@ export abstract class ChangeCommand extends BaseCommand {
     const context = await this.openRoot(flags);
     const outcome = await run(context, {
       dryRun: flags['dry-run'],
-      confirm: async (plan) => this.agree(plan, flags),
+      confirm: async (plan) => this.agree(plan, flags, context.signal),
     });
     const { plan, transaction, notices, failedScripts } = outcome;
     if (flags['dry-run'] || plan.changes.length === 0) this.print(planText(plan));
@@ -53,12 +53,16 @@ export abstract class ChangeCommand extends BaseCommand {
     return result;
   }
 
-  private async agree(plan: Plan, flags: ChangeFlagValues): Promise<boolean> {
+  private async agree(
+    plan: Plan,
+    flags: ChangeFlagValues,
+    signal: AbortSignal | undefined,
+  ): Promise<boolean> {
     if (plan.changes.length === 0) return true;
     if (!flags.quiet || !flags.yes) this.print(planText(plan));
     if (flags.yes) return true;
     const { ask } = await import('./ask.ts');
-    if (await ask('Go ahead?')) return true;
+    if (await ask('Go ahead?', signal)) return true;
     throw new IcepkgError('cancelled', 'nothing was changed, as you wished');
   }
 }

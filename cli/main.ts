@@ -83,7 +83,12 @@ async function runCommand(table: CommandTable, { command: help, rest }: FoundCom
     return Number(process.exitCode ?? 0);
   } catch (error) {
     const { asUserError, reportError } = await import('./render-error.ts');
-    const status = reportError(asUserError(error, help), { json, hintText: command.hintText });
+    const { interruptionError, SIGNAL_STATUS } = await import('./interruption.ts');
+    const { interruption, hintText } = command;
+    const changesRoot = help.flags.some(({ name }) => name === 'yes');
+    const shown = interruption === undefined ? error : interruptionError(error, changesRoot);
+    const reported = reportError(asUserError(shown, help), { json, hintText });
+    const status = interruption === undefined ? reported : SIGNAL_STATUS[interruption];
     if (error instanceof Error) Object.assign(error, { exitCode: status });
     return status;
   }

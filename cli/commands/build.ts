@@ -52,8 +52,6 @@ delivered along with those of the recipes, because a repository needs both.`;
     const { buildRecipes } = await import('#pkgbuild/build');
     const { readKeyFile } = await import('#repo-server/key-files');
     const { defaultCacheFolder } = await import('#pkgbuild/sources/cache');
-    const interrupt = new AbortController();
-    process.once('SIGINT', () => interrupt.abort());
     const native = process.arch === 'arm64' ? 'aarch64' : 'x86_64';
     const built = await buildRecipes({
       recipes: argv.map(String),
@@ -68,7 +66,7 @@ delivered along with those of the recipes, because a repository needs both.`;
       onProgress: ({ recipe, arch, phase }) => {
         if (!flags.quiet) this.remark(`${recipe} for ${arch}: ${phase}`);
       },
-      signal: interrupt.signal,
+      signal: this.interruptible(),
       ...(flags.recipes === undefined ? {} : { roots: flags.recipes.map((folder) => resolve(folder)) }),
     });
     for (const { packages, reproducible } of built) {
