@@ -166,6 +166,9 @@ async function* bodyOf(url: URL, { body }: Response, limits: Limits): AsyncGener
 function networkErrorOf(url: URL, error: unknown, limits: Limits): unknown {
   if (!(error instanceof Error) || error.name === 'IcepkgError' || error.name === 'AbortError') return error;
   const code = 'code' in error && typeof error.code === 'string' ? error.code : error.message;
+  const untrusted = CERTIFICATE_REASONS[code];
+  // Another attempt would meet the same certificate.
+  if (untrusted !== undefined) return networkError(`${shown(url)}: ${untrusted}`, error);
   const noAnswer = `no answer within ${limits.timeout} seconds`;
   const reason: Readonly<Record<string, string>> = {
     ECONNREFUSED: 'connection refused',
@@ -180,6 +183,21 @@ function networkErrorOf(url: URL, error: unknown, limits: Limits): unknown {
   };
   return transient(`${shown(url)}: ${reason[code] ?? printable(code)}`, error);
 }
+
+const NO_AUTHORITY =
+  'the certificate is of no authority that is known here (NODE_EXTRA_CA_CERTS names a file of further ones)';
+
+/** Why a server is not believed to be the one that its address names. */
+const CERTIFICATE_REASONS: Readonly<Record<string, string>> = {
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: NO_AUTHORITY,
+  UNABLE_TO_GET_ISSUER_CERT: NO_AUTHORITY,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: NO_AUTHORITY,
+  SELF_SIGNED_CERT_IN_CHAIN: NO_AUTHORITY,
+  DEPTH_ZERO_SELF_SIGNED_CERT: NO_AUTHORITY,
+  CERT_HAS_EXPIRED: 'the certificate has expired, or the clock here is wrong',
+  CERT_NOT_YET_VALID: 'the certificate is not valid yet, or the clock here is wrong',
+  ERR_TLS_CERT_ALTNAME_INVALID: 'the certificate is for another host',
+};
 
 const tooSlow = (limits: Limits): string => `slower than ${limits.minimumRate} bytes a second`;
 
