@@ -17,6 +17,20 @@ export const PackageRecordSchema = v.strictObject({
   manifest: v.strictObject({ size: Size, sha256: Sha256Schema }),
   /** `path` is relative to the repository's base URL; `headerSize` is the length of the header frame. */
   package: v.strictObject({ path: PathSchema, size: Size, sha256: Sha256Schema, headerSize: Size }),
+  /** Bills of materials and provenance that lie beside the package; a reader leaves types alone that it does not know. */
+  documents: v.optional(
+    v.pipe(
+      v.array(
+        v.strictObject({
+          type: v.pipe(v.string(), v.regex(/^[a-z0-9][a-z0-9.-]{0,31}$/, 'expected a type such as spdx-2.3')),
+          path: PathSchema,
+          size: Size,
+          sha256: Sha256Schema,
+        }),
+      ),
+      v.maxLength(16),
+    ),
+  ),
 });
 
 export const IndexShardSchema = v.strictObject({

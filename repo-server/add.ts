@@ -10,7 +10,7 @@ import { comparePaths } from '#schema/path';
 import { packageFileName, recordOf } from '#schema/record';
 import { verifyManifest } from '#schema/signature';
 import { readRepositoryConfig } from './config.ts';
-
+import { documentsBeside, type FoundDocument } from './documents.ts';
 import { besides, DEFAULT_CHANNEL, doing, makeFolder, metadataFolder, syncFolder } from './layout.ts';
 import { withLock } from './lock.ts';
 import { readPool, writePool, type PooledPackage } from './pool.ts';
@@ -47,7 +47,7 @@ export async function addPackages(
       const other = pool.get(checked.path);
       if (other !== undefined && other.record.package.sha256 !== checked.sha256)
         throw differs(file, checked.path);
-      pool.set(checked.path, other ?? { record: recordIn(checked), channels: [] });
+      pool.set(checked.path, withDocuments(other ?? { record: recordIn(checked), channels: [] }, checked));
     }
     const added: AddedPackage[] = [];
     const folders = new Set<string>();
@@ -56,6 +56,12 @@ export async function addPackages(
       if (!isSame(target, checked)) {
         copyWhole(file, target, checked);
         folders.add(dirname(target));
+      }
+      for (const { file: document, record } of pooledDocuments(pool, checked)) {
+        const beside = join(repository, record.path);
+        if (isSame(beside, record)) continue;
+        copyWhole(document, beside, record);
+        folders.add(dirname(beside));
       }
       const pooled = pool.get(checked.path) ?? { record: recordIn(checked), channels: [] };
       const known = pooled.channels.includes(channel);
@@ -66,7 +72,7 @@ export async function addPackages(
     }
     for (const folder of folders) syncFolder(folder);
     // The pool comes last: a package that it names is there, whole.
-    if (added.some(({ outcome }) => outcome === 'added')) writePool(repository, pool);
+    writePool(repository, pool);
     return added;
   });
 }
@@ -109,9 +115,24 @@ export async function removePackages(
   });
 }
 
+type Content = Pick<VerifiedPackage, 'size' | 'sha256'>;
+
 interface Checked extends VerifiedPackage {
   /** Where it belongs in the repository. */
   readonly path: string;
+  readonly documents: readonly FoundDocument[];
+}
+
+/** What was published under a path never changes: documents are taken once. */
+function withDocuments(pooled: PooledPackage, { documents }: Checked): PooledPackage {
+  if (pooled.record.documents !== undefined || documents.length === 0) return pooled;
+  return { ...pooled, record: { ...pooled.record, documents: documents.map(({ record }) => record) } };
+}
+
+/** The documents beside an incoming package that are those that the pool names. */
+function pooledDocuments(pool: ReadonlyMap<string, PooledPackage>, checked: Checked): FoundDocument[] {
+  const named = pool.get(checked.path)?.record.documents ?? [];
+  return checked.documents.filter(({ record }) => named.some(({ sha256 }) => sha256 === record.sha256));
 }
 
 const recordIn = ({ header, path, size, sha256 }: Checked): PackageRecord =>
@@ -125,7 +146,8 @@ function check(file: string, trustedKeys: readonly PublicKey[] | undefined): Che
       hint: 'Sign it when packing, with --key, or name the key that did with --trust',
     });
   }
-  return { ...verified, path: `packages/${manifest.arch}/${packageFileName(manifest)}` };
+  const path = `packages/${manifest.arch}/${packageFileName(manifest)}`;
+  return { ...verified, path, documents: documentsBeside(file, { path, sha256: verified.sha256 }) };
 }
 
 function differs(file: string, path: string): IcepkgError {
@@ -135,7 +157,7 @@ function differs(file: string, path: string): IcepkgError {
 }
 
 /** True where the very package is in place already; a damaged one is replaced. */
-function isSame(target: string, checked: Checked): boolean {
+function isSame(target: string, checked: Content): boolean {
   try {
     return fs.statSync(target).size === checked.size && hashFile(target) === checked.sha256;
   } catch (error) {
@@ -145,7 +167,7 @@ function isSame(target: string, checked: Checked): boolean {
 }
 
 /** Copies, and checks the copy: the file could have changed since it was verified. */
-function copyWhole(file: string, target: string, checked: Checked): void {
+function copyWhole(file: string, target: string, checked: Content): void {
   doing(target, () => {
     const aside = besides(target);
     try {

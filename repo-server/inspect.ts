@@ -7,7 +7,7 @@ import type { PackageRecord } from '#schema/index-shard';
 import { comparePaths } from '#schema/path';
 import type { TargetFile } from '#schema/tuf/metadata';
 import { readRepositoryConfig, ROLES } from './config.ts';
-import { DEFAULT_CHANNEL, readIfAny } from './layout.ts';
+import { DEFAULT_CHANNEL, PRIVATE_FOLDER, readIfAny } from './layout.ts';
 import { isSignedFor, readChannel, type ChannelMetadata } from './metadata.ts';
 import { readPool, recordsIn } from './pool.ts';
 import { rootsToTake } from './roots.ts';
@@ -38,11 +38,16 @@ export function inspectChannel(repository: string, channel: string, now: Date = 
       problems.push(`${role} expires in ${Math.ceil(days)} days: run ${remedy}`);
   }
   const published = publishedRecords(repository, metadata, problems);
-  const pooled = recordsIn(readPool(repository), channel);
+  // A mirror's copy lacks what the next publish would know.
+  const isCopy = !existsSync(join(repository, PRIVATE_FOLDER));
+  const pooled = isCopy ? published : recordsIn(readPool(repository), channel);
   const [before, after] = [published, pooled].map(
     (records) => new Map(records.map((of) => [of.package.path, of])),
   );
-  for (const path of new Set([...(before?.keys() ?? []), ...(after?.keys() ?? [])])) {
+  const named = [...(before?.values() ?? []), ...(after?.values() ?? [])].flatMap((of) =>
+    [of.package, ...(of.documents ?? [])].map(({ path }) => path),
+  );
+  for (const path of new Set(named)) {
     if (!existsSync(join(repository, path))) {
       problems.push(`${path} is missing: add the package again, or take it out with icepkg repo remove`);
     }

@@ -76,7 +76,8 @@ async function publishChannel(of: Publishing): Promise<Published> {
   const { repository, folder, metadata, writer, now, expiryDays, keys, message } = of;
   const root = metadata.root.signed;
   const records = recordsIn(readPool(repository), of.channel);
-  for (const { package: at } of records) checkPresent(repository, at.path);
+  for (const { package: at, documents = [] } of records)
+    for (const { path } of [at, ...documents]) checkPresent(repository, path);
   const previous = metadata.targets?.signed.targets ?? {};
   const shards: Shard[] = [];
   for (const arch of INDEXED_ARCHES)

@@ -57,7 +57,8 @@ export function checkLocalSignature(
   });
 }
 
-function trustedKeys(root: string): readonly PublicKey[] {
+/** Keys of packagers that this root trusts. */
+export function trustedKeys(root: string): readonly PublicKey[] {
   let names: string[];
   try {
     names = fs.readdirSync(join(root, KEY_FOLDER));
