@@ -40,6 +40,12 @@ async function aptGet(verb: readonly string[], { scratch, cacheFolder }: Places)
   return files;
 }
 
+/** What `apt-cache` says, of the lists that sources are fetched by; empty where it knows nothing. */
+export async function queryApt(words: readonly string[], cacheFolder: string): Promise<string> {
+  const options = await aptOptions(path.join(cacheFolder, 'apt'));
+  return (await run(['apt-cache', ...options, '-q', ...words])).stdout;
+}
+
 const refreshed = new Map<string, Promise<readonly string[]>>();
 
 /** Options that point apt at private folders; the lists are there when this returns. */

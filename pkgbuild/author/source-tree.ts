@@ -1,0 +1,63 @@
+/** Looks into the source that a new recipe is for. */
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { IcepkgError } from '#schema/error';
+import { run } from '../command.ts';
+import { walkTree, type TreeEntry } from '../tree.ts';
+import type { SourceTree } from './build-system.ts';
+
+/** So much of a file is looked at. */
+const HEAD = 2 * 1024 * 1024;
+const CODE_HEAD = 64 * 1024;
+const MAX_CODE_FILES = 3000;
+const LICENSE_FILE = /^(?:copying|licen[sc]e|unlicense)(?:[._-].*)?$/i;
+
+export interface UnpackedSource extends SourceTree {
+  /** Texts of the files at the top that are called like a licence. */
+  licenseTexts(): string[];
+  /** The beginnings of some source files, where their licence is stated. */
+  statements(): string;
+}
+
+/** Unpacks an archive without its top folder into `folder`. */
+export async function unpackSource(archive: string, folder: string): Promise<UnpackedSource> {
+  const result = await run(['tar', '--no-same-owner', '--strip-components=1', '-C', folder, '-xf', archive]);
+  if (result.status !== 0)
+    throw new IcepkgError('source-failed', `${archive}: cannot be unpacked: ${result.stderr.trim()}`, {
+      hint: 'Give the address of a tar archive',
+    });
+  await run(['chmod', '-R', 'u+rwX', folder]);
+  const options = { holder: 'the source holds', code: 'source-failed', nodes: true } as const;
+  return lookInto(folder, walkTree(folder, options));
+}
+
+function lookInto(folder: string, entries: readonly TreeEntry[]): UnpackedSource {
+  const top = entries.map((entry) => entry.path).filter((name) => !name.includes('/'));
+  const files = entries.filter(({ type }) => type === 'file');
+  const code = files
+    .filter((entry) => /\.(?:c|h|cc|cpp|hpp|h\.in)$/.test(entry.path))
+    .slice(0, MAX_CODE_FILES);
+  const read = (file: string, limit = HEAD): string =>
+    files.some((entry) => entry.path === file) ? head(path.join(folder, file), limit) : '';
+  return {
+    top,
+    read,
+    codeMatches: (pattern) => code.some((entry) => pattern.test(read(entry.path, CODE_HEAD))),
+    licenseTexts: () => top.filter((name) => LICENSE_FILE.test(name)).map((name) => read(name)),
+    statements: () =>
+      code
+        .slice(0, 40)
+        .map((entry) => read(entry.path, 4096))
+        .join('\n'),
+  };
+}
+
+function head(file: string, limit: number): string {
+  const fd = fs.openSync(file, 'r');
+  try {
+    const buffer = Buffer.alloc(Math.min(limit, fs.fstatSync(fd).size));
+    return buffer.toString('utf8', 0, fs.readSync(fd, buffer, 0, buffer.length, 0));
+  } finally {
+    fs.closeSync(fd);
+  }
+}
