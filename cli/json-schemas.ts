@@ -1,5 +1,7 @@
 /** The published JSON Schemas, each generated from the schema that icepkg itself checks with. */
 import { toJsonSchema } from '@valibot/to-json-schema';
+import { BoardSchema, ImageSchema, ProfileSchema, SystemSchema } from '#bootstrap/definition-schema';
+import { LockSchema } from '#bootstrap/lock';
 import { IndexShardSchema } from '#schema/index-shard';
 import { ManifestSchema } from '#schema/manifest';
 import { SignaturesSchema } from '#schema/signature';
@@ -13,6 +15,11 @@ const SCHEMAS = {
   'index-shard.schema.json': { schema: IndexShardSchema, title: 'icepkg index shard' },
   'pack.schema.json': { schema: PackManifestSchema, title: 'icepkg pack manifest file' },
   'recipe.schema.json': { schema: RecipeSchema, title: 'icepkg recipe' },
+  'image.schema.json': { schema: ImageSchema, title: 'icepkg image definition' },
+  'image-system.schema.json': { schema: SystemSchema, title: 'icepkg system of images' },
+  'image-board.schema.json': { schema: BoardSchema, title: 'icepkg board of images' },
+  'image-profile.schema.json': { schema: ProfileSchema, title: 'icepkg profile of images' },
+  'image-lock.schema.json': { schema: LockSchema, title: 'icepkg image lock' },
 } as const;
 
 /** Name and text of every published schema. What JSON Schema cannot express is in the descriptions. */

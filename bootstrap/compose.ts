@@ -1,0 +1,90 @@
+/** Composes the root of an image: the engine installs the packages, then the declared overlay goes on top. */
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { stringify } from 'smol-toml';
+import { changeWorld } from '#engine/change-world';
+import { attachRepository } from '#engine/config-attach';
+import { openContext } from '#engine/context';
+import { initRoot } from '#engine/init-root';
+import type { OnProgress } from '#engine/model';
+import { BUILD_EPOCH } from '#pkgbuild/epoch';
+import { sealRoot } from '#engine/seal-root';
+import { applyUsers } from './accounts.ts';
+import type { Definition } from './definition.ts';
+import { candidatesOf, type Lock } from './lock.ts';
+import { applyOverlays } from './overlay.ts';
+import { applyServices } from './services.ts';
+import { rootEntries, type RootEntry } from './root-entries.ts';
+
+export interface ComposeOptions {
+  readonly packageCache: string;
+  readonly onProgress?: OnProgress;
+  readonly signal?: AbortSignal;
+}
+
+export interface ComposedRoot {
+  readonly folder: string;
+  /** Every path with the owner, mode and attributes that it has in the image, sorted. */
+  readonly entries: readonly RootEntry[];
+  readonly notices: readonly string[];
+}
+
+/**
+ * Makes `folder`, which must not exist, the root that definition and lock describe. Without root rights the owners and
+ * set-id bits on disk differ; `entries` has them as they will be in the image.
+ */
+export async function composeRoot(
+  definition: Definition,
+  lock: Lock,
+  folder: string,
+  options: ComposeOptions,
+): Promise<ComposedRoot> {
+  const { root } = initRoot(folder, { arch: definition.arch });
+  writeConfiguration(root, definition);
+  const context = openContext({
+    root,
+    offline: true,
+    sync: false,
+    packageCache: options.packageCache,
+    // The image's history begins when its packages were built, wherever and whenever it is composed.
+    now: () => new Date(BUILD_EPOCH * 1000),
+    operator: 'image',
+    ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
+  });
+  const outcome = await changeWorld(context, {
+    description: `compose ${definition.name}`,
+    edit: (world) => ({ ...world, depends: [...definition.packages] }),
+    upgrade: 'none',
+    recommends: false,
+    candidates: candidatesOf(lock),
+    dryRun: false,
+    confirm: () => true,
+  });
+  const overlaid = applyOverlays(root, definition);
+  applyServices(root, definition);
+  const owned = applyUsers(root, definition.users);
+  fs.writeFileSync(path.join(root, 'etc/hostname'), `${definition.hostname}\n`);
+  sealRoot(root);
+  const entries = rootEntries(root, new Map([...overlaid, ...owned]));
+  for (const { path: file } of entries) setTimes(path.join(root, file));
+  setTimes(root);
+  return { folder: root, entries, notices: outcome.notices };
+}
+
+function writeConfiguration(root: string, definition: Definition): void {
+  for (const { value, folder } of definition.repositories)
+    attachRepository(root, {
+      name: value.name,
+      mirrors: value.mirrors,
+      trustedRoot: path.join(folder, value.trust),
+      ...(value.channel === undefined ? {} : { channel: value.channel }),
+    });
+  if (definition.skip.length > 0)
+    fs.appendFileSync(
+      path.join(root, 'etc/icepkg/icepkg.toml'),
+      `\n${stringify({ files: { skip: [...definition.skip] } })}\n`,
+    );
+}
+
+const setTimes = (file: string): void => fs.lutimesSync(file, BUILD_EPOCH, BUILD_EPOCH);

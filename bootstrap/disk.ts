@@ -1,0 +1,107 @@
+/** Partition tables and what lies in the partitions: file systems in, a disk out. */
+import * as fs from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { sha256 } from '#schema/digest';
+import { IcepkgError } from '#schema/error';
+import type { MachineArch } from '#schema/fields';
+import type { Partition } from './definition-schema.ts';
+import { requireTools } from './fakeroot.ts';
+
+const MIB = 1024 ** 2;
+const SECTOR = 512;
+
+/** Discoverable Partitions Specification, UAPI group. */
+const TYPES: Readonly<Record<Partition['type'], string | Readonly<Record<MachineArch, string>>>> = {
+  esp: 'C12A7328-F81F-11D2-BA4B-00C04FC93EC3',
+  boot: 'BC13C2FF-59E6-4262-A352-B275FD6F7172',
+  root: {
+    x86_64: '4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709',
+    aarch64: 'B921B045-1DF0-41C3-AF44-4C6F280D3FAE',
+  },
+  data: '0FC63DAF-8483-4772-8E79-3D69D8477DE4',
+  swap: '0657FD6D-A4AB-43C4-84E5-0933C84B4F4F',
+};
+
+export interface DiskPartition {
+  readonly name: string;
+  readonly type: Partition['type'];
+  readonly uuid: string;
+  /** Bytes; rounded up to whole MiB. */
+  readonly size: number;
+  /** The content; none leaves the partition empty. */
+  readonly file: string | undefined;
+}
+
+/** A UUID that follows from what it is for, so that building again gives the same. */
+export function derivedUuid(...parts: readonly string[]): string {
+  const digest = sha256(parts.join('\0'));
+  const variant = ((Number.parseInt(digest.slice(16, 18), 16) & 0x3f) | 0x80).toString(16);
+  return [
+    digest.slice(0, 8),
+    digest.slice(8, 12),
+    `8${digest.slice(13, 16)}`,
+    `${variant}${digest.slice(18, 20)}`,
+    digest.slice(20, 32),
+  ].join('-');
+}
+
+/** Writes a GPT disk. @throws IcepkgError `image-failed`, `tool-missing` */
+export function writeDisk(
+  output: string,
+  partitions: readonly DiskPartition[],
+  ids: { readonly disk: string; readonly arch: MachineArch },
+): void {
+  requireTools({ sfdisk: 'fdisk' });
+  let offset = MIB;
+  const placed = partitions.map((partition) => {
+    const size = Math.ceil(partition.size / MIB) * MIB;
+    const start = offset;
+    offset += size;
+    return { ...partition, start, size };
+  });
+  // The second copy of the table takes the last sectors.
+  const total = offset + MIB;
+  const fd = fs.openSync(output, 'w+', 0o644);
+  try {
+    fs.ftruncateSync(fd, total);
+    for (const { file, start } of placed) if (file !== undefined) copyInto(fd, start, file);
+  } finally {
+    fs.closeSync(fd);
+  }
+  const lines = placed.map(({ name, type, uuid, start, size }) => {
+    const id = TYPES[type];
+    const kind = typeof id === 'string' ? id : id[ids.arch];
+    return `start=${start / SECTOR}, size=${size / SECTOR}, type=${kind}, uuid=${uuid}, name="${name}"`;
+  });
+  const table = [
+    'label: gpt',
+    `label-id: ${ids.disk}`,
+    'unit: sectors',
+    'first-lba: 34',
+    '',
+    ...lines,
+    '',
+  ].join('\n');
+  const result = spawnSync('/usr/sbin/sfdisk', ['--quiet', '--no-reread', '--no-tell-kernel', output], {
+    input: table,
+    encoding: 'utf8',
+  });
+  if (result.status !== 0)
+    throw new IcepkgError('image-failed', `sfdisk: ${(result.stderr || result.stdout).trim()}`);
+}
+
+/** Copies a file into another, leaving holes where it is zero. */
+function copyInto(fd: number, offset: number, file: string): void {
+  const source = fs.openSync(file, 'r');
+  const buffer = Buffer.allocUnsafe(MIB);
+  const zeros = Buffer.alloc(MIB);
+  try {
+    let at = offset;
+    for (let read = fs.readSync(source, buffer); read > 0; read = fs.readSync(source, buffer)) {
+      if (buffer.compare(zeros, 0, read, 0, read) !== 0) fs.writeSync(fd, buffer, 0, read, at);
+      at += read;
+    }
+  } finally {
+    fs.closeSync(source);
+  }
+}

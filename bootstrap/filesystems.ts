@@ -1,0 +1,142 @@
+/** Makes file systems of trees, the same bytes every time. */
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { IcepkgError } from '#schema/error';
+import { BUILD_EPOCH } from '#pkgbuild/epoch';
+import type { FileSystem } from './definition-schema.ts';
+import { quote, runFakeroot, type FakerootRequest } from './fakeroot.ts';
+import type { RootEntry } from './root-entries.ts';
+
+export interface FileSystemRequest {
+  readonly kind: FileSystem;
+  readonly tree: string;
+  readonly entries: readonly RootEntry[];
+  readonly output: string;
+  /** For errors: the partition's name. */
+  readonly name: string;
+  /** Bytes; as large as needed without. */
+  readonly size?: number;
+  /** Bytes to leave free. */
+  readonly free?: number;
+  readonly uuid: string;
+  readonly signal?: AbortSignal;
+}
+
+const MIB = 1024 ** 2;
+/** Of an ext4, in bytes: the smallest there is. */
+const JOURNAL = 4 * MIB;
+const SMALLEST_JOURNALLED = 12 * MIB;
+
+const epoch = { SOURCE_DATE_EPOCH: String(BUILD_EPOCH) };
+
+/** @throws IcepkgError `image-failed` where the content does not fit, naming both sizes */
+export async function makeFileSystem(request: FileSystemRequest): Promise<void> {
+  const { kind, output, size } = request;
+  fs.rmSync(output, { force: true });
+  const plan = MAKERS[kind](request);
+  try {
+    await runFakeroot({ ...request, ...plan });
+  } catch (cause) {
+    if (!(cause instanceof IcepkgError) || cause.code !== 'image-failed') throw cause;
+    throw new IcepkgError('image-failed', `${request.name}: making the ${kind} failed: ${cause.message}`, {
+      cause,
+      ...(size === undefined ? {} : { hint: 'Give the partition a larger size in the definition' }),
+    });
+  }
+  const made = fs.statSync(output).size;
+  if (size !== undefined && made > size) {
+    fs.rmSync(output);
+    throw tooSmall(request, made);
+  }
+}
+
+type Plan = Pick<FakerootRequest, 'script' | 'tools' | 'environment'>;
+
+const MAKERS: Readonly<Record<FileSystem, (request: FileSystemRequest) => Plan>> = {
+  ext4: planExt4,
+  squashfs: ({ output }) => ({
+    script: `mksquashfs "$TREE" ${quote(output)} -noappend -no-progress -quiet -comp zstd -Xcompression-level 15 -b 256K`,
+    tools: { mksquashfs: 'squashfs-tools' },
+    environment: epoch,
+  }),
+  erofs: ({ output, uuid }) => ({
+    script: `mkfs.erofs --quiet -T ${BUILD_EPOCH} -U ${uuid} -zlz4hc,9 ${quote(output)} "$TREE" 2>&1`,
+    tools: { 'mkfs.erofs': 'erofs-utils' },
+    environment: epoch,
+  }),
+  vfat: planVfat,
+};
+
+/** Times go in afterwards: mke2fs takes the change time from the kernel, which nobody can set. */
+function planExt4(request: FileSystemRequest): Plan {
+  const { entries, output, uuid, free = 0 } = request;
+  const inodes = entries.length + 64;
+  const content = entries.reduce((sum, { size, type }) => sum + (type === 'file' ? blocks(size) : 4096), 0);
+  const small = request.size !== undefined && request.size < SMALLEST_JOURNALLED;
+  const journal = small ? 0 : JOURNAL;
+  // Inode tables, bitmaps and the odd extent block come to a few hundredths of the rest.
+  const needed = Math.ceil((content + inodes * 256 + journal + free) * 1.06 + MIB);
+  const size = request.size ?? Math.ceil(needed / MIB) * MIB;
+  if (size < needed - free) throw tooSmall(request, needed);
+  const spare = Math.ceil((free / 16384 + inodes) * 1.1);
+  const times = entries.flatMap(({ path: file }) => setTimes(`/${file}`));
+  const commands = `${output}.debugfs`;
+  fs.writeFileSync(commands, `${[...setTimes('/'), ...setTimes('/lost+found'), ...times].join('\n')}\n`);
+  return {
+    script: [
+      `truncate -s ${size} ${quote(output)}`,
+      `mke2fs -q -F -t ext4 -d "$TREE" -U ${uuid} -L ${quote(request.name.slice(0, 16))} -b 4096 -N ${spare} -m 0 ${small ? '-O ^has_journal' : `-J size=${JOURNAL / MIB}`} \\`,
+      `  -E hash_seed=${uuid},lazy_itable_init=0,root_owner=0:0 -O ^metadata_csum_seed,^orphan_file ${quote(output)} 2>&1`,
+      `debugfs -w -f ${quote(commands)} ${quote(output)} >/dev/null 2>&1`,
+      `rm ${quote(commands)}`,
+    ].join('\n'),
+    tools: { mke2fs: 'e2fsprogs', debugfs: 'e2fsprogs' },
+    environment: { ...epoch, E2FSPROGS_FAKE_TIME: String(BUILD_EPOCH) },
+  };
+}
+
+const blocks = (size: number): number => Math.ceil(size / 4096) * 4096;
+
+const setTimes = (file: string): string[] =>
+  ['atime', 'ctime', 'mtime', 'crtime'].map(
+    (field) => `sif "${file.replaceAll('"', '""')}" ${field} @${BUILD_EPOCH}`,
+  );
+
+/** FAT knows no owners, links or devices. */
+function planVfat(request: FileSystemRequest): Plan {
+  const { entries, output, uuid, free = 0 } = request;
+  const strange = entries.find(({ type }) => type !== 'file' && type !== 'directory');
+  if (strange !== undefined)
+    throw new IcepkgError(
+      'image-failed',
+      `${request.name}: vfat cannot hold the ${strange.type} ${strange.path}`,
+      {
+        hint: 'Choose another file system for the partition',
+      },
+    );
+  const content = entries.reduce((sum, { size }) => sum + blocks(size) + 4096, 0);
+  const needed = Math.ceil(content * 1.05) + MIB + free;
+  // FAT32 begins where there are clusters enough for it; loaders want nothing smaller.
+  const size = request.size ?? Math.max(34 * MIB, Math.ceil(needed / MIB) * MIB);
+  if (size < needed - free) throw tooSmall(request, needed);
+  const tops = entries.filter(({ path: file }) => !file.includes('/')).map(({ path: file }) => file);
+  const copy = tops.map((file) => `mcopy -spmQ -i ${quote(output)} "$TREE"/${quote(file)} ::/`);
+  return {
+    script: [
+      `truncate -s ${size} ${quote(output)}`,
+      `mkfs.vfat --invariant -F 32 -i ${uuid.slice(0, 8)} -n ${quote(request.name.toUpperCase().slice(0, 11))} ${quote(output)} >/dev/null`,
+      ...copy,
+    ].join('\n'),
+    tools: { 'mkfs.vfat': 'dosfstools', mcopy: 'mtools' },
+    environment: { ...epoch, MTOOLS_SKIP_CHECK: '1' },
+  };
+}
+
+const tooSmall = ({ name, kind, size = 0, output }: FileSystemRequest, needed: number): IcepkgError =>
+  new IcepkgError(
+    'image-failed',
+    `${path.basename(output)}: the ${kind} of partition ${name} needs ${mib(needed)}, and its size is ${mib(size)}`,
+    { hint: 'Give the partition a larger size, or leave size out' },
+  );
+
+const mib = (bytes: number): string => `${(bytes / MIB).toFixed(1)} MiB`;

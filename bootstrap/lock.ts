@@ -1,0 +1,113 @@
+/** The lock of an image: the exact packages it is made of, so that building again is offline and gives the same bytes. */
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import * as v from 'valibot';
+import { changeWorld } from '#engine/change-world';
+import { fetchPackages } from '#engine/client/fetch-packages';
+import type { EngineContext } from '#engine/context';
+import type { Candidate, Change } from '#engine/model';
+import { parseJson } from '#schema/canonical-json';
+import { decode } from '#schema/decode';
+import { IcepkgError, isErrno } from '#schema/error';
+import { DependencySchema, PackageNameSchema } from '#schema/fields';
+import { PackageRecordSchema } from '#schema/index-shard';
+import type { Definition } from './definition.ts';
+
+export const LockSchema = v.strictObject({
+  format: v.literal(1),
+  name: v.string(),
+  arch: v.picklist(['x86_64', 'aarch64']),
+  /** What the definition asked for when it was locked. */
+  packages: v.array(DependencySchema),
+  locked: v.array(
+    v.strictObject({ repository: PackageNameSchema, reason: v.string(), record: PackageRecordSchema }),
+  ),
+});
+export type Lock = v.InferOutput<typeof LockSchema>;
+
+/**
+ * Solves what the definition asks for, on a machine where nothing is installed.
+ * @throws IcepkgError `unsolvable` with the proof
+ */
+export async function lockImage(definition: Definition, depot: EngineContext): Promise<Lock> {
+  const { plan } = await changeWorld(depot, {
+    description: `lock ${definition.name}`,
+    edit: (world) => ({ ...world, depends: [...definition.packages] }),
+    upgrade: 'none',
+    recommends: false,
+    dryRun: true,
+    confirm: () => false,
+    refresh: 'force',
+  });
+  const locked = plan.changes.map(({ to, repository = '', reason }) => {
+    if (to === undefined) throw new Error('nothing can be removed where nothing is installed');
+    return { repository, reason, record: to.record };
+  });
+  return {
+    format: 1,
+    name: definition.name,
+    arch: definition.arch,
+    packages: [...definition.packages],
+    locked,
+  };
+}
+
+/** @throws IcepkgError `not-found`, `format-invalid` */
+export function readLock(file: string): Lock {
+  let bytes: Buffer;
+  try {
+    bytes = fs.readFileSync(file);
+  } catch (cause) {
+    if (!isErrno(cause, 'ENOENT', 'ENOTDIR', 'EACCES', 'EISDIR')) throw cause;
+    throw new IcepkgError('not-found', `${file} cannot be read`, {
+      cause,
+      hint: 'Make it: icepkg image lock',
+    });
+  }
+  return decode(LockSchema, parseJson(bytes, file), file);
+}
+
+export const encodeLock = (lock: Lock): string => `${JSON.stringify(lock, undefined, 2)}\n`;
+
+/** @throws IcepkgError `usage` where the lock was made for something else */
+export function checkLock(lock: Lock, definition: Definition, file: string): void {
+  const before = new Set(lock.packages);
+  const now = new Set(definition.packages);
+  const added = [...now].filter((one) => !before.has(one));
+  const dropped = [...before].filter((one) => !now.has(one));
+  const differences = [
+    ...(lock.arch === definition.arch ? [] : [`it is for ${lock.arch}, not for ${definition.arch}`]),
+    ...(added.length === 0 ? [] : [`it knows nothing of ${added.join(', ')}`]),
+    ...(dropped.length === 0 ? [] : [`it still has ${dropped.join(', ')}`]),
+  ];
+  if (differences.length > 0)
+    throw new IcepkgError('usage', `${file} does not fit ${definition.name}: ${differences.join('; ')}`, {
+      hint: 'Lock anew: icepkg image lock',
+    });
+}
+
+export const candidatesOf = (lock: Lock): Candidate[] =>
+  lock.locked.map(({ repository, record }) => ({ record, source: { kind: 'repository', repository } }));
+
+/** Brings every locked package into the cache `folder`; what is there already costs no request. */
+export async function fetchLocked(depot: EngineContext, lock: Lock, folder: string): Promise<void> {
+  const changes = candidatesOf(lock).map((to): Change => ({
+    action: 'install',
+    name: to.record.name,
+    arch: to.record.arch,
+    oldVersion: undefined,
+    newVersion: to.record.version,
+    repository: to.source.kind === 'repository' ? to.source.repository : undefined,
+    reason: 'locked',
+    from: undefined,
+    to,
+  }));
+  fs.mkdirSync(folder, { recursive: true });
+  for (const { change, file } of await fetchPackages(depot, changes)) {
+    const kept = path.join(folder, `${change.to?.record.package.sha256 ?? ''}.icepkg`);
+    // A folder repository is read in place.
+    if (file === kept || fs.existsSync(kept)) continue;
+    fs.copyFileSync(file, `${kept}.new`, fs.constants.COPYFILE_FICLONE);
+    fs.renameSync(`${kept}.new`, kept);
+  }
+}

@@ -1,0 +1,77 @@
+/** The overlay: files that the definition itself brings, in its own folder. */
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { IcepkgError } from '#schema/error';
+import { compileRules, type Ruled } from '#pkgbuild/path-rules';
+import { walkTree } from '#pkgbuild/tree';
+import type { Definition } from './definition.ts';
+
+/** What a definition says of a path's owner and mode; everything else is 0:0 with the mode it has on disk. */
+export type PathFacts = Pick<Ruled, 'owner' | 'account' | 'mode' | 'xattrs'>;
+
+/**
+ * Copies the overlays into the root, later ones over earlier ones, and returns what the rules say of each path.
+ * @throws IcepkgError `format-invalid` where a rule matches nothing, `path-conflict` where a file would replace a directory
+ */
+export function applyOverlays(root: string, definition: Definition): Map<string, PathFacts> {
+  const rules = compileRules(definition.owners);
+  const facts = new Map<string, PathFacts>();
+  for (const overlay of definition.overlays)
+    for (const entry of walkTree(overlay, { holder: overlay, code: 'format-invalid', nodes: false })) {
+      const target = path.join(realParent(root, entry.path), path.basename(entry.path));
+      place(path.join(overlay, entry.path), target, entry);
+      facts.set(path.relative(root, target), rules.of([entry.path], entry.type));
+    }
+  const idle = rules.idle().map((index) => definition.owners[index]?.path);
+  if (idle.length > 0)
+    throw new IcepkgError('format-invalid', `owners: no file of an overlay matches ${idle.join(', ')}`, {
+      hint: 'Mend the path, or take the rule out',
+    });
+  return facts;
+}
+
+/** The folder that really holds a path: a symlink of a package on the way, such as `lib`, is followed inside the root. */
+function realParent(root: string, relative: string): string {
+  let folder = root;
+  for (const name of path.dirname(relative).split('/')) {
+    if (name === '.') continue;
+    const next = path.join(folder, name);
+    const stat = fs.lstatSync(next, { throwIfNoEntry: false });
+    folder = stat?.isSymbolicLink() === true ? insideRoot(root, folder, fs.readlinkSync(next)) : next;
+    if (stat === undefined) fs.mkdirSync(next, { mode: 0o755 });
+  }
+  return folder;
+}
+
+function insideRoot(root: string, folder: string, target: string): string {
+  const real = path.isAbsolute(target) ? path.join(root, target) : path.resolve(folder, target);
+  const relative = path.relative(root, real);
+  if (relative.startsWith('..') || !fs.lstatSync(real, { throwIfNoEntry: false })?.isDirectory())
+    throw new IcepkgError(
+      'format-invalid',
+      `the overlay goes through a symlink to ${target}, which is no folder of the image`,
+      {
+        hint: 'Name the folder itself in the overlay',
+      },
+    );
+  return real;
+}
+
+function place(from: string, to: string, { type, mode, target }: ReturnType<typeof walkTree>[number]): void {
+  const there = fs.lstatSync(to, { throwIfNoEntry: false });
+  if (type === 'directory') {
+    if (there?.isDirectory() !== true) fs.mkdirSync(to);
+    fs.chmodSync(to, mode);
+    return;
+  }
+  if (there?.isDirectory() === true)
+    throw new IcepkgError('format-invalid', `${from}: in the image this is a folder`, {
+      hint: 'Rename the file in the overlay',
+    });
+  fs.rmSync(to, { force: true });
+  if (type === 'symlink') fs.symlinkSync(target ?? '', to);
+  else {
+    fs.copyFileSync(from, to, fs.constants.COPYFILE_FICLONE);
+    fs.chmodSync(to, mode);
+  }
+}

@@ -1,0 +1,162 @@
+/** Boots built images in QEMU: for a person at the console, and for checks. */
+import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
+import * as path from 'node:path';
+import { IcepkgError } from '#schema/error';
+import type { ImageDescription } from './build.ts';
+import type { Definition } from './definition.ts';
+import { requireTools } from './fakeroot.ts';
+
+export interface Machine {
+  readonly program: string;
+  readonly arguments: readonly string[];
+}
+
+export interface MachineOptions {
+  readonly folder: string;
+  readonly definition: Definition;
+  readonly description: ImageDescription;
+  /** Changes of the guest go to the disk, not to a copy that is thrown away. */
+  readonly persistent: boolean;
+  /** `HOST:GUEST` pairs of TCP ports on loopback. */
+  readonly forwards: readonly string[];
+}
+
+/** @throws IcepkgError `image-failed` for a board that QEMU cannot play, or without a disk */
+export function qemuMachine(options: MachineOptions): Machine {
+  const { folder, definition, description, persistent, forwards } = options;
+  const { qemu } = definition.hardware;
+  if (qemu === undefined)
+    throw new IcepkgError('image-failed', `QEMU cannot play the board ${definition.board}`, {
+      hint: 'Such an image is checked by its structure alone; flash it to try it',
+    });
+  const disk = description.files.find(({ format }) => format === 'img' || format === 'qcow2');
+  const kernel = description.files.find(({ format }) => format === 'kernel');
+  if (disk === undefined)
+    throw new IcepkgError('image-failed', `${description.name} has no disk to boot`, {
+      hint: 'Add img or qcow2 to the formats of the definition',
+    });
+  const program = `qemu-system-${definition.arch}`;
+  requireTools({ [program]: definition.arch === 'x86_64' ? 'qemu-system-x86' : 'qemu-system-arm' });
+  const format = disk.format === 'img' ? 'raw' : 'qcow2';
+  const hosts = forwards.map((pair) => {
+    const ports = /^(\d{1,5}):(\d{1,5})$/.exec(pair);
+    if (ports === null)
+      throw new IcepkgError('usage', `${pair} is no port forward`, {
+        hint: 'Write HOST:GUEST, such as 2222:22',
+      });
+    return `,hostfwd=tcp:127.0.0.1:${ports[1]}-:${ports[2]}`;
+  });
+  return {
+    program,
+    arguments: [
+      '-machine',
+      qemu.machine,
+      '-accel',
+      'tcg',
+      '-m',
+      `${Math.round(qemu.memory / 1024 ** 2)}`,
+      ...(qemu.cpu === undefined ? [] : ['-cpu', qemu.cpu]),
+      '-nodefaults',
+      '-no-user-config',
+      '-display',
+      'none',
+      '-serial',
+      'stdio',
+      '-no-reboot',
+      '-drive',
+      `if=none,id=disk,format=${format},file=${escaped(path.join(folder, disk.file))}`,
+      ...(persistent ? [] : ['-snapshot']),
+      '-device',
+      `${qemu.disk},drive=disk`,
+      '-netdev',
+      `user,id=net${hosts.join('')}`,
+      '-device',
+      `${qemu.network},netdev=net`,
+      ...(kernel === undefined
+        ? []
+        : ['-kernel', path.join(folder, kernel.file), '-append', description.cmdline]),
+      ...(qemu.arguments ?? []),
+    ],
+  };
+}
+
+/** QEMU takes a doubled comma for one in a value. */
+const escaped = (file: string): string => file.replaceAll(',', ',,');
+
+/** Hands the terminal to the guest until it powers off. @returns QEMU's exit status */
+export function runMachine(machine: Machine): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(machine.program, machine.arguments, { stdio: 'inherit' });
+    child.on('error', reject);
+    child.on('close', (status) => resolve(status ?? 255));
+  });
+}
+
+/** The serial console of a running guest. */
+export interface Console {
+  /** Everything that was shown so far. */
+  readonly text: () => string;
+  send(line: string): void;
+  /** Waits until what came since `from` matches. @throws IcepkgError `image-failed` at the end of `seconds` or of the guest */
+  expect(pattern: RegExp, seconds: number, from?: number): Promise<RegExpExecArray>;
+  close(): Promise<void>;
+}
+
+/** Boots headless; the console is ours. */
+export function openConsole(machine: Machine): Console {
+  const child = spawn(machine.program, machine.arguments);
+  let shown = '';
+  let ended = false;
+  let wake: () => void = () => undefined;
+  const more = (chunk: Buffer): void => {
+    shown += chunk.toString('latin1').replaceAll('\r', '');
+    wake();
+  };
+  child.stdout.on('data', more);
+  child.stderr.on('data', more);
+  const over = new Promise<void>((resolve) => {
+    const end = (): void => {
+      ended = true;
+      wake();
+      resolve();
+    };
+    child.on('close', end);
+    child.on('error', end);
+  });
+  const expect = async (pattern: RegExp, seconds: number, from = 0): Promise<RegExpExecArray> => {
+    const deadline = Date.now() + seconds * 1000;
+    for (;;) {
+      const found = pattern.exec(shown.slice(from));
+      if (found !== null) return found;
+      const left = deadline - Date.now();
+      if (ended || left <= 0) throw unseen(pattern, ended, shown);
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, left);
+        wake = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
+  };
+  return {
+    text: () => shown,
+    send: (line) => void child.stdin.write(`${line}\n`),
+    expect,
+    close: () => end(child, over),
+  };
+}
+
+async function end(child: ChildProcessWithoutNullStreams, over: Promise<void>): Promise<void> {
+  child.kill('SIGKILL');
+  await over;
+}
+
+function unseen(pattern: RegExp, ended: boolean, shown: string): IcepkgError {
+  const tail = shown.trimEnd().split('\n').slice(-15).join('\n');
+  return new IcepkgError(
+    'image-failed',
+    `the console never showed ${String(pattern)}${ended ? '; QEMU ended' : ' in time'}`,
+    { hint: `It ends with:\n${tail}` },
+  );
+}

@@ -1,0 +1,108 @@
+/** Boots an image headless, waits for its sentinel, runs its checks and holds it to its budgets. */
+import { IcepkgError } from '#schema/error';
+import type { Definition } from './definition.ts';
+import type { ImageDescription } from './build.ts';
+import { openConsole, type Console, type Machine } from './qemu.ts';
+
+export interface ImageTest {
+  readonly bootSeconds: number;
+  /** Bytes in use once the guest is idle. */
+  readonly idleMemory: number | undefined;
+  readonly imageSize: number;
+  readonly checks: readonly CheckResult[];
+  /** What is over its budget, in words. */
+  readonly exceeded: readonly string[];
+}
+
+interface CheckResult {
+  readonly name: string;
+  readonly passed: boolean;
+  readonly output: string;
+}
+
+/** No emulated machine takes longer, in seconds. */
+const BOOT_LIMIT = 300;
+const CHECK_LIMIT = 60;
+const MIB = 1024 ** 2;
+
+/** @throws IcepkgError `image-failed` where the sentinel never shows */
+export async function testImage(
+  definition: Definition,
+  description: ImageDescription,
+  machine: Machine,
+): Promise<ImageTest> {
+  const { boot, checks, budgets } = definition;
+  if (boot === undefined)
+    throw new IcepkgError('image-failed', `${definition.name} does not say when its boot is over`, {
+      hint: 'Add boot: {sentinel: "login:"} to the definition',
+    });
+  const started = performance.now();
+  const console = openConsole(machine);
+  try {
+    await console.expect(new RegExp(boot.sentinel, 'm'), BOOT_LIMIT);
+    const bootSeconds = (performance.now() - started) / 1000;
+    for (const line of boot.login ?? []) {
+      console.send(line);
+      await new Promise((resolve) => setTimeout(resolve, 500));
+    }
+    const shell = openShell(console);
+    await shell('stty -echo 2>/dev/null; PS1=; true');
+    const results: CheckResult[] = [];
+    for (const { name, run, expect } of checks) {
+      const { status, output } = await shell(run);
+      const passed = expect === undefined ? status === 0 : new RegExp(expect, 'm').test(output);
+      results.push({ name, passed, output });
+    }
+    const memory = /^\s*(\d+) (\d+)\s*$/m.exec(
+      (await shell(`awk '/MemTotal/ {t=$2} /MemAvailable/ {a=$2} END {print t, a}' /proc/meminfo`)).output,
+    );
+    const idleMemory = memory === null ? undefined : (Number(memory[1]) - Number(memory[2])) * 1024;
+    const imageSize = description.files
+      .filter(({ format }) => format === 'img' || format === 'qcow2')
+      .reduce((sum, { size }) => Math.max(sum, size), 0);
+    const measured = { bootSeconds, idleMemory, imageSize };
+    return { ...measured, checks: results, exceeded: exceeded(budgets, measured, description) };
+  } finally {
+    await console.close();
+  }
+}
+
+type Shell = (command: string) => Promise<{ readonly status: number; readonly output: string }>;
+
+/** Commands are told apart by a mark that the echo of the command does not hold. */
+function openShell(console: Console): Shell {
+  let count = 0;
+  return async (command) => {
+    const mark = `icepkg-${++count}`;
+    const from = console.text().length;
+    console.send(`{ ${command.trimEnd()}\n} 2>&1; echo "ice""pkg-${count}:$?:"`);
+    const found = await console.expect(new RegExp(`${mark}:(\\d+):`), CHECK_LIMIT, from);
+    const output = found.input.slice(0, found.index).trim();
+    return { status: Number(found[1]), output };
+  };
+}
+
+function exceeded(
+  budgets: Definition['budgets'],
+  measured: Pick<ImageTest, 'bootSeconds' | 'idleMemory' | 'imageSize'>,
+  { packages }: ImageDescription,
+): string[] {
+  const over: string[] = [];
+  const { bootSeconds, idleMemory, imageSize } = measured;
+  if (budgets.bootSeconds !== undefined && bootSeconds > budgets.bootSeconds)
+    over.push(`booting took ${bootSeconds.toFixed(1)} s, and ${budgets.bootSeconds} s are allowed`);
+  if (budgets.idleMemory !== undefined && idleMemory !== undefined && idleMemory > budgets.idleMemory)
+    over.push(
+      `${mib(idleMemory)} of memory are in use when idle, and ${mib(budgets.idleMemory)} are allowed`,
+    );
+  if (budgets.imageSize !== undefined && imageSize > budgets.imageSize) {
+    const largest = packages.toSorted((a, b) => b.size - a.size).slice(0, 10);
+    const list = largest.map(({ name, size }) => `${name} ${mib(size)}`).join(', ');
+    over.push(
+      `the image has ${mib(imageSize)}, and ${mib(budgets.imageSize)} are allowed; the largest packages: ${list}`,
+    );
+  }
+  return over;
+}
+
+const mib = (bytes: number): string => `${(bytes / MIB).toFixed(1)} MiB`;

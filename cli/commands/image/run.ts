@@ -1,0 +1,44 @@
+import { resolve } from 'node:path';
+import { Args, Flags } from '#cli/oclif';
+import { BaseCommand } from '#cli/base-command';
+import { definitionFlags, loadImage } from '#cli/image-flags';
+import { IcepkgError } from '#schema/error';
+
+/** `icepkg image run`: boots a built image at the terminal. */
+export default class ImageRun extends BaseCommand {
+  static override summary = 'Boot a built image in QEMU, with its console on this terminal';
+  static override description =
+    'What the guest changes goes to a copy of the disk, unless --persistent is given. Power the guest off to come back.';
+  static override examples = ['icepkg image run golinux --board qemu-x86_64 --forward 2222:22'];
+  static override args = {
+    image: Args.string({ required: true, description: 'system, or path of an image definition' }),
+  };
+  static override flags = {
+    ...definitionFlags,
+    output: Flags.string({
+      char: 'o',
+      default: '.cache/images',
+      helpValue: 'DIR',
+      summary: 'folder that the image was built into',
+    }),
+    persistent: Flags.boolean({ summary: 'let the guest change the disk' }),
+    forward: Flags.string({
+      multiple: true,
+      helpValue: 'HOST:GUEST',
+      summary: 'forward a TCP port of loopback to the guest',
+    }),
+  };
+
+  async run(): Promise<unknown> {
+    const { args, flags } = await this.parse(ImageRun);
+    const definition = await loadImage(args.image, flags);
+    const { descriptionName, readDescription } = await import('#bootstrap/build');
+    const { qemuMachine, runMachine } = await import('#bootstrap/qemu');
+    const folder = resolve(flags.output);
+    const description = readDescription(folder, descriptionName(definition));
+    const { persistent, forward: forwards = [] } = flags;
+    const status = await runMachine(qemuMachine({ folder, definition, description, persistent, forwards }));
+    if (status !== 0) throw new IcepkgError('image-failed', `QEMU ended with status ${status}`);
+    return { status };
+  }
+}

@@ -1,0 +1,51 @@
+import { resolve } from 'node:path';
+import { Args, Flags } from '#cli/oclif';
+import { BaseCommand } from '#cli/base-command';
+import { definitionFlags, loadImage } from '#cli/image-flags';
+import { IcepkgError } from '#schema/error';
+
+/** `icepkg image test`: boots a built image and checks it. */
+export default class ImageTest extends BaseCommand {
+  static override summary = 'Boot a built image in QEMU and check it';
+  static override description =
+    'Boots the image headless on a copy of its disk, waits for the sentinel of its definition, runs the checks over the\n' +
+    'serial console, and fails where one fails or a budget (image size, boot time, idle memory) is exceeded.';
+  static override examples = ['icepkg image test golinux --board qemu-x86_64'];
+  static override args = {
+    image: Args.string({ required: true, description: 'system, or path of an image definition' }),
+  };
+  static override flags = {
+    ...definitionFlags,
+    output: Flags.string({
+      char: 'o',
+      default: '.cache/images',
+      helpValue: 'DIR',
+      summary: 'folder that the image was built into',
+    }),
+  };
+
+  async run(): Promise<unknown> {
+    const { args, flags } = await this.parse(ImageTest);
+    const definition = await loadImage(args.image, flags);
+    const { descriptionName, readDescription } = await import('#bootstrap/build');
+    const { qemuMachine } = await import('#bootstrap/qemu');
+    const { testImage } = await import('#bootstrap/test-image');
+    const folder = resolve(flags.output);
+    const description = readDescription(folder, descriptionName(definition));
+    const machine = qemuMachine({ folder, definition, description, persistent: false, forwards: [] });
+    const result = await testImage(definition, description, machine);
+    this.print(`booted in ${result.bootSeconds.toFixed(2)} s`);
+    if (result.idleMemory !== undefined)
+      this.print(`${(result.idleMemory / 1024 ** 2).toFixed(1)} MiB of memory in use`);
+    for (const { name, passed, output } of result.checks)
+      this.print(passed ? `ok      ${name}` : `FAILED  ${name}\n${output}`);
+    const failed = result.checks.filter(({ passed }) => !passed).map(({ name }) => name);
+    const problems = [...(failed.length === 0 ? [] : [`failed: ${failed.join(', ')}`]), ...result.exceeded];
+    if (problems.length > 0)
+      throw new IcepkgError('image-failed', problems.join('; '), {
+        hint: 'See the image from inside: icepkg image run',
+        data: { result },
+      });
+    return result;
+  }
+}

@@ -1,0 +1,305 @@
+/** Images of small packages, made by the real makers and looked at by the tools of the file systems. */
+import { execFileSync } from 'node:child_process';
+import * as fs from 'node:fs';
+import { tmpdir } from 'node:os';
+import * as path from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { stringify } from 'yaml';
+import { buildImage, type BuiltImage } from '#bootstrap/build';
+import { loadDefinition, type Definition } from '#bootstrap/definition';
+import { openDepot } from '#bootstrap/depot';
+import { checkLock, encodeLock, lockImage, readLock, type Lock } from '#bootstrap/lock';
+import { makeDepot, type Depot } from '../support/repository.ts';
+
+const PATH = '/usr/sbin:/usr/bin:/sbin:/bin';
+const tool = (program: string, ...args: string[]): string =>
+  execFileSync(program, args, { encoding: 'utf8', env: { PATH, TZ: 'UTC', LC_ALL: 'C' } });
+
+let depot: Depot;
+let scratch: string;
+
+beforeAll(async () => {
+  depot = await makeDepot();
+  scratch = fs.mkdtempSync(path.join(tmpdir(), 'icepkg-image-'));
+  await depot.publish(
+    {
+      name: 'base-files',
+      files: {
+        'etc/passwd': 'root:x:0:0:root:/root:/bin/sh\n',
+        'etc/group': 'root:x:0:\n',
+        'etc/shadow': { text: 'root:!:::::::\n', mode: 0o600 },
+        tmp: { directory: 0o1777 },
+        'usr/lib/big': 'x'.repeat(200_000),
+      },
+    },
+    {
+      name: 'tool',
+      depends: ['base-files'],
+      users: [{ name: 'tool', uid: 210 }],
+      files: {
+        'usr/bin/tool': { text: '#!/bin/sh\n', mode: 0o4755, user: 'tool', group: 'tool' },
+        'usr/bin/link': { link: 'tool' },
+        'etc/tool.conf': { text: 'from the package\n', config: true },
+      },
+    },
+    { name: 'kernel', files: { 'boot/vmlinuz': 'a kernel' } },
+  );
+});
+afterAll(() => {
+  depot.dispose();
+  fs.rmSync(scratch, { recursive: true, force: true });
+});
+
+interface Written {
+  readonly board?: object;
+  readonly system?: object;
+  readonly overlay?: Readonly<Record<string, string>>;
+}
+
+const partitions = (filesystem: string): object[] => [{ name: 'root', type: 'root', filesystem, free: '4M' }];
+
+/** Writes definitions to a new folder and loads them. */
+function define({ board = {}, system = {}, overlay }: Written): Definition {
+  const folder = fs.mkdtempSync(path.join(scratch, 'definition-'));
+  const write = (file: string, value: object | string): void => {
+    const whole = path.join(folder, file);
+    fs.mkdirSync(path.dirname(whole), { recursive: true });
+    fs.writeFileSync(whole, typeof value === 'string' ? value : stringify(value));
+  };
+  write('boards/box.yaml', { arch: 'x86_64', loader: 'none', partitions: partitions('ext4'), ...board });
+  write('profiles/base.yaml', { packages: ['base-files'] });
+  const over = overlay === undefined ? {} : { overlay: 'over' };
+  write('systems/small.yaml', { profiles: ['base'], packages: ['tool'], ...over, ...system });
+  for (const [file, text] of Object.entries(overlay ?? {})) write(`systems/over/${file}`, text);
+  return loadDefinition({ image: 'small', board: 'box', roots: [folder] });
+}
+
+async function lockOf(definition: Definition, cache: string): Promise<Lock> {
+  const context = openDepot({
+    arch: definition.arch,
+    repositories: [{ name: 'main', mirrors: [depot.repository], trust: depot.trustedRoot }],
+    cacheFolder: cache,
+  });
+  return lockImage(definition, context);
+}
+
+interface Built extends BuiltImage {
+  readonly folder: string;
+  path(format: string): string;
+}
+
+async function build(
+  definition: Definition,
+  cache = fs.mkdtempSync(path.join(scratch, 'cache-')),
+): Promise<Built> {
+  const folder = fs.mkdtempSync(path.join(scratch, 'out-'));
+  const context = openDepot({
+    arch: definition.arch,
+    repositories: [{ name: 'main', mirrors: [depot.repository], trust: depot.trustedRoot }],
+    cacheFolder: cache,
+  });
+  const lock = await lockImage(definition, context);
+  const built = await buildImage({ definition, lock, depot: context, cacheFolder: cache, output: folder });
+  const find = (format: string): string =>
+    path.join(folder, built.files.find((file) => file.format === format)?.file ?? `no ${format}`);
+  return { ...built, folder, path: find };
+}
+
+const expectError = (code: string, message: RegExp) =>
+  expect.objectContaining({ code, message: expect.stringMatching(message) as string });
+
+describe('file systems', () => {
+  test('ext4 has the owners, modes and times of the packages, and passes e2fsck', async () => {
+    const built = await build(define({ board: { formats: ['rootfs'] } }));
+    const image = built.path('rootfs');
+    tool('e2fsck', '-fn', image);
+    const stat = (file: string): string => tool('debugfs', '-R', `stat ${file}`, image);
+    expect(stat('/usr/bin/tool')).toMatch(/Mode: +04755[^]*User: +210 +Group: +210/);
+    expect(stat('/usr/bin/tool')).toMatch(/ctime: 0x6553f100/);
+    expect(stat('/tmp')).toMatch(/Mode: +01777/);
+    expect(stat('/etc/shadow')).toMatch(/Mode: +0600/);
+    expect(stat('/usr/bin/link')).toMatch(/Fast link dest: "tool"/);
+  });
+
+  test('squashfs and erofs have the same', async () => {
+    const squashfs = await build(
+      define({ board: { formats: ['rootfs'], partitions: partitions('squashfs') } }),
+    );
+    const listed = tool('unsquashfs', '-lln', squashfs.path('rootfs'));
+    expect(listed).toMatch(/-rwsr-xr-x 210\/210 .*usr\/bin\/tool\n/);
+    expect(listed).toMatch(/drwxrwxrwt 0\/0 .*\/tmp\n/);
+    const erofs = await build(define({ board: { formats: ['rootfs'], partitions: partitions('erofs') } }));
+    tool('fsck.erofs', erofs.path('rootfs'));
+    const dumped = tool('dump.erofs', '--path=/usr/bin/tool', erofs.path('rootfs'));
+    expect(dumped).toMatch(/Uid: 210 +Gid: 210 +Access: 0755/);
+    // The tools of erofs show no set-id bits: inodes are 32 bytes apart, and their mode is at byte 4.
+    const inode = Number(/NID: (\d+)/.exec(dumped)?.[1]) * 32;
+    expect(fs.readFileSync(erofs.path('rootfs')).readUInt16LE(inode + 4)).toBe(0o104755);
+  });
+
+  test('a tar has numeric owners and no times of its own', async () => {
+    const built = await build(define({ board: { formats: ['tar'] } }));
+    const listed = tool('tar', '--numeric-owner', '--full-time', '-tvf', built.path('tar'));
+    expect(listed).toMatch(/-rwsr-xr-x 210\/210 +\d+ 2023-11-14 22:13:20 \.\/usr\/bin\/tool\n/);
+    expect(listed.match(/2023-11-14 22:13:20/g)?.length).toBe(listed.trim().split('\n').length);
+  });
+});
+
+test('a disk has each part where the table says, and building again gives the same bytes', async () => {
+  const written = {
+    board: {
+      packages: ['kernel'],
+      formats: ['img', 'qcow2'],
+      partitions: [
+        { name: 'esp', type: 'esp', filesystem: 'vfat', mount: '/boot' },
+        ...partitions('squashfs'),
+        { name: 'data', type: 'data', filesystem: 'ext4', size: '8M' },
+      ],
+    },
+  };
+  const first = await build(define(written));
+  const second = await build(define(written));
+  expect(second.files).toEqual(first.files);
+  const disk = first.path('img');
+  const { partitiontable } = JSON.parse(tool('sfdisk', '--json', disk)) as {
+    partitiontable: {
+      label: string;
+      partitions: { start: number; size: number; name: string; type: string }[];
+    };
+  };
+  expect(partitiontable.label).toBe('gpt');
+  expect(partitiontable.partitions.map(({ name }) => name)).toEqual(['esp', 'root', 'data']);
+  const part = (index: number): string => {
+    const { start = 0, size = 0 } = partitiontable.partitions[index] ?? {};
+    const file = path.join(scratch, `part-${index}`);
+    tool('dd', `if=${disk}`, `of=${file}`, 'bs=512', `skip=${start}`, `count=${size}`, 'status=none');
+    return file;
+  };
+  tool('fsck.vfat', '-n', part(0));
+  expect(tool('mdir', '-b', '-i', part(0), '::/')).toContain('vmlinuz');
+  const root = tool('unsquashfs', '-lls', part(1));
+  expect(root).toMatch(/squashfs-root\/boot\n/);
+  expect(root).not.toContain('vmlinuz');
+  tool('e2fsck', '-fn', part(2));
+  tool('qemu-img', 'check', '-q', first.path('qcow2'));
+});
+
+test('the overlay, users and the host name are in the image, and packages give way to them', async () => {
+  const built = await build(
+    define({
+      overlay: { 'etc/tool.conf': 'from the device\n', 'srv/data/secret': 'hush\n' },
+      system: {
+        hostname: 'device',
+        owners: [{ path: 'srv/data/secret', mode: '0600', user: 'tool' }],
+        users: [{ name: 'anna', passwordHash: '$6$salt$hash', sshKeys: ['ssh-ed25519 AAAA anna'] }],
+      },
+      board: { formats: ['tar'] },
+    }),
+  );
+  const cat = (file: string): string => tool('tar', '-xOf', built.path('tar'), `./${file}`);
+  expect(cat('etc/tool.conf')).toBe('from the device\n');
+  expect(cat('etc/hostname')).toBe('device\n');
+  expect(cat('etc/passwd')).toMatch(/^anna:x:1000:1000::\/home\/anna:\/bin\/sh$/m);
+  expect(cat('etc/shadow')).toMatch(/^anna:\$6\$salt\$hash:/m);
+  const listed = tool('tar', '--numeric-owner', '-tvf', built.path('tar'));
+  expect(listed).toMatch(/-rw------- 210\/0 .*srv\/data\/secret\n/);
+  expect(listed).toMatch(/-rw------- 1000\/1000 .*home\/anna\/\.ssh\/authorized_keys\n/);
+});
+
+test('what was built is kept: a change makes it anew, none costs nothing', async () => {
+  const cache = fs.mkdtempSync(path.join(scratch, 'cache-'));
+  const first = await build(define({}), cache);
+  expect(first.cached).toBe(false);
+  expect((await build(define({}), cache)).cached).toBe(true);
+  expect((await build(define({ overlay: { 'etc/new': 'x' } }), cache)).cached).toBe(false);
+});
+
+describe('locks', () => {
+  test('building from one needs no repository and gives the same bytes', async () => {
+    const definition = define({});
+    const cache = fs.mkdtempSync(path.join(scratch, 'cache-'));
+    const built = await build(definition, cache);
+    const file = path.join(scratch, 'small.lock.json');
+    fs.writeFileSync(file, encodeLock(await lockOf(definition, cache)));
+    const lock = readLock(file);
+    fs.rmSync(path.join(cache, 'images'), { recursive: true });
+    const again = await buildImage({
+      definition,
+      lock,
+      cacheFolder: cache,
+      output: fs.mkdtempSync(path.join(scratch, 'out-')),
+    });
+    expect(again.cached).toBe(false);
+    expect(again.files).toEqual(built.files);
+  });
+
+  test('one for something else is refused, and says how it differs', async () => {
+    const lock = await lockOf(define({}), fs.mkdtempSync(path.join(scratch, 'cache-')));
+    const other = define({ system: { packages: ['kernel'] } });
+    expect(() => checkLock(lock, other, 'x.lock.json')).toThrow(
+      expectError(
+        'usage',
+        /x\.lock\.json does not fit small-box: it knows nothing of kernel; it still has tool/,
+      ),
+    );
+  });
+});
+
+describe('bad input', () => {
+  test('a partition too small for its content names both sizes', async () => {
+    const board = { partitions: [{ name: 'root', type: 'root', filesystem: 'ext4', size: '1M' }] };
+    await expect(build(define({ board }))).rejects.toThrow(
+      expectError('image-failed', /partition root needs \d+\.\d MiB, and its size is 1\.0 MiB/),
+    );
+  });
+
+  test('a program for another machine is named, and nothing is left behind', async () => {
+    const elf = Buffer.alloc(64);
+    elf.write('\x7fELF\x02\x01\x01', 'latin1');
+    elf.writeUInt16LE(183, 18);
+    const definition = define({ overlay: { 'usr/bin/foreign.so': '' } });
+    fs.writeFileSync(path.join(definition.overlays[0] ?? '', 'usr/bin/foreign.so'), elf);
+    const cache = fs.mkdtempSync(path.join(scratch, 'cache-'));
+    await expect(build(definition, cache)).rejects.toThrow(
+      expectError('image-failed', /not for x86_64: usr\/bin\/foreign\.so/),
+    );
+    expect(fs.readdirSync(path.join(cache, 'images'))).toEqual([]);
+  });
+
+  test.each([
+    [
+      'a kernel that no package brings',
+      { board: { loader: 'direct', kernel: 'boot/none' } },
+      'image-failed',
+      /kernel boot\/none/,
+    ],
+    ['no root partition', { board: { partitions: [] } }, 'image-failed', /no root partition/],
+    [
+      'a service that no package brings',
+      { system: { services: { enable: ['web'] } } },
+      'not-found',
+      /service web/,
+    ],
+    [
+      'an owner rule without a file',
+      { system: { owners: [{ path: 'x', mode: '0600' }] } },
+      'format-invalid',
+      /matches x/,
+    ],
+    ['a package that is not there', { system: { packages: ['nothing'] } }, 'unsolvable', /nothing/],
+  ] as const)('%s', async (_, written, code, message) => {
+    await expect(build(define(written as Written))).rejects.toThrow(expectError(code, message));
+  });
+
+  test('definitions are checked with file, line and column, and names have a nearest', () => {
+    expect(() => define({ board: { kernl: 'x' } })).toThrow(
+      expectError('format-invalid', /boards\/box\.yaml:\d+:\d+: unknown field kernl/),
+    );
+    expect(() => define({ system: { profiles: ['bse'] } })).toThrow(
+      expect.objectContaining({ code: 'not-found', hint: 'Did you mean base?' }),
+    );
+    expect(() => define({ system: { users: [{ name: 'a', passwordHash: 'secret' }] } })).toThrow(
+      expectError('format-invalid', /never a password/),
+    );
+  });
+});
