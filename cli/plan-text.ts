@@ -52,8 +52,8 @@ export function worldLines(world: World): string[] {
 }
 
 export function planText(plan: Plan): string {
+  const world = worldText(plan.worldBefore, plan.worldAfter);
   if (plan.changes.length === 0) {
-    const world = worldText(plan.worldBefore, plan.worldAfter);
     return world === '' ? 'nothing to do' : `no package changes; asked for now:\n${world}`;
   }
   const rows = plan.changes.map((change) => [
@@ -69,5 +69,5 @@ export function planText(plan: Plan): string {
     plan.sizeDifference < 0
       ? `frees ${sizeText(-plan.sizeDifference)}`
       : `takes ${sizeText(plan.sizeDifference)} more`;
-  return `${tableText([header, ...rows])}\n${countText(plan.changes.length, 'change')}; downloads ${sizeText(plan.downloadSize)}, ${growth}`;
+  return `${tableText([header, ...rows])}\n${countText(plan.changes.length, 'change')}; downloads ${sizeText(plan.downloadSize)}, ${growth}${world === '' ? '' : `\nasked for now:\n${world}`}`;
 }

@@ -1,6 +1,7 @@
 /** Recipes in, packages out: order, look up in the cache, build what is missing, deliver. */
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { makeFolder } from '#engine/make-folder';
 import type { Codec } from '#schema/container/codec';
 import { signPackage } from '#schema/container/write';
 import { IcepkgError, isErrno } from '#schema/error';
@@ -103,7 +104,7 @@ interface OneBuild {
 /** Leaves the result in the cache, whole or not at all. */
 async function buildOne(node: BuildNode, { request, key, sysroot, reproducible }: OneBuild): Promise<void> {
   const builds = path.join(request.cacheFolder, 'builds');
-  fs.mkdirSync(builds, { recursive: true });
+  makeFolder(builds);
   const first = fs.mkdtempSync(path.join(builds, '.build-'));
   const second = fs.mkdtempSync(path.join(builds, '.again-'));
   const tell = (phase: string): void =>
@@ -196,7 +197,7 @@ const sysrootFiles = (folder: string): string[] =>
 
 /** Copies the packages of a build out of the cache, where they are unsigned, and signs them on the way. */
 async function deliver(folder: string, { output, keys }: BuildRequest): Promise<BuiltPackage[]> {
-  fs.mkdirSync(output, { recursive: true });
+  makeFolder(output);
   const delivered: BuiltPackage[] = [];
   for (const built of readResult(folder)) {
     const to = path.join(output, built.file);

@@ -1,6 +1,7 @@
 /** Makes packages of folders, without recipes: the folder brings the content, a manifest file says the rest. */
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { makeFolder } from '#engine/make-folder';
 import { MAX_LEVEL, type Codec } from '#schema/container/codec';
 import { writePackage, type PackageMetadata } from '#schema/container/write';
 import { IcepkgError, isErrno } from '#schema/error';
@@ -116,7 +117,7 @@ function checkLevel({ codec, level }: PackOptions): void {
 
 function makeOutput(folder: string): void {
   try {
-    fs.mkdirSync(folder, { recursive: true });
+    makeFolder(folder);
     fs.accessSync(folder, fs.constants.W_OK);
   } catch (cause) {
     if (!isErrno(cause, 'EEXIST', 'ENOTDIR', 'EACCES', 'EPERM', 'EROFS')) throw cause;

@@ -3,7 +3,8 @@
  * Everything outside `.icepkg/` may be served; a private key is in neither.
  */
 import * as fs from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
+import { makeFolder as makeFolders } from '#engine/make-folder';
 import { IcepkgError, isErrno } from '#schema/error';
 
 /** Name, roles and lifetimes; readable by anybody. */
@@ -113,9 +114,9 @@ function namesIn(folder: string): string[] {
 
 /** Makes a folder and what is above it, durably. */
 export function makeFolder(folder: string): void {
-  const first = fs.mkdirSync(folder, { recursive: true });
+  const first = makeFolders(folder);
   if (first === undefined) return;
-  for (let at = folder; at.length >= first.length; at = dirname(at)) syncFolder(at);
+  for (let at = resolve(folder); at.length >= first.length; at = dirname(at)) syncFolder(at);
   syncFolder(dirname(first));
 }
 

@@ -13,7 +13,7 @@ export default class Files extends BaseCommand {
     const result = args.package.endsWith('.icepkg')
       ? packagedFiles(args.package)
       : files((await this.openRoot(flags)).root, args.package);
-    for (const file of result) this.print(file.path);
+    for (const file of result) this.print(`/${file.path}`);
     return { files: result };
   }
 }

@@ -23,7 +23,9 @@ export default class History extends BaseCommand {
         `${one.changes.length}`,
         one.description,
       ]);
-      this.print(tableText([['NUMBER', 'TIME', 'USER', 'UNDO', 'CHANGES', 'WHAT'], ...rows]));
+      if (rows.length > 0)
+        this.print(tableText([['NUMBER', 'TIME', 'USER', 'UNDO', 'CHANGES', 'WHAT'], ...rows]));
+      else if (!flags.quiet) this.remark('nothing was done yet');
       return { transactions };
     }
     for (const one of transactions) {

@@ -2,6 +2,9 @@ import { Args } from '#cli/oclif';
 import { BaseCommand, rootFlags } from '#cli/base-command';
 import { sizeText } from '#cli/size';
 
+/** Columns for values beside their labels, of the eighty that every terminal has. */
+const WIDTH = 65;
+
 export default class Info extends BaseCommand {
   static override summary = 'Describe a package: installed, offered, or an .icepkg file';
   static override examples = ['icepkg info busybox', 'icepkg info ./hello-1.0.0-r0.x86_64.icepkg'];
@@ -17,7 +20,7 @@ export default class Info extends BaseCommand {
     for (const [index, { record, state, declares = {} }] of result.versions.entries()) {
       if (index > 0) this.print('');
       const line = (label: string, value: string | undefined): void => {
-        if (value !== undefined && value !== '') this.print(`${`${label}:`.padEnd(14)} ${value}`);
+        if (value !== undefined && value !== '') this.print(wrapped(`${label}:`.padEnd(14), value));
       };
       line('name', record.name);
       line('version', record.version);
@@ -49,4 +52,18 @@ export default class Info extends BaseCommand {
     }
     return result;
   }
+}
+
+/** Lists are broken at their commas, everything else is left to the terminal. */
+function wrapped(label: string, value: string): string {
+  const lines = [''];
+  for (const item of value.split(/(?<=, )/)) {
+    const last = lines.length - 1;
+    const line = lines[last] ?? '';
+    if (line !== '' && line.length + item.trimEnd().length > WIDTH) lines.push(item);
+    else lines[last] = line + item;
+  }
+  return lines
+    .map((line, at) => `${at === 0 ? label : ' '.repeat(label.length)} ${line.trimEnd()}`)
+    .join('\n');
 }

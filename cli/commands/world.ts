@@ -11,7 +11,9 @@ export default class World extends BaseCommand {
     const { readStore } = await import('#engine/queries/read-store');
     const world = readStore(context.root, (store) => store.world());
     const { worldLines } = await import('#cli/plan-text');
-    for (const line of worldLines(world)) this.print(line);
+    const lines = worldLines(world);
+    for (const line of lines) this.print(line);
+    if (lines.length === 0 && !flags.quiet) this.remark('nothing was asked for yet');
     return world;
   }
 }

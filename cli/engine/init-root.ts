@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { IcepkgError, isErrno } from '#schema/error';
 import type { MachineArch } from '#schema/fields';
 import { checkOwnFolders } from './root-fs/own-folders.ts';
+import { makeFolder } from './make-folder.ts';
 import { createDatabase } from './store/open.ts';
 import { openStore } from './store/store.ts';
 import { STATE_DIRECTORY, STATE_FILE } from './transaction/layout.ts';
@@ -53,7 +54,7 @@ function initialise(root: string, arch: MachineArch): InitOutcome {
     checkArch(root, arch);
     return { root, created: false };
   }
-  mkdirSync(root, { recursive: true });
+  makeFolder(root);
   checkOwnFolders(realpathSync(root));
   mkdirSync(join(root, 'etc/icepkg/trust'), { recursive: true });
   mkdirSync(join(root, STATE_DIRECTORY), { recursive: true });

@@ -3,6 +3,7 @@ import * as crypto from 'node:crypto';
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
+import { makeFolder } from '#engine/make-folder';
 import { IcepkgError } from '#schema/error';
 import { fetchDeb, fetchFromDebian } from './debian.ts';
 import { fetchGit } from './git.ts';
@@ -41,7 +42,7 @@ export async function fetchSource(source: FetchedFile, cacheFolder: string): Pro
     if (sha256File(cached) === source.sha256) return cached;
     fs.rmSync(cached);
   }
-  fs.mkdirSync(folder, { recursive: true });
+  makeFolder(folder);
   const aside = path.join(folder, WRONG, path.basename(cached));
   // It was wrong for what the recipe said before.
   if (fs.existsSync(aside) && sha256File(aside) === source.sha256) {
@@ -94,7 +95,7 @@ function keepAside(source: FetchedFile, came: readonly Hashed[], folder: string)
     const names = came.map(({ file }) => path.basename(file)).join(', ');
     return `no file with that sha256 (${names === '' ? 'nothing came' : `there are ${names}`})`;
   }
-  fs.mkdirSync(path.join(folder, WRONG), { recursive: true });
+  makeFolder(path.join(folder, WRONG));
   const said = wrong.map(({ file, sha256 }) => {
     const aside = path.join(folder, WRONG, `${sha256}-${source.file}`);
     fs.renameSync(file, aside);

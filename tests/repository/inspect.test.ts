@@ -1,6 +1,6 @@
 /** What `repo status` tells an operator, and publishers that meet or are killed half way. */
 import { spawn } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -35,6 +35,10 @@ test('what the next publish brings and takes', async () => {
   await removePackages(depot.repository, ['zlib']);
   const [toAdd, toRemove] = [['bash-1.0.0-r0.x86_64.icepkg'], ['zlib-1.0.0-r0.x86_64.icepkg']];
   expect(inspect()).toEqual({ toAdd, toRemove, problems: [] });
+  const copy = join(depot.folder, 'copy');
+  cpSync(depot.repository, copy, { recursive: true });
+  rmSync(join(copy, '.icepkg'), { recursive: true });
+  expect(inspectChannel(copy, 'stable')).toEqual(WELL);
   const { status, stdout } = icepkg(['repo', 'status', depot.repository]);
   expect(status).toBe(0);
   expect(stdout).toContain('to publish: + bash-1.0.0-r0.x86_64.icepkg\n');

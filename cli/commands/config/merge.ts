@@ -1,5 +1,6 @@
 import { Args } from '#cli/oclif';
 import { BaseCommand, rootFlags } from '#cli/base-command';
+import { countText } from '#cli/size';
 
 export default class ConfigMerge extends BaseCommand {
   static override summary =
@@ -19,8 +20,9 @@ export default class ConfigMerge extends BaseCommand {
     this.print(
       result.differences === 0
         ? `/${result.path}: both versions are the same`
-        : `/${result.path}: ${result.differences} places to settle, marked <<<<<<< and >>>>>>>`,
+        : `/${result.path}: ${countText(result.differences, 'place')} to settle, marked <<<<<<< and >>>>>>>`,
     );
+    if (result.saved !== null) this.print(`your file as it was: /${result.saved}`);
     return result;
   }
 }

@@ -66,7 +66,7 @@ export function configDiff(root: string, given: string): { readonly path: string
 export function configMerge(
   root: string,
   given: string,
-): { readonly path: string; readonly differences: number } {
+): { readonly path: string; readonly differences: number; readonly saved: string | null } {
   return locked(root, () => {
     const { path, mine, fresh } = pairOf(root, given);
     const hunks = lineDiff(textOf(root, path), textOf(root, `${path}.icepkg-new`));
@@ -81,7 +81,8 @@ export function configMerge(
     if (exists) copyFileSync(mine, `${mine}.icepkg-old`);
     renameSync(aside, mine);
     rmSync(fresh);
-    return { path, differences: hunks.filter((hunk) => hunk.kind === 'changed').length };
+    const saved = exists ? `${path}.icepkg-old` : null;
+    return { path, differences: hunks.filter((hunk) => hunk.kind === 'changed').length, saved };
   });
 }
 

@@ -1,5 +1,5 @@
 /** Packages as files. */
-import { copyFileSync, mkdirSync } from 'node:fs';
+import { copyFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { parseCapability, type Dependency } from '#schema/dependency';
 import { IcepkgError } from '#schema/error';
@@ -8,6 +8,7 @@ import { fetchPackages } from '../client/fetch-packages.ts';
 import { loadIndexes } from '../client/load-indexes.ts';
 import { requireRepositories } from '../config.ts';
 import type { EngineContext } from '../context.ts';
+import { makeFolder } from '../make-folder.ts';
 import type { Candidate, Change } from '../model.ts';
 import { checkDependency } from '../world.ts';
 import { byVersion, repositoryOf } from './available.ts';
@@ -26,7 +27,7 @@ export async function download(
   const candidates = await loadIndexes(context, { refresh: 'auto' });
   const changes = texts.map((text) => changeFor(text, candidates));
   const fetched = await fetchPackages(context, changes);
-  mkdirSync(folder, { recursive: true });
+  makeFolder(folder);
   return fetched.map((one) => {
     const path = one.change.to?.record.package.path ?? one.file;
     const file = join(folder, basename(path));

@@ -2,6 +2,7 @@
 import * as fs from 'node:fs';
 import { dirname } from 'node:path';
 import { IcepkgError, isErrno } from '#schema/error';
+import { makeFolder } from '../make-folder.ts';
 
 /**
  * Replaces a file so that after a crash it holds either the old bytes or the new ones.
@@ -9,7 +10,7 @@ import { IcepkgError, isErrno } from '#schema/error';
  */
 export function replaceFile(file: string, bytes: Uint8Array, aside = `${file}.${process.pid}.new`): void {
   try {
-    fs.mkdirSync(dirname(file), { recursive: true });
+    makeFolder(dirname(file));
     const fd = fs.openSync(aside, 'w', 0o644);
     try {
       fs.writeFileSync(fd, bytes);
