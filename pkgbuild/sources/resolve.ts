@@ -1,4 +1,5 @@
 /** A recipe's sources as they are for one architecture: what to fetch, and what it is. */
+import { basename } from 'node:path';
 import { IcepkgError } from '#schema/error';
 import type { MachineArch } from '#schema/fields';
 import { BUILD_ROOT } from '../toolchain.ts';
@@ -50,7 +51,9 @@ export function resolveSources(sources: readonly Source[], arch: MachineArch | '
 
 /** What is not in the recipe's folder is shown by itself. */
 function resolveLocal({ path, into }: LocalSource, index: number): LocalFiles {
-  const shownAt = path.startsWith('../') ? `${BUILD_ROOT}/beside-${index}` : `${RECIPE_FOLDER}/${path}`;
+  const shownAt = path.startsWith('../')
+    ? `${BUILD_ROOT}/beside/${index}/${basename(path)}`
+    : `${RECIPE_FOLDER}/${path}`;
   return { kind: 'local', path, into, shownAt };
 }
 

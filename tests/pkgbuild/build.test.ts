@@ -220,3 +220,27 @@ test('another key signs what is in the cache, without a build', async () => {
   );
   expect(trusted).toEqual([0, 1]);
 });
+
+test('sources may lie in the repository around the recipes, and no further', async () => {
+  fs.mkdirSync(path.join(folder, 'program'));
+  fs.writeFileSync(path.join(folder, 'program/main'), 'program\n');
+  fs.writeFileSync(path.join(folder, 'README'), 'read me\n');
+  const body = (program: string): string => `sources:
+  - path: ${program}
+    into: program
+  - path: ../../README
+split: false
+install: |
+  install -D program/main "$DESTDIR/usr/bin/main"
+  install -D README "$DESTDIR/usr/share/README"
+`;
+  recipe('near', body('../../program'));
+  const [first] = await build(['near']);
+  expect(readHeader(path.join(folder, 'out/near-1.0.0-r0.noarch.icepkg'), 'near').manifest.provides).toEqual([
+    'cmd:main',
+  ]);
+  fs.writeFileSync(path.join(folder, 'program/main'), 'changed\n');
+  expect((await build(['near']))[0]?.key).not.toBe(first?.key);
+  recipe('near', body('../../../program'));
+  await expect(build(['near'])).rejects.toThrow('one that begins with ../ or ../../');
+});
