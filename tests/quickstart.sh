@@ -84,4 +84,9 @@ for arch in x86_64 aarch64; do
   run icepkg list --root "$work/$arch"
   run icepkg verify --root "$work/$arch"
 done
+say 'The server ends here: use its repository as a folder from now on'
+for arch in x86_64 aarch64; do
+  run icepkg repo detach main --root "$work/$arch"
+  run icepkg repo attach main "$work/repo" --trust "$work/repo/channels/stable/metadata/1.root.json" --root "$work/$arch"
+done
 say 'Done: look around in quickstart/x86_64 and quickstart/aarch64'
