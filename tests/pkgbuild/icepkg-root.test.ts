@@ -1,0 +1,96 @@
+/**
+ * icepkg in a root that holds nothing but packages: it runs there, on glibc beside musl, and installs a package. It builds
+ * them, so it runs with `ICEPKG_ALL_RECIPES=1` (`npm run test:recipes`).
+ */
+import { execFileSync } from 'node:child_process';
+import * as fs from 'node:fs';
+import * as os from 'node:os';
+import * as path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { buildRecipes } from '#pkgbuild/build';
+import { parseRecipe } from '#pkgbuild/recipe';
+
+const top = fileURLToPath(new URL('../..', import.meta.url));
+const RECIPES = ['busybox', 'glibc', 'libgcc', 'libstdc++', 'nodejs', 'icepkg', 'lua'];
+let folder: string;
+beforeAll(() => {
+  folder = fs.mkdtempSync(path.join(os.tmpdir(), 'icepkg-self-'));
+});
+afterAll(() => fs.rmSync(folder, { recursive: true, force: true }));
+
+test('the recipe has the versions that package-lock.json has', () => {
+  const file = path.join(top, 'recipes/icepkg/recipe.yaml');
+  const recipe = parseRecipe(fs.readFileSync(file, 'utf8'), file);
+  const lock = JSON.parse(fs.readFileSync(path.join(top, 'package-lock.json'), 'utf8')) as {
+    packages: Record<string, { version: string }>;
+  };
+  const sources = recipe.sources.flatMap((source) => ('npm' in source ? [source] : []));
+  expect(sources.length).toBeGreaterThan(30);
+  const locked = (name: string): string | undefined =>
+    (lock.packages[`node_modules/zstd-napi/node_modules/${name}`] ?? lock.packages[`node_modules/${name}`])
+      ?.version;
+  expect(sources.map(({ npm, version }) => [npm, version])).toEqual(
+    sources.map(({ npm }) => [npm, locked(npm)]),
+  );
+});
+
+const icepkg = (...args: string[]): string =>
+  execFileSync(
+    process.execPath,
+    ['--conditions=source', '--import', 'tsx', path.join(top, 'cli/bin/icepkg.js'), ...args],
+    { cwd: top, encoding: 'utf8' },
+  );
+
+/** Runs icepkg inside the root, which sees the packages as `/packages`. */
+function inside(root: string, arch: string, ...args: string[]): string {
+  const bwrap = ['bwrap', '--unshare-all', '--bind', root, '/', '--dev', '/dev', '--proc', '/proc'];
+  bwrap.push('--ro-bind', path.join(folder, 'packages'), '/mnt');
+  if (arch === 'aarch64') bwrap.push('--ro-bind', '/usr/bin/qemu-aarch64-static', '/opt/qemu', '/opt/qemu');
+  const [program = '', ...words] = [...bwrap, '/usr/bin/node', '/usr/bin/icepkg', ...args];
+  return execFileSync(program, words, { encoding: 'utf8' });
+}
+
+describe.runIf(process.env['ICEPKG_ALL_RECIPES'] === '1').each(['x86_64', 'aarch64'] as const)(
+  'on %s',
+  (arch) => {
+    test('icepkg runs and installs', { timeout: 3_600_000 }, async () => {
+      const output = path.join(folder, 'packages');
+      const built = await buildRecipes({
+        recipes: RECIPES,
+        arch,
+        roots: [path.join(top, 'recipes')],
+        cacheFolder: path.join(top, '.cache/icepkg'),
+        output,
+        keys: [],
+        codec: 'zstd',
+        jobs: os.availableParallelism(),
+        check: true,
+        checkReproducible: false,
+        onProgress: () => {},
+      });
+      const files = built.flatMap(({ packages }) => packages.filter(({ role }) => role === 'main'));
+      const paths = files.filter(({ name }) => name !== 'lua').map(({ file }) => path.join(output, file));
+      const root = path.join(folder, arch);
+      icepkg('init', '--root', root, '--arch', arch);
+      icepkg('install', '--root', root, '--yes', '--allow-untrusted', ...paths);
+      // Places for what the test shows to the root.
+      for (const place of ['mnt', 'opt', 'dev', 'proc', 'tmp'])
+        fs.mkdirSync(path.join(root, place), { recursive: true });
+      fs.writeFileSync(path.join(root, 'opt/qemu'), '');
+      expect(inside(root, arch, '--version')).toBe('icepkg 0.1.0\n');
+      const lua = files.find(({ name }) => name === 'lua')?.file ?? '';
+      // Under qemu-user no program starts another one.
+      const words = [
+        'install',
+        `/mnt/${lua}`,
+        '--yes',
+        '--allow-untrusted',
+        ...(arch === 'aarch64' ? ['--no-sync'] : []),
+      ];
+      inside(root, arch, ...words);
+      expect(fs.existsSync(path.join(root, 'usr/bin/lua'))).toBe(true);
+      expect(inside(root, arch, 'verify')).toContain('');
+    });
+  },
+);
