@@ -90,7 +90,7 @@ describe.runIf(process.env['ICEPKG_ALL_RECIPES'] === '1').each(['x86_64', 'aarch
       ];
       inside(root, arch, ...words);
       expect(fs.existsSync(path.join(root, 'usr/bin/lua'))).toBe(true);
-      expect(inside(root, arch, 'verify')).toContain('');
+      inside(root, arch, 'verify');
     });
   },
 );
