@@ -46,7 +46,7 @@ export async function testImage(
       await new Promise((resolve) => setTimeout(resolve, 500));
     }
     const shell = openShell(console);
-    await shell('stty -echo 2>/dev/null; PS1=; true');
+    await shell('stty -echo 2>/dev/null; PS1= PS2=; true');
     const results: CheckResult[] = [];
     for (const { name, run, expect } of checks) {
       const { status, output } = await shell(run);
