@@ -20,7 +20,8 @@ export interface FreshSource {
   readonly copyright?: string;
 }
 
-export type FreshOrigin = { readonly url: string } | { readonly debian: string };
+/** `file` is the name to keep it by; that of the address without. */
+export type FreshOrigin = { readonly url: string; readonly file?: string } | { readonly debian: string };
 
 /** @throws IcepkgError `source-failed` where it cannot be had */
 export async function fetchFresh(origin: FreshOrigin, cacheFolder: string): Promise<FreshSource> {
@@ -28,7 +29,7 @@ export async function fetchFresh(origin: FreshOrigin, cacheFolder: string): Prom
   fs.mkdirSync(folder, { recursive: true });
   const scratch = fs.mkdtempSync(path.join(folder, '.new-'));
   try {
-    if ('url' in origin) return keep(await fetchOne(origin.url, scratch), folder);
+    if ('url' in origin) return keep(await fetchOne(origin, scratch), folder);
     const files = await fetchFromDebian(origin, { scratch, cacheFolder });
     return { ...keep(pickArchive(origin.debian, files), folder), ...(await packaging(files, scratch)) };
   } finally {
@@ -36,8 +37,11 @@ export async function fetchFresh(origin: FreshOrigin, cacheFolder: string): Prom
   }
 }
 
-async function fetchOne(url: string, scratch: string): Promise<string> {
-  const name = path.posix.basename(new URL(url).pathname);
+async function fetchOne(
+  { url, file: wanted }: { readonly url: string; readonly file?: string },
+  scratch: string,
+): Promise<string> {
+  const name = wanted ?? path.posix.basename(new URL(url).pathname);
   if (!/^[A-Za-z0-9_][A-Za-z0-9_.+~-]*$/.test(name))
     throw new IcepkgError('usage', `${url}: names no file`, {
       hint: 'Give the address of an archive such as https://example.org/demo-1.2.tar.gz',

@@ -1,0 +1,126 @@
+/** Raising recipes, and finding out which could be: sources are local files and a server on this machine. */
+import * as fs from 'node:fs';
+import * as http from 'node:http';
+import type { AddressInfo } from 'node:net';
+import * as os from 'node:os';
+import * as path from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { sha256 } from '#schema/digest';
+import { bumpRecipe, type Bumped } from '#pkgbuild/author/bump';
+import { findOutdated } from '#pkgbuild/author/outdated';
+import { findRecipe } from '#pkgbuild/recipe';
+
+let folder: string;
+beforeEach(() => {
+  folder = fs.mkdtempSync(path.join(os.tmpdir(), 'icepkg-bump-'));
+});
+afterEach(() => fs.rmSync(folder, { recursive: true, force: true }));
+
+const OLD = 'ab'.repeat(32);
+const file = (): string => path.join(folder, 'recipe.yaml');
+const write = (text: string): void => fs.writeFileSync(file(), text);
+const bump = (version: string): Promise<Bumped> =>
+  bumpRecipe({ loaded: findRecipe(file(), []), version, cacheFolder: path.join(folder, 'cache') });
+
+/** A recipe with comments and odd spaces, which must all stay. */
+const recipe = (base: string): string => `# Greets.
+name:   demo   # the name
+version: "1.2.0" # in quotes
+release: 3
+upstreamVersion: '1.2'
+license: MIT
+sources:
+  - file: demo_1.2.orig.tar.gz
+    sha256: ${OLD}   # of the archive
+    from:
+      - url: ${base}/missing/1.2/demo-1.2.tar.gz
+      - url: ${base}/1.2/demo-1.2.tar.gz
+  - { file: data.txt, sha256: ${OLD}, from: [{ url: "${base}/data.txt" }] }
+check: |
+  run ./demo --version | grep -q 'demo 1.2'
+`;
+
+test('version, names, addresses and sums change, and not one other letter', async () => {
+  const base = pathToFileURL(folder).href;
+  write(recipe(base));
+  fs.mkdirSync(path.join(folder, '1.3'));
+  fs.writeFileSync(path.join(folder, '1.3/demo-1.3.tar.gz'), 'the new archive');
+  const sum = sha256(Buffer.from('the new archive'));
+  expect(await bump('1.3')).toEqual({
+    file: file(),
+    from: '1.2.0',
+    to: '1.3.0',
+    sources: [{ file: 'demo_1.3.orig.tar.gz', sha256: sum }],
+    mentions: [14],
+  });
+  expect(fs.readFileSync(file(), 'utf8')).toBe(
+    recipe(base)
+      .replace('release: 3\n', '')
+      .replace('"1.2.0"', '"1.3.0"')
+      .replace("'1.2'\n", "'1.3'\n")
+      .replace('demo_1.2', 'demo_1.3')
+      .replace(OLD, sum)
+      .replaceAll('/1.2/demo-1.2', '/1.3/demo-1.3'),
+  );
+  expect(fs.readdirSync(path.join(folder, 'cache/sources'))).toEqual([`${sum}-demo_1.3.orig.tar.gz`]);
+});
+
+test('the name that upstream has for a version comes and goes', async () => {
+  const base = pathToFileURL(folder).href;
+  const plain = `name: demo\nversion: '1.2.3'\nlicense: MIT\nsources:\n  - file: demo-1.2.3.tar.gz\n    sha256: ${OLD}\n    from:\n      - url: ${base}/demo-1.2.3.tar.gz\n`;
+  write(plain);
+  for (const version of ['1.3p1', '2.0.0'])
+    fs.writeFileSync(path.join(folder, `demo-${version}.tar.gz`), version);
+  await bump('1.3p1');
+  expect(fs.readFileSync(file(), 'utf8')).toContain(
+    "version: '1.3.0+p.1'\nupstreamVersion: '1.3p1'\nlicense",
+  );
+  await bump('2.0.0');
+  expect(fs.readFileSync(file(), 'utf8')).toContain("version: '2.0.0'\nlicense: MIT\n");
+});
+
+test('nothing is written where a source does not come, or where there is nothing to raise', async () => {
+  const text = recipe(pathToFileURL(folder).href);
+  write(text);
+  await expect(bump('1.3')).rejects.toThrow(
+    /cannot get demo_1\.3\.orig\.tar\.gz; tried .*missing\/1\.3.*; .*demo-1\.3/,
+  );
+  await expect(bump('next')).rejects.toThrow('next is no version');
+  expect(fs.readFileSync(file(), 'utf8')).toBe(text);
+  write("name: demo\nversion: '1.2.0'\nlicense: MIT\n");
+  await expect(bump('1.3')).rejects.toThrow('no source names version 1.2.0');
+});
+
+test('a list of files tells the newest version', async () => {
+  const server = http.createServer((request, response) => {
+    if (request.url !== '/demo/') response.statusCode = 404;
+    response.end(
+      '<a href="demo-1.9.tar.gz">a</a> <a href="demo-1.10.tar.gz">b</a> demo-1.10.tar.gz.sig other-3.0.tar.gz',
+    );
+  });
+  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
+  try {
+    const { port } = server.address() as AddressInfo;
+    const state = async (version: string, at: string): Promise<unknown> => {
+      write(
+        `name: demo\nversion: '1.9.0'\nupstreamVersion: '${version}'\nlicense: MIT\nsources:\n  - file: demo.tar.gz\n    sha256: ${OLD}\n    from:\n      - url: http://127.0.0.1:${port}${at}/demo-${version}.tar.gz\n`,
+      );
+      const [found] = await findOutdated([findRecipe(file(), [])], path.join(folder, 'cache'));
+      return found;
+    };
+    expect(await state('1.9', '/demo')).toMatchObject({ version: '1.9', state: 'outdated', newest: '1.10' });
+    expect(await state('1.10', '/demo')).toMatchObject({ state: 'current', newest: '1.10' });
+    expect(await state('1.9', '/gone')).toMatchObject({
+      state: 'unknown',
+      reason: 'the server answered 404',
+    });
+  } finally {
+    server.closeAllConnections();
+    server.close();
+  }
+  write("name: demo\nversion: '1.2.0'\nlicense: MIT\n");
+  expect(await findOutdated([findRecipe(file(), [])], folder)).toEqual([
+    { name: 'demo', version: '1.2.0', state: 'unknown', reason: 'it is made here' },
+  ]);
+});
