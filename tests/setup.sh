@@ -2,7 +2,7 @@
 # Installs what the build and the tests need: npm packages, and Debian packages through apt when root.
 set -eu
 cd "$(dirname "$0")/.."
-packages='bubblewrap gcc libc6-dev bzip2 make bison flex bc gawk patch file xz-utils zstd tar attr dpkg-dev pkg-config rsync gcc-aarch64-linux-gnu qemu-user-static
+packages='bubblewrap git gcc libc6-dev bzip2 make bison flex bc gawk patch file xz-utils zstd tar attr dpkg-dev pkg-config rsync gcc-aarch64-linux-gnu qemu-user-static
 fakeroot e2fsprogs squashfs-tools erofs-utils dosfstools mtools fdisk qemu-utils'
 missing=''
 for package in $packages; do
