@@ -6,6 +6,7 @@ import { IndexShardSchema } from '#schema/index-shard';
 import { ManifestSchema } from '#schema/manifest';
 import { SignaturesSchema } from '#schema/signature';
 import { PackManifestSchema } from '#pkgbuild/pack-schema';
+import { PipelineSchema } from '#pkgbuild/pipeline';
 import { RecipeSchema } from '#pkgbuild/recipe-schema';
 
 /** File names below `index-schema/`. */
@@ -15,6 +16,7 @@ const SCHEMAS = {
   'index-shard.schema.json': { schema: IndexShardSchema, title: 'icepkg index shard' },
   'pack.schema.json': { schema: PackManifestSchema, title: 'icepkg pack manifest file' },
   'recipe.schema.json': { schema: RecipeSchema, title: 'icepkg recipe' },
+  'pipeline.schema.json': { schema: PipelineSchema, title: 'icepkg pipeline of recipes' },
   'image.schema.json': { schema: ImageSchema, title: 'icepkg image definition' },
   'image-system.schema.json': { schema: SystemSchema, title: 'icepkg system of images' },
   'image-board.schema.json': { schema: BoardSchema, title: 'icepkg board of images' },

@@ -5,6 +5,8 @@ import type { Codec } from '#schema/container/codec';
 import { packageEntries } from './entries.ts';
 import { licenseEntries, type LicenseText } from './licenses.ts';
 import type { BuildNode } from './order.ts';
+import type { PathRule } from './path-rules.ts';
+import type { ResolvedRecipe } from './resolve-recipe.ts';
 import { scanPart, type Found } from './scan.ts';
 import { splitTree, type PackagePart } from './split.ts';
 import { walkTree } from './tree.ts';
@@ -51,7 +53,7 @@ export async function assemblePackages(
     const { entries } = packageEntries({
       root: tree,
       entries: part.entries,
-      owners: recipe.owners ?? [],
+      owners: [...(recipe.owners ?? []), ...directoryRules(own)],
       configFiles: [...(own?.configFiles ?? []), ...options.configFiles],
     });
     // A -dev package needs exactly the main package, which has them.
@@ -74,6 +76,10 @@ export async function assemblePackages(
   }
   return built;
 }
+
+/** Owners and modes of the directories that a package declares. */
+const directoryRules = (own: Pick<ResolvedRecipe, 'directories'> | undefined): PathRule[] =>
+  (own?.directories ?? []).map((directory) => Object.assign({ type: 'directory' as const }, directory));
 
 function describePackage(node: BuildNode, part: PackagePart, found: Found, epoch: number): PackageMetadata {
   const { recipe } = node;

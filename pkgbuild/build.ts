@@ -15,6 +15,7 @@ import { collectLicenses } from './licenses.ts';
 import { buildOrder, type BuildNode } from './order.ts';
 import { writeDocuments } from './provenance/write.ts';
 import { defaultRecipeRoots, findRecipe } from './recipe.ts';
+import { checkOptions, type Options } from './resolve-recipe.ts';
 import { sha256File } from './sources/cache.ts';
 import { withBuiltTree } from './workspace.ts';
 
@@ -22,6 +23,8 @@ export interface BuildRequest {
   /** Names, folders or files of recipes. */
   readonly recipes: readonly string[];
   readonly arch: MachineArch;
+  /** Options of the named recipes that are on or off. */
+  readonly options?: Options;
   /** Folders of recipes; `recipes/` without. */
   readonly roots?: readonly string[];
   readonly cacheFolder: string;
@@ -64,10 +67,11 @@ const RESULT_FILE = 'built.json';
 export async function buildRecipes(request: BuildRequest): Promise<BuiltRecipe[]> {
   const roots = request.roots ?? defaultRecipeRoots();
   const named = request.recipes.map((name) => findRecipe(name, roots));
+  checkOptions(request.options ?? {}, named);
   const asked = new Set(named.map(({ recipe }) => recipe.name));
   const keys = new Map<BuildNode, string>();
   const results: BuiltRecipe[] = [];
-  for (const node of buildOrder(named, request.arch, roots)) {
+  for (const node of buildOrder(named, request.arch, roots, request.options)) {
     const dependencyKeys = node.dependencies.map((dependency) => keyOf(keys, dependency));
     const key = await buildKey(node, dependencyKeys, {
       codec: request.codec,

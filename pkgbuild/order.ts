@@ -2,12 +2,12 @@
 import * as path from 'node:path';
 import { IcepkgError } from '#schema/error';
 import type { MachineArch } from '#schema/fields';
-import { findRecipe, forArch, packageArch, type LoadedRecipe } from './recipe.ts';
-import type { Recipe } from './recipe-schema.ts';
+import { findRecipe, packageArch, type LoadedRecipe } from './recipe.ts';
+import { resolveRecipe, type Options, type ResolvedRecipe } from './resolve-recipe.ts';
 
 /** One recipe as it is built for one architecture. */
 export interface BuildNode {
-  readonly recipe: Recipe;
+  readonly recipe: ResolvedRecipe;
   readonly folder: string;
   /** Architecture of the packages. */
   readonly arch: MachineArch | 'noarch';
@@ -19,14 +19,17 @@ export interface BuildNode {
 
 /**
  * Returns the recipes and their build dependencies, dependencies first.
+ * @param options of the recipes that were asked for; what they need is built with its defaults
  * @throws IcepkgError `not-found` for a missing recipe, `build-failed` for a cycle or an architecture that is not built for
  */
 export function buildOrder(
   recipes: readonly LoadedRecipe[],
   arch: MachineArch,
   roots: readonly string[],
+  options: Options = {},
 ): BuildNode[] {
   const done = new Map<string, BuildNode>();
+  const asked = new Set(recipes.map(({ recipe }) => recipe.name));
   const visit = (loaded: LoadedRecipe, trail: readonly string[]): BuildNode => {
     const { name } = loaded.recipe;
     const known = done.get(name);
@@ -44,7 +47,7 @@ export function buildOrder(
       throw new IcepkgError('build-failed', `${name} is not built for ${arch}`, {
         hint: `${loaded.file} lists its architectures under arch`,
       });
-    const recipe = forArch(loaded.recipe, arch);
+    const recipe = resolveRecipe(loaded, arch, asked.has(name) ? options : {});
     const near = [path.dirname(loaded.folder), ...roots];
     const dependencies = new Set<BuildNode>();
     for (const needed of recipe.buildDepends ?? []) {

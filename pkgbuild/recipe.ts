@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { IcepkgError, isErrno } from '#schema/error';
 import type { MachineArch } from '#schema/fields';
 import { nearest } from '#schema/nearest';
+import { checkRecipe } from './check-recipe.ts';
 import { RecipeSchema, type Recipe } from './recipe-schema.ts';
 import { decodeYaml, readYamlFile } from './yaml.ts';
 
@@ -76,20 +77,9 @@ function loadRecipe(file: string): LoadedRecipe {
  */
 export function parseRecipe(text: string, file: string): Recipe {
   const manual = 'docs/recipes.md lists the fields of a recipe';
-  return decodeYaml(RecipeSchema, { text, file, manual }).value;
-}
-
-/** The recipe as it stands for one architecture: `perArch` is merged in and gone. */
-export function forArch(recipe: Recipe, arch: MachineArch): Recipe {
-  const { perArch, ...common } = recipe;
-  const own = perArch?.[arch];
-  if (own === undefined) return common;
-  return {
-    ...common,
-    ...own,
-    buildDepends: [...(common.buildDepends ?? []), ...(own.buildDepends ?? [])],
-    env: { ...common.env, ...own.env },
-  };
+  const document = decodeYaml(RecipeSchema, { text, file, manual });
+  checkRecipe(document.value, path.dirname(file), (...why) => document.refuse(...why));
+  return document.value;
 }
 
 /** Architecture that the packages of a recipe carry when built for `arch`, or `undefined` where it does not build for it. */

@@ -1,13 +1,13 @@
 /** Divides what a build installed among the packages of a recipe. */
 import { parentPath } from '#schema/path';
 import { IcepkgError } from '#schema/error';
-import type { Recipe, Subpackage } from './recipe-schema.ts';
+import type { ResolvedRecipe, ResolvedSubpackage } from './resolve-recipe.ts';
 import { globToRegExp, type TreeEntry } from './tree.ts';
 
 export interface PackagePart {
   readonly name: string;
   /** The recipe's own words on a subpackage; absent for the main package and for -dev and -doc that nobody typed. */
-  readonly declared: Subpackage | undefined;
+  readonly declared: ResolvedSubpackage | undefined;
   readonly role: 'main' | 'dev' | 'doc' | 'other';
   readonly entries: readonly TreeEntry[];
 }
@@ -32,7 +32,7 @@ const LINKER_NAME = /^(?:usr\/)?lib\/[^/]+\.so$/;
  * Directories go with what is in them; an empty one goes by its own path.
  * @throws IcepkgError `build-failed` where a subpackage comes out empty
  */
-export function splitTree(recipe: Recipe, tree: readonly TreeEntry[]): PackagePart[] {
+export function splitTree(recipe: ResolvedRecipe, tree: readonly TreeEntry[]): PackagePart[] {
   const declared = (recipe.subpackages ?? []).map((subpackage) => ({
     subpackage,
     patterns: subpackage.files.map(globToRegExp),
@@ -48,10 +48,16 @@ export function splitTree(recipe: Recipe, tree: readonly TreeEntry[]): PackagePa
   };
   const owned = new Map<string, Set<string>>([[recipe.name, new Set()]]);
   for (const { subpackage } of declared) owned.set(subpackage.name, new Set());
+  const givenTo = new Map(
+    declared.flatMap(({ subpackage }) =>
+      (subpackage.directories ?? []).map(({ path }): [string, string] => [path, subpackage.name]),
+    ),
+  );
   const parents = new Set(tree.map((entry) => parentPath(entry.path)));
   for (const entry of tree) {
-    if (entry.type === 'directory' && parents.has(entry.path)) continue;
-    const name = owner(entry);
+    const given = entry.type === 'directory' ? givenTo.get(entry.path) : undefined;
+    if (given === undefined && entry.type === 'directory' && parents.has(entry.path)) continue;
+    const name = given ?? owner(entry);
     const paths = owned.get(name) ?? new Set();
     for (let at = entry.path; at !== ''; at = parentPath(at)) paths.add(at);
     owned.set(name, paths);

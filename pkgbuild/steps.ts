@@ -1,6 +1,6 @@
 /** The shell that a build runs, phase by phase, from a recipe. */
 import * as path from 'node:path';
-import type { Recipe } from './recipe-schema.ts';
+import type { ResolvedRecipe } from './resolve-recipe.ts';
 import { RECIPE_FOLDER, type ResolvedSource } from './sources/resolve.ts';
 import { unpackScript } from './sources/unpack.ts';
 import { quote } from './shell.ts';
@@ -11,7 +11,11 @@ export interface Phase {
 }
 
 /** Phases in the order they run; what a recipe does not have is left out. */
-export function phasesOf(recipe: Recipe, sources: readonly ResolvedSource[], check: boolean): Phase[] {
+export function phasesOf(
+  recipe: ResolvedRecipe,
+  sources: readonly ResolvedSource[],
+  check: boolean,
+): Phase[] {
   const phases: Phase[] = [{ name: 'unpack', script: unpackScript(sources) }];
   const patches = recipe.patches ?? [];
   if (patches.length > 0) {

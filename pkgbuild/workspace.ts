@@ -154,6 +154,9 @@ async function runPhases(node: BuildNode, workspace: string, context: PhaseConte
       .join(''),
   );
   removeLeftovers(tree);
+  for (const one of [recipe, ...(recipe.subpackages ?? [])])
+    for (const directory of one.directories ?? [])
+      fs.mkdirSync(path.join(tree, directory.path), { recursive: true });
   if (!recipe.strip) return;
   const files = walkTree(tree);
   const programs = files.filter((entry) => {

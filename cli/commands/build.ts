@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { archFlag, BaseCommand } from '#cli/base-command';
 import { Args, Flags } from '#cli/oclif';
+import { IcepkgError } from '#schema/error';
 
 /** `icepkg build`: recipes to packages. */
 export default class Build extends BaseCommand {
@@ -43,6 +44,11 @@ delivered along with those of the recipes, because a repository needs both.`;
     cache: Flags.string({ helpValue: 'DIR', summary: 'folder for sources, logs and built packages' }),
     recipes: Flags.string({ multiple: true, helpValue: 'DIR', summary: 'folder to look for recipes in' }),
     jobs: Flags.integer({ char: 'j', min: 1, helpValue: 'N', summary: 'parallel jobs of make' }),
+    option: Flags.string({
+      multiple: true,
+      helpValue: 'NAME=on|off',
+      summary: 'decide an option of the recipes',
+    }),
     'no-check': Flags.boolean({ summary: 'leave out the checks that recipes define' }),
     'check-reproducible': Flags.boolean({ summary: 'build the named recipes twice and compare the bytes' }),
   };
@@ -61,6 +67,7 @@ delivered along with those of the recipes, because a repository needs both.`;
       keys: (flags.key ?? []).map(readKeyFile),
       codec: flags.codec,
       jobs: flags.jobs ?? availableParallelism(),
+      options: Object.fromEntries((flags.option ?? []).map(readOption)),
       check: !flags['no-check'],
       checkReproducible: flags['check-reproducible'],
       onProgress: ({ recipe, arch, phase }) => {
@@ -75,4 +82,13 @@ delivered along with those of the recipes, because a repository needs both.`;
     }
     return { recipes: built };
   }
+}
+
+/** @throws IcepkgError `usage` for what is not `NAME=on` or `NAME=off` */
+function readOption(text: string): [string, boolean] {
+  const [, name, value] = /^([a-z][a-z0-9_-]*)=(on|off)$/.exec(text) ?? [];
+  if (name !== undefined) return [name, value === 'on'];
+  throw new IcepkgError('usage', `--option ${text} says neither on nor off`, {
+    hint: 'Write --option NAME=on or --option NAME=off',
+  });
 }

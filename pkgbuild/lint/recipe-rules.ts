@@ -35,14 +35,17 @@ function isSorted(list: readonly string[]): boolean {
   return rest.every((item, index) => index === 0 || item >= (rest[index - 1] ?? ''));
 }
 
+const namesOf = (depends: RecipeView['recipe']['buildDepends'] = []): string[] =>
+  depends.map((one) => (typeof one === 'string' ? one : one.name));
+
 /** Every list of names in the recipe. */
 function listsOf(view: RecipeView): NamedList[] {
   const { recipe } = view;
   const builds = [
-    { name: 'buildDepends', list: recipe.buildDepends ?? [] },
+    { name: 'buildDepends', list: namesOf(recipe.buildDepends) },
     ...(['x86_64', 'aarch64'] as const).map((arch) => ({
       name: `perArch.${arch}.buildDepends`,
-      list: recipe.perArch?.[arch]?.buildDepends ?? [],
+      list: namesOf(recipe.perArch?.[arch]?.buildDepends),
     })),
   ];
   const relations = packagesOf(view).flatMap((one) =>
@@ -320,7 +323,7 @@ export const ABOUT_RULES: readonly RecipeRule[] = [
     fix: 'Drop one of them, or change the order.',
     check: ({ recipe }) => {
       const first = new Map<string, string>();
-      return (recipe.subpackages ?? []).flatMap(({ name, files }) =>
+      return (recipe.subpackages ?? []).flatMap(({ name, files = [] }) =>
         files.flatMap((pattern) => {
           const other = first.get(pattern);
           if (other === undefined) first.set(pattern, name);

@@ -4,6 +4,7 @@ import * as path from 'node:path';
 import { IcepkgError } from '#schema/error';
 import { findRecipe, recipeNames, type LoadedRecipe } from '../recipe.ts';
 import type { Recipe } from '../recipe-schema.ts';
+import { shellOf, type Steps } from '../step-schema.ts';
 import { walkTree } from '../tree.ts';
 import { bareName, type Neighbours, type RecipeView, type Script } from './rule.ts';
 
@@ -28,12 +29,12 @@ const STEPS = ['prepare', 'build', 'check', 'install'] as const;
 
 function scriptsOf(recipe: Recipe): Script[] {
   const own = (
-    steps: Partial<Record<(typeof STEPS)[number], string | undefined>>,
+    steps: Partial<Record<(typeof STEPS)[number], Steps | undefined>>,
     prefix: string,
   ): Script[] =>
     STEPS.flatMap((name) => {
       const text = steps[name];
-      return text === undefined ? [] : [{ where: `${prefix}${name}`, text: withoutComments(text) }];
+      return text === undefined ? [] : [{ where: `${prefix}${name}`, text: withoutComments(shellOf(text)) }];
     });
   return [
     ...own(recipe, ''),

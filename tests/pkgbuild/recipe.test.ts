@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { IcepkgError } from '#schema/error';
-import { forArch, parseRecipe } from '#pkgbuild/recipe';
+import { parseRecipe } from '#pkgbuild/recipe';
+import { forArch } from '#pkgbuild/resolve-recipe';
 
 const good = `name: hello
 version: "1.0.0"

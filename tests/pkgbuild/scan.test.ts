@@ -8,6 +8,7 @@ import type { MachineArch } from '#schema/fields';
 import { parseElf } from '#pkgbuild/elf';
 import { parsePkgConfig, pkgConfigDependency } from '#pkgbuild/pkgconfig';
 import { RecipeSchema } from '#pkgbuild/recipe-schema';
+import { resolveRecipe, type ResolvedRecipe } from '#pkgbuild/resolve-recipe';
 import { scanPart } from '#pkgbuild/scan';
 import { splitTree } from '#pkgbuild/split';
 import { walkTree } from '#pkgbuild/tree';
@@ -52,7 +53,9 @@ beforeAll(() => {
 });
 afterAll(() => fs.rmSync(root, { recursive: true, force: true }));
 
-const recipe = v.parse(RecipeSchema, { name: 'answer', version: '1.2.0', license: 'MIT' });
+const resolved = (fields: unknown): ResolvedRecipe =>
+  resolveRecipe({ recipe: v.parse(RecipeSchema, fields), folder: '' }, 'x86_64');
+const recipe = resolved({ name: 'answer', version: '1.2.0', license: 'MIT' });
 
 describe.each(ARCHES)('on %s', (arch) => {
   test('ELF files tell machine, interpreter, soname and needs', () => {
@@ -150,7 +153,7 @@ describe.each(ARCHES)('on %s', (arch) => {
 });
 
 test('a subpackage takes what its patterns name and must not stay empty', () => {
-  const withTools = v.parse(RecipeSchema, {
+  const withTools = resolved({
     name: 'answer',
     version: '1.2.0',
     license: 'MIT',
