@@ -25,7 +25,8 @@ export async function buildKey(
   dependencyKeys: readonly string[],
   options: KeyOptions,
 ): Promise<string> {
-  const { recipe } = node;
+  // What is done after the build does not change it.
+  const { test: _test, testDepends: _depends, update: _update, ...recipe } = node.recipe;
   const sources = resolveSources(recipe.sources, node.arch);
   const local = sources.flatMap((source) => (source.kind === 'local' ? [source.path] : []));
   const document = {

@@ -65,9 +65,7 @@ function readSymbols({ view, wide, little, bytes, ...image }: ElfImage): string[
     const other = view.getUint8(at + (wide ? 5 : 13));
     const section = view.getUint16(at + (wide ? 6 : 14), little);
     const exported =
-      section !== UNDEFINED &&
-      EXPORTED_BINDINGS.has(info >> 4) &&
-      EXPORTED_VISIBILITY.has(other & 3);
+      section !== UNDEFINED && EXPORTED_BINDINGS.has(info >> 4) && EXPORTED_VISIBILITY.has(other & 3);
     if (exported) names.push(textAt(bytes, strings.offset + view.getUint32(at, little)));
   }
   return names.filter((name) => name !== '');

@@ -38,34 +38,23 @@ export function resolveRecipe(
   ]);
   const facts = new Set([arch, ...decided.filter(([, on]) => on).map(([name]) => name)]);
   const scope: Scope = { folder, facts, used: [] };
-  const { test, buildDepends, subpackages, prepare, build, check, install, hostDepends, env, ...rest } =
-    merged;
   const whole = uses === undefined ? undefined : pipeline(uses, scope);
-  const own = { prepare, build, check, install };
-  const phases = Object.fromEntries(
-    PHASES.flatMap((phase): [string, string][] => {
-      const steps = own[phase];
-      const text =
-        steps !== undefined
-          ? scriptOf(steps, phase, scope)
-          : whole?.[phase] === undefined
-            ? undefined
-            : pipelineScript(whole, phase, inputs ?? {});
-      return text === undefined || text === '' ? [] : [[phase, text]];
-    }),
-  );
-  const variables = { ...optionVariables(decided), ...env };
-  const host = [...new Set([...(hostDepends ?? []), ...scope.used.flatMap((one) => one.hostDepends ?? [])])];
-  const expanded = subpackages?.flatMap((one) => expand(one, scope));
-  return {
-    ...rest,
-    ...phases,
+  const { test, buildDepends, subpackages, hostDepends = [] } = merged;
+  const changed: Partial<ResolvedRecipe> = {
     ...(test === undefined ? {} : { test: scriptOf(test, 'check', scope) }),
     ...(buildDepends === undefined ? {} : { buildDepends: chosen(buildDepends, facts) }),
-    ...(expanded === undefined ? {} : { subpackages: expanded }),
-    ...(host.length === 0 ? {} : { hostDepends: host.sort() }),
-    ...(Object.keys(variables).length === 0 ? {} : { env: variables }),
+    ...(subpackages === undefined ? {} : { subpackages: subpackages.flatMap((one) => expand(one, scope)) }),
+    ...(decided.length === 0 ? {} : { env: { ...optionVariables(decided), ...merged.env } }),
   };
+  for (const phase of PHASES) {
+    const steps = merged[phase];
+    if (steps !== undefined) changed[phase] = scriptOf(steps, phase, scope) || undefined;
+    else if (whole?.[phase] !== undefined) changed[phase] = pipelineScript(whole, phase, inputs ?? {});
+  }
+  const host = new Set([...hostDepends, ...scope.used.flatMap((one) => one.hostDepends ?? [])]);
+  if (host.size > 0) changed.hostDepends = [...host].sort();
+  // Fields keep their places, because the digest of a build is over them in their order.
+  return { ...merged, ...changed } as ResolvedRecipe;
 }
 
 /**
@@ -87,8 +76,14 @@ export function checkOptions(options: Options, recipes: readonly LoadedRecipe[])
 /** The recipe with `perArch` merged in and gone: lists and variables add, everything else replaces. */
 export function forArch(recipe: Recipe, arch: MachineArch): Omit<Recipe, 'perArch'> {
   const { perArch, ...common } = recipe;
+  const given = perArch?.[arch];
+  if (given === undefined) return common;
   const merged: Record<string, unknown> = { ...common };
-  for (const [field, own] of Object.entries(perArch?.[arch] ?? {})) {
+  for (const [field, own] of Object.entries({
+    ...given,
+    buildDepends: given.buildDepends ?? [],
+    env: given.env ?? {},
+  })) {
     const before = merged[field];
     if (Array.isArray(own) && Array.isArray(before) && !(PHASES as readonly string[]).includes(field))
       merged[field] = [...(before as unknown[]), ...(own as unknown[])];
