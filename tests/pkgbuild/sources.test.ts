@@ -185,7 +185,7 @@ describe('what an author gets wrong', () => {
       `- {file: a, sha256: ${ONE_SUM}, from: [{git: "ext::sh", commit: "${'c'.repeat(40)}"}]}`,
       'expected an https, http, ssh, git or file URL',
     ],
-    ['- {path: ../up}', 'expected a path inside the folder of the recipe'],
+    ['- {path: ../../../up}', 'one that begins with ../ or ../../'],
   ])('%s', (yaml, message) => {
     expect(() => sourcesOf(`  ${yaml}`)).toThrow(message);
   });
