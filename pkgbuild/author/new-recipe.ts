@@ -262,7 +262,7 @@ function recipeText(facts: Facts, plan: BuildPlan, schema: string): string {
   const quoted = (key: string, value: string | undefined): string[] =>
     value === undefined ? [] : [`${key}: '${value}'`];
   const step = (key: 'prepare' | 'build' | 'install'): string[] => {
-    const text = plan.steps[key];
+    const text = plan.steps?.[key];
     return text === undefined
       ? []
       : [
@@ -273,6 +273,8 @@ function recipeText(facts: Facts, plan: BuildPlan, schema: string): string {
             .map((line) => `  ${line}`),
         ];
   };
+  const list = (key: string, items: readonly string[] = []): string[] =>
+    items.length === 0 ? [] : [`${key}: [${items.map(scalar).join(', ')}]`];
   return [
     `# yaml-language-server: $schema=${schema}`,
     ...field('name', name),
@@ -287,13 +289,24 @@ function recipeText(facts: Facts, plan: BuildPlan, schema: string): string {
     `    sha256: ${source.sha256}`,
     '    from:',
     `      - ${place}`,
-    ...(plan.arch === 'noarch' ? [] : [`buildDepends: [${facts.buildDepends.join(', ')}]`]),
-    ...(plan.env === undefined
-      ? []
-      : ['env:', ...Object.entries(plan.env).map(([key, value]) => `  ${key}: '${value}'`)]),
+    ...list('buildDepends', plan.arch === 'noarch' ? [] : facts.buildDepends),
+    ...list('hostDepends', plan.hostDepends),
+    ...field('uses', plan.uses),
+    ...inputLines(plan.with),
     ...step('prepare'),
     ...step('build'),
     ...step('install'),
     '',
   ].join('\n');
+}
+
+/** One input a line; words in a row. */
+function inputLines(inputs: BuildPlan['with'] = {}): string[] {
+  const entries = Object.entries(inputs);
+  if (entries.length === 0) return [];
+  const value = (input: string | boolean | readonly string[]): string => {
+    if (typeof input === 'boolean') return String(input);
+    return typeof input === 'string' ? scalar(input) : `[${input.map(scalar).join(', ')}]`;
+  };
+  return ['with:', ...entries.map(([name, input]) => `  ${name}: ${value(input)}`)];
 }
