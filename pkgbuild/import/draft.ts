@@ -1,0 +1,94 @@
+/** A recipe in the making, and everything that an import could not carry over. */
+import { isCapability, isDependency } from '#schema/dependency';
+
+/**
+ * What became of something:
+ * - `lost`: the package would differ, and an author must look at it;
+ * - `open`: a value that only the author can fill in;
+ * - `left`: nothing of the package is lost, it only has no place in a recipe.
+ */
+export type NoteKind = 'lost' | 'open' | 'left';
+
+export interface ImportNote {
+  readonly kind: NoteKind;
+  /** Line of the imported file. */
+  readonly line: number | undefined;
+  /** Name of the field there. */
+  readonly field: string;
+  readonly why: string;
+}
+
+export interface DraftSource {
+  readonly url?: string;
+  readonly git?: { readonly url: string; readonly commit: string };
+  /** A file beside the imported one. */
+  readonly local?: string;
+  readonly file: string;
+  readonly sha256?: string;
+  readonly sha512?: string;
+  readonly into?: string;
+  readonly extract?: false;
+  readonly arch?: 'x86_64' | 'aarch64';
+}
+
+export interface DraftSubpackage {
+  readonly name: string;
+  readonly files: readonly string[];
+  readonly description?: string;
+  readonly depends?: readonly string[];
+  readonly replaces?: readonly string[];
+  readonly provides?: readonly string[];
+}
+
+export interface Draft {
+  readonly name: string;
+  readonly version: string;
+  readonly release: number;
+  readonly upstreamVersion: string | undefined;
+  readonly license: string;
+  readonly arch?: 'noarch' | readonly string[] | undefined;
+  readonly text: Readonly<Record<'description' | 'url' | 'maintainer' | 'cpe', string | undefined>>;
+  readonly sources: readonly DraftSource[];
+  readonly patches: readonly string[];
+  readonly buildDepends: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly steps: Readonly<Partial<Record<'prepare' | 'build' | 'check' | 'install', string>>>;
+  readonly relations: Readonly<
+    Partial<Record<'depends' | 'provides' | 'replaces' | 'installIf' | 'recommends', readonly string[]>>
+  >;
+  readonly configFiles?: readonly string[];
+  readonly providerPriority?: number | undefined;
+  readonly subpackages: readonly DraftSubpackage[];
+  readonly strip?: false | undefined;
+}
+
+/** Collects notes; the same one is kept once. */
+export class Notes {
+  readonly list: ImportNote[] = [];
+  readonly #known = new Set<string>();
+
+  add(kind: NoteKind, field: string, why: string, line?: number): void {
+    const key = `${kind}\0${field}\0${why}`;
+    if (this.#known.has(key)) return;
+    this.#known.add(key);
+    this.list.push({ kind, line, field, why: why.slice(0, 300) });
+  }
+}
+
+/** Dependencies that the language can say; the others are told. */
+export function sayable(
+  texts: readonly string[],
+  of: {
+    readonly field: string;
+    readonly line?: number | undefined;
+    readonly notes: Notes;
+    readonly provides?: boolean;
+  },
+): string[] {
+  const known = of.provides === true ? isCapability : isDependency;
+  return [...new Set(texts)].filter((text) => {
+    if (known(text)) return true;
+    of.notes.add('lost', of.field, `${text} cannot be said in a recipe`, of.line);
+    return false;
+  });
+}

@@ -1,0 +1,284 @@
+/** A melange YAML file as a recipe. */
+import { LineCounter, parseDocument } from 'yaml';
+import { IcepkgError } from '#schema/error';
+import type { ImportContext } from './apkbuild.ts';
+import { sayable, type Draft, type DraftSubpackage } from './draft.ts';
+import { importPipelines } from './melange-pipelines.ts';
+import { melangeSubpackage } from './melange-subpackages.ts';
+import {
+  fill,
+  listOf,
+  recordOf,
+  textOf,
+  textsOf,
+  type LineFinder,
+  type Mapping,
+  type Substitutions,
+} from './yaml-values.ts';
+import {
+  importArch,
+  importBuildDepends,
+  importDependency,
+  importLicense,
+  importProvide,
+  importVersion,
+} from './words.ts';
+
+/** Aliases that are resolved; each may stand for much. */
+const MAX_ALIASES = 100;
+
+const KNOWN = new Set([
+  'package',
+  'environment',
+  'pipeline',
+  'subpackages',
+  'data',
+  'update',
+  'test',
+  'vars',
+  'var-transforms',
+]);
+const KNOWN_PACKAGE = new Set([
+  'name',
+  'version',
+  'epoch',
+  'description',
+  'copyright',
+  'url',
+  'dependencies',
+  'target-architecture',
+  'options',
+  'cpe',
+  'commit',
+  'resources',
+  'annotations',
+  'timeout',
+  'scriptlets',
+  'checks',
+  'setcap',
+  'test-resources',
+]);
+
+export function importMelange(text: string, context: ImportContext): Draft {
+  const { notes } = context;
+  const lines = new LineCounter();
+  const top = recordOf(readYaml(text, { file: context.file, lines }));
+  const about = recordOf(top['package']);
+  const [name, stated] = [textOf(about['name']), textOf(about['version'])];
+  if (name === undefined || stated === undefined)
+    throw new IcepkgError(
+      'format-invalid',
+      `${context.file}: no package.${name === undefined ? 'name' : 'version'}`,
+      {
+        hint: 'Give a file that melange can build',
+      },
+    );
+  const line = (key: string): number | undefined => {
+    const at = new RegExp(`^ *${key}:`, 'm').exec(text)?.index;
+    return at === undefined
+      ? undefined
+      : lines.linePos(at + (/^ */.exec(text.slice(at))?.[0].length ?? 0)).line;
+  };
+  for (const key of Object.keys(top))
+    if (!KNOWN.has(key)) notes.add('lost', key, 'is not understood', line(key));
+  for (const key of Object.keys(about))
+    if (!KNOWN_PACKAGE.has(key)) notes.add('lost', `package.${key}`, 'is not understood', line(key));
+  const { version, upstreamVersion } = importVersion(stated);
+  if (upstreamVersion !== undefined)
+    notes.add('left', 'package.version', `${stated} became ${version}`, line('version'));
+  tellRest(top, about, { context, line });
+  const substitutions = substitutionsOf(top, { name, version, stated, epoch: textOf(about['epoch']) ?? '0' });
+  const built = importPipelines(listOf(top['pipeline']).map(recordOf), { notes, substitutions, line });
+  const dependencies = recordOf(about['dependencies']);
+  const arch = importArch(
+    textsOf(about['target-architecture']).length > 0 ? textsOf(about['target-architecture']) : ['all'],
+  );
+  const relations = (
+    field: string,
+    list: readonly string[],
+    convert: (one: string) => string | undefined,
+  ): string[] =>
+    sayable(
+      list.flatMap((one) => {
+        const filled = fill(one, substitutions);
+        const said = convert(filled);
+        if (said === undefined)
+          notes.add('lost', `dependencies.${field}`, `${one} cannot be said in a recipe`, line(field));
+        return said ?? [];
+      }),
+      { field: `dependencies.${field}`, line: line(field), notes, provides: field === 'provides' },
+    );
+  const environment = recordOf(top['environment']);
+  const packages = textsOf(recordOf(environment['contents'])['packages']).map((one) =>
+    fill(one, substitutions),
+  );
+  return {
+    name,
+    version,
+    release: Number(/^\d{1,6}$/.exec(textOf(about['epoch']) ?? '0')?.[0] ?? 0),
+    upstreamVersion,
+    license: importLicense(
+      listOf(about['copyright']).flatMap((one) => textOf(recordOf(one)['license']) ?? []),
+      { line: line('copyright'), notes },
+    ),
+    arch: Array.isArray(arch) && arch.length === 0 ? undefined : arch,
+    text: {
+      description: oneLine(textOf(about['description']), substitutions),
+      url: oneLine(textOf(about['url']), substitutions),
+      maintainer: undefined,
+      cpe: undefined,
+    },
+    sources: built.sources,
+    patches: built.patches,
+    buildDepends: [
+      ...new Set([
+        'musl',
+        ...importBuildDepends(packages, {
+          known: context.known,
+          field: 'environment',
+          line: line('environment'),
+          notes,
+        }),
+      ]),
+    ].sort(),
+    env: environmentOf(recordOf(environment['environment']), substitutions),
+    steps: built.steps,
+    relations: {
+      depends: relations('runtime', textsOf(dependencies['runtime']), importDependency),
+      provides: relations('provides', textsOf(dependencies['provides']), importProvide),
+      replaces: relations('replaces', textsOf(dependencies['replaces']), importDependency),
+    },
+    providerPriority:
+      Number(/^\d{1,9}$/.exec(textOf(dependencies['provider-priority']) ?? '')?.[0] ?? 0) || undefined,
+    subpackages: subpackagesOf(top, { context, substitutions, line, name }),
+    strip: undefined,
+  };
+}
+
+/** @throws IcepkgError `format-invalid` naming line and column */
+function readYaml(
+  text: string,
+  { file, lines }: { readonly file: string; readonly lines: LineCounter },
+): unknown {
+  const refuse = (at: string, why: string, cause: unknown): IcepkgError =>
+    new IcepkgError('format-invalid', `${file}${at}: ${why}`, {
+      hint: 'Give a YAML file that melange can build',
+      cause,
+    });
+  try {
+    const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, version: '1.2' });
+    const [problem] = document.errors;
+    if (problem !== undefined) {
+      const { line, col } = lines.linePos(problem.pos[0]);
+      throw refuse(`:${line}:${col}`, problem.message.split('\n')[0] ?? 'no YAML', problem);
+    }
+    return document.toJS({ maxAliasCount: MAX_ALIASES }) as unknown;
+  } catch (cause) {
+    if (cause instanceof IcepkgError) throw cause;
+    throw refuse('', cause instanceof Error ? cause.message : 'no YAML', cause);
+  }
+}
+
+const oneLine = (text: string | undefined, substitutions: Substitutions): string | undefined =>
+  text === undefined ? undefined : fill(text, substitutions).replaceAll(/\s+/g, ' ').trim();
+
+function substitutionsOf(
+  top: Mapping,
+  of: { readonly name: string; readonly version: string; readonly stated: string; readonly epoch: string },
+): Map<string, string> {
+  const known = new Map<string, string>([
+    ['package.name', of.name],
+    ['package.version', of.stated],
+    ['package.epoch', of.epoch],
+    ['package.full-version', `${of.stated}-r${of.epoch}`],
+    ['package.srcdir', '/build/src'],
+    ['targets.destdir', '$DESTDIR'],
+    ['targets.contextdir', '$DESTDIR'],
+    ['targets.outdir', '$DESTDIR/..'],
+    ['context.name', of.name],
+    ['build.arch', '$ARCH'],
+    ['host.triplet.gnu', '$HOST'],
+    ['host.triplet.rust', '$ARCH-unknown-linux-musl'],
+    ['build.goarch', '$GOARCH'],
+  ]);
+  for (const [name, value] of Object.entries(recordOf(top['vars']))) {
+    const text = textOf(value);
+    if (text !== undefined) known.set(`vars.${name}`, fill(text, known));
+  }
+  for (const transform of listOf(top['var-transforms']).map(recordOf)) {
+    const [from, match, replace, to] = ['from', 'match', 'replace', 'to'].map(
+      (key) => textOf(transform[key]) ?? '',
+    );
+    const value = transformed(fill(from ?? '', known), match ?? '', replace ?? '');
+    if (value !== undefined && to !== '') known.set(`vars.${to ?? ''}`, value);
+  }
+  return known;
+}
+
+/** Patterns longer than this, and those with nested repetition, are not tried. */
+const MAX_PATTERN = 100;
+
+function transformed(text: string, pattern: string, replacement: string): string | undefined {
+  if (pattern.length > MAX_PATTERN || text.length > MAX_PATTERN || /[*+}]\)?[*+{]/.test(pattern))
+    return undefined;
+  try {
+    return text.replaceAll(new RegExp(pattern, 'g'), replacement.replaceAll(/\$\{?(\d+)\}?/g, '$$$1'));
+  } catch {
+    return undefined;
+  }
+}
+
+function environmentOf(environment: Mapping, substitutions: Substitutions): Record<string, string> {
+  const entries = Object.entries(environment).flatMap(([name, value]): [string, string][] => {
+    const text = textOf(value);
+    return text === undefined || !/^[A-Za-z_]\w*$/.test(name) ? [] : [[name, fill(text, substitutions)]];
+  });
+  return Object.fromEntries(entries);
+}
+
+interface Telling {
+  readonly context: ImportContext;
+  readonly line: LineFinder;
+}
+
+function tellRest(top: Mapping, about: Mapping, { context: { notes }, line }: Telling): void {
+  if (top['test'] !== undefined) notes.add('left', 'test', 'its tests are not carried over', line('test'));
+  if (top['update'] !== undefined)
+    notes.add('left', 'update', 'how new versions are found is not carried over', line('update'));
+  if (about['scriptlets'] !== undefined)
+    notes.add('lost', 'package.scriptlets', 'say what they do under scripts', line('scriptlets'));
+  if (about['setcap'] !== undefined)
+    notes.add('lost', 'package.setcap', 'say it under owners, as capabilities', line('setcap'));
+  for (const option of Object.keys(recordOf(about['options'])))
+    notes.add(
+      option === 'no-provides' || option === 'no-depends' ? 'lost' : 'left',
+      `package.options.${option}`,
+      'has no counterpart',
+      line(option),
+    );
+}
+
+function subpackagesOf(
+  top: Mapping,
+  of: Telling & { readonly substitutions: Substitutions; readonly name: string },
+): DraftSubpackage[] {
+  const ranges = new Map(
+    listOf(top['data'])
+      .map(recordOf)
+      .map((one) => [textOf(one['name']) ?? '', recordOf(one['items'])]),
+  );
+  return listOf(top['subpackages'])
+    .map(recordOf)
+    .flatMap((subpackage) => {
+      const range = textOf(subpackage['range']);
+      if (range === undefined) return melangeSubpackage(subpackage, { ...of, notes: of.context.notes });
+      return Object.entries(ranges.get(range) ?? {}).flatMap(([key, value]) => {
+        const substitutions = new Map([
+          ...of.substitutions,
+          ['range.key', key],
+          ['range.value', textOf(value) ?? ''],
+        ]);
+        return melangeSubpackage(subpackage, { ...of, notes: of.context.notes, substitutions });
+      });
+    });
+}
