@@ -150,16 +150,10 @@ function solveWorld(
   });
   if (outcome.solved) return outcome.selection;
   const hint = `${outcome.hint.charAt(0).toUpperCase()}${outcome.hint.slice(1)}`;
-  throw new IcepkgError('unsolvable', shortened(outcome.explanation).join('\n'), {
+  throw new IcepkgError('unsolvable', outcome.explanation.join('\n'), {
     hint: context.config.repositories.length === 0 ? `No repository is attached. ${ATTACH_HINT}` : hint,
     data: { explanation: outcome.explanation },
   });
-}
-
-/** What a person can read: the start of an explanation and how it ends. */
-function shortened(lines: readonly string[]): readonly string[] {
-  const left = lines.length - 40;
-  return left <= 1 ? lines : [...lines.slice(0, 30), `(${left} more reasons)`, ...lines.slice(-10)];
 }
 
 function planChanges(

@@ -29,7 +29,6 @@ export function choose(
   ways: readonly Choice[],
   need: Incompatibility,
 ): Decision | undefined {
-  const alternatives = alternativesOf(need);
   const isSettled = ({ choice }: Way): boolean =>
     choice.installed && !upgrades(choice.variable.name) && !abandoned.has(choice.variable.name);
   const takesOver = ({ choice, offer, requirement }: Way): boolean =>
@@ -48,10 +47,12 @@ export function choose(
     Number(b.choice.installed) - Number(a.choice.installed) ||
     compareOffers(b.offer, a.offer) ||
     (a.choice.variable.name < b.choice.variable.name ? -1 : 1);
-  const sorted = ways.map((choice) => wayOf(choice, alternatives)).sort(compare);
-  const [best] = sorted;
-  if (best === undefined) return undefined;
-  const rivals = sorted.filter((way) => way.alternative === best.alternative);
+  const known = ways.map((choice) => wayOf(choice, need));
+  const [first, ...others] = known;
+  if (first === undefined) return undefined;
+  const best = others.reduce((least, way) => (compare(way, least) < 0 ? way : least), first);
+  if (!isUnranked(best)) return { choice: best.choice };
+  const rivals = known.filter((way) => way.alternative === best.alternative);
   const name = best.requirement?.name;
   if (name !== undefined && rivals.length > 1 && rivals.every(isUnranked)) {
     return { name, providers: rivals.map(({ choice }) => choice.variable.name).sort() };
@@ -59,7 +60,20 @@ export function choose(
   return { choice: best.choice };
 }
 
-function wayOf(choice: Choice, alternatives: readonly Requirement[]): Way {
+/** Needs are looked at again and again while one way out after the other is given up. */
+const knownWays = new WeakMap<Incompatibility, Map<Choice, Way>>();
+
+function wayOf(choice: Choice, need: Incompatibility): Way {
+  const ways = knownWays.get(need) ?? new Map<Choice, Way>();
+  knownWays.set(need, ways);
+  const known = ways.get(choice);
+  if (known !== undefined) return known;
+  const way = findWay(choice, alternativesOf(need));
+  ways.set(choice, way);
+  return way;
+}
+
+function findWay(choice: Choice, alternatives: readonly Requirement[]): Way {
   for (const [alternative, requirement] of alternatives.entries()) {
     const offer = offerOf(choice, requirement);
     if (offer !== undefined) return { choice, offer, alternative, requirement };

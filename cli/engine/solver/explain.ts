@@ -5,7 +5,7 @@ import { nearest } from '#schema/nearest';
 import { nameOf, offerOf, type Universe } from './universe.ts';
 
 export interface Explanation {
-  /** One sentence a fact, what was asked for first; together they contradict one another. */
+  /** One sentence a fact, what was asked for first; together they contradict one another. The middle of many is left out. */
   readonly explanation: readonly string[];
   /** What to do about it. */
   readonly hint: string;
@@ -13,20 +13,39 @@ export interface Explanation {
 
 interface Line {
   readonly text: string;
-  readonly rank: number;
   readonly hint: string | undefined;
 }
+
+/** What was asked for comes first, wishes last. */
+const RANKS: Readonly<Record<Cause['kind'], number>> = {
+  world: 0,
+  needs: 1,
+  recommends: 1,
+  conflicts: 2,
+  exclusive: 2,
+  hold: 3,
+  pin: 3,
+  ambiguous: 4,
+  installIf: 5,
+  orphan: 5,
+  derived: 6,
+};
+
+/** Of a long proof, only so many sentences from its start and its end are put together: they can be thousands. */
+const FIRST = 30;
+const LAST = 10;
 
 export function explain(proof: Incompatibility, universe: Universe): Explanation {
   const causes = [...factsOf(proof)].map(({ cause }) => cause);
   const unclear = new Set(causes.flatMap((cause) => (cause.kind === 'ambiguous' ? [cause.need.cause] : [])));
-  const lines = new Map<string, Line>();
-  for (const cause of causes) {
-    if (unclear.has(cause)) continue;
-    const line = lineOf(cause, universe);
-    if (line !== undefined) lines.set(line.text, line);
-  }
-  const sorted = [...lines.values()].sort((a, b) => a.rank - b.rank);
+  const told = causes.filter((cause) => cause.kind !== 'derived' && !unclear.has(cause));
+  told.sort((one, other) => RANKS[one.kind] - RANKS[other.kind]);
+  const left = told.length - FIRST - LAST;
+  const cut = left > 1 ? [told.slice(0, FIRST), told.slice(-LAST)] : [told];
+  const [start, end] = cut.map((part) => part.flatMap((cause) => lineOf(cause, universe) ?? []));
+  const more = left > 1 ? [line(`(${left} more reasons)`)] : [];
+  const lines = new Map([...(start ?? []), ...more, ...(end ?? [])].map((one) => [one.text, one] as const));
+  const sorted = [...lines.values()];
   const hints = new Set(sorted.flatMap(({ hint }) => hint ?? []));
   return {
     explanation: sorted.map(({ text }) => text),
@@ -49,7 +68,6 @@ function lineOf(cause: Cause, universe: Universe): Line | undefined {
       const { text, kind } = cause.dependency;
       if (kind === 'conflicts') {
         return line(
-          0,
           `${text.slice(1)} is refused (${text})`,
           `take the refusal back: icepkg remove "${text}"`,
         );
@@ -66,24 +84,19 @@ function lineOf(cause: Cause, universe: Universe): Line | undefined {
         universe,
       );
     case 'conflicts':
-      return line(2, `${nameOf(cause.by)} conflicts with ${cause.dependency.text.slice(1)}`);
+      return line(`${nameOf(cause.by)} conflicts with ${cause.dependency.text.slice(1)}`);
     case 'exclusive': {
       const { by, name, other } = cause;
       if (other === undefined)
-        return line(2, `${nameOf(by)} contradicts itself: it provides ${name} in two versions`);
-      return line(2, `${nameOf(by)} and ${other} are both ${name}, of which there can be only one`);
+        return line(`${nameOf(by)} contradicts itself: it provides ${name} in two versions`);
+      return line(`${nameOf(by)} and ${other} are both ${name}, of which there can be only one`);
     }
     case 'hold':
-      return line(
-        3,
-        `${cause.name} is held at ${cause.version}`,
-        `let it change: icepkg unhold ${cause.name}`,
-      );
+      return line(`${cause.name} is held at ${cause.version}`, `let it change: icepkg unhold ${cause.name}`);
     case 'pin': {
       const { name, repository, offers: versions } = cause;
       const what = versions.length === 0 ? 'does not offer it' : `offers only ${versions.join(', ')}`;
       return line(
-        3,
         `${name} is pinned to ${repository}, which ${what}`,
         `let it come from elsewhere: icepkg unpin ${name}`,
       );
@@ -92,21 +105,20 @@ function lineOf(cause: Cause, universe: Universe): Line | undefined {
       const who = whoNeeds(cause.need.cause);
       const names = cause.by.join(' and ');
       return line(
-        4,
         `${who}, which ${names} provide: none of them is preferred`,
         `choose one: icepkg install ${cause.by.join(' or ')}`,
       );
     }
     case 'installIf':
-      return line(5, `${nameOf(cause.by)} comes with ${(cause.by.record.installIf ?? []).join(' and ')}`);
+      return line(`${nameOf(cause.by)} comes with ${(cause.by.record.installIf ?? []).join(' and ')}`);
     case 'orphan':
-      return line(5, `${cause.name} is kept`);
+      return line(`${cause.name} is kept`);
     case 'derived':
       return undefined;
   }
 }
 
-const line = (rank: number, text: string, hint?: string): Line => ({ text, rank, hint });
+const line = (text: string, hint?: string): Line => ({ text, hint });
 
 const whoNeeds = (cause: Cause): string =>
   cause.kind === 'needs' || cause.kind === 'recommends'
@@ -117,11 +129,11 @@ const SHOWN = 5;
 
 /** Adds what there is of what is needed, or why there is nothing. */
 function withSupply(rank: number, text: string, dependency: Dependency, universe: Universe): Line {
-  if (dependency.kind !== 'needs') return line(rank, text);
+  if (dependency.kind !== 'needs') return line(text);
   const fitting = offers(dependency.anyOf, universe, true);
   if (fitting.length > 0) {
     const plain = fitting.length === 1 && fitting[0] === dependency.text;
-    return line(rank, plain ? text : `${text} (${listed(fitting)})`);
+    return line(plain ? text : `${text} (${listed(fitting)})`);
   }
   const others = offers(dependency.anyOf, universe, false);
   if (others.length > 0) return unfit(rank, text, dependency.anyOf, universe);
@@ -143,11 +155,10 @@ function unfit(rank: number, text: string, anyOf: readonly Requirement[], univer
   );
   if (!versioned)
     return line(
-      rank,
       `${text}, but ${others.join(' and ')} ${others.length === 1 ? 'provides' : 'provide'} it without a version`,
       hint,
     );
-  return line(rank, `${text}, but there is only ${listed(others).replace(/^there is /, '')}`, hint);
+  return line(`${text}, but there is only ${listed(others).replace(/^there is /, '')}`, hint);
 }
 
 function listed(names: readonly string[]): string {
@@ -179,13 +190,11 @@ function missing(rank: number, text: string, anyOf: readonly Requirement[], univ
     const { record, source } = barred;
     if (source.kind !== 'repository' || !universe.isMachine(barred)) {
       return line(
-        rank,
         `${text}, but ${nameOf(barred)} is for ${record.arch}, not for ${universe.arch}`,
         'name another package, or another machine by --arch',
       );
     }
     return line(
-      rank,
       `${text}, but ${source.repository} offers ${nameOf(barred)} only where it is pinned`,
       `take it from there: icepkg pin ${name} ${source.repository}`,
     );
@@ -193,7 +202,7 @@ function missing(rank: number, text: string, anyOf: readonly Requirement[], univ
   const [first] = anyOf;
   const near = first === undefined ? undefined : nearest(first.name, universe.names());
   const meant = near === undefined ? '' : `; did you mean ${near}?`;
-  return line(rank, `${text}, which no repository offers${meant}`, whatOfMissing(rank, first?.name ?? text));
+  return line(`${text}, which no repository offers${meant}`, whatOfMissing(rank, first?.name ?? text));
 }
 
 const whatOfMissing = (rank: number, name: string): string =>

@@ -5,19 +5,8 @@
  */
 import { ABSENT, type Choice, type Variable } from './universe.ts';
 import type { Decision } from './choose.ts';
+import { Trail, type Assignment } from './trail.ts';
 import { factsOf, isSoft, type Incompatibility, type Terms } from './incompatibility.ts';
-
-interface Assignment {
-  readonly variable: Variable;
-  /** The values it leaves, regardless of what was excluded before. */
-  readonly allows: bigint;
-  readonly before: bigint;
-  readonly level: number;
-  /** Absent for a decision. */
-  readonly cause: Incompatibility | undefined;
-  /** What a decision was made for, where a need had several ways out. */
-  readonly need: Incompatibility | undefined;
-}
 
 export interface Rules {
   /** Incompatibilities that hold whatever is chosen. */
@@ -43,15 +32,12 @@ type Conditional = Incompatibility & { readonly unless: Terms };
 
 export class Search {
   readonly #rules: Rules;
-  readonly #allowed = new Map<Variable, bigint>();
-  readonly #trail: Assignment[] = [];
-  /** Where on the trail each variable was narrowed, in order. */
-  readonly #positions = new Map<Variable, number[]>();
+  readonly #trail = new Trail();
   readonly #byVariable = new Map<Variable, Incompatibility[]>();
   readonly #all: Incompatibility[] = [];
   /** How many incompatibilities there were when each level began. */
   readonly #known: number[] = [0];
-  readonly #needs: Incompatibility[] = [];
+  #needs: Incompatibility[] = [];
   /** What comes along only while something is not there: looked at when all else is decided. */
   readonly #conditional: Conditional[] = [];
   readonly #expanded = new Set<Choice>();
@@ -87,10 +73,6 @@ export class Search {
       this.#known.push(this.#all.length);
       conflict = this.#assign(next.choice.variable, next.choice.bit, { need: next.need });
     }
-  }
-
-  #allows(variable: Variable): bigint {
-    return this.#allowed.get(variable) ?? variable.full;
   }
 
   /** Adds all before checking any, so that none is lost when one of them ends in a conflict. */
@@ -131,6 +113,7 @@ export class Search {
     const pending = [first];
     // Grows while it is walked.
     for (const variable of pending) {
+      if (this.#level === 0) this.#prune(variable);
       for (const one of this.#byVariable.get(variable) ?? []) {
         const step = this.#consequence(one);
         if (step === 'violated') return one;
@@ -142,6 +125,22 @@ export class Search {
     return undefined;
   }
 
+  /** Forgets, before anything is decided, what a variable keeps from ever applying again. */
+  #prune(variable: Variable): void {
+    const allowed = this.#trail.allows(variable);
+    const list = this.#byVariable.get(variable) ?? [];
+    const live = list.filter(({ terms }) => (allowed & (terms.get(variable) ?? 0n)) !== 0n);
+    if (live.length < list.length) this.#byVariable.set(variable, live);
+  }
+
+  /** Once a term is excluded before anything is decided, the need is met or does not apply for good. */
+  #pruneNeeds(): void {
+    this.#needs = this.#needs.filter(({ terms }) => {
+      for (const [variable, mask] of terms) if ((this.#trail.allows(variable) & mask) === 0n) return false;
+      return true;
+    });
+  }
+
   /**
    * What an incompatibility forces by now. A wish brings its packages, but keeps nothing away on their account;
    * where it cannot be granted any more it is passed over.
@@ -150,9 +149,9 @@ export class Search {
     if (one.unless !== undefined) return undefined;
     let open: readonly [Variable, bigint] | undefined;
     for (const [variable, mask] of one.terms) {
-      const allowed = this.#allows(variable);
-      if ((allowed & mask) === 0n) return undefined;
-      if ((allowed & ~mask) === 0n) continue;
+      const standing = standingOf(this.#trail.allows(variable), mask);
+      if (standing === 'excluded') return undefined;
+      if (standing === 'satisfied') continue;
       if (open !== undefined) return undefined;
       open = [variable, mask];
     }
@@ -161,18 +160,13 @@ export class Search {
   }
 
   #record(variable: Variable, allows: bigint, { cause, need }: Why): void {
-    const before = this.#allows(variable);
-    const positions = this.#positions.get(variable);
-    if (positions === undefined) this.#positions.set(variable, [this.#trail.length]);
-    else positions.push(this.#trail.length);
-    this.#trail.push({ variable, allows, before, level: this.#level, cause, need });
-    this.#allowed.set(variable, before & allows);
+    this.#trail.record({ variable, allows, level: this.#level, cause, need });
   }
 
   /** Adds the rules of every choice that is certain by now. */
   #expandFixed(): Incompatibility | undefined {
     for (; this.#expandedTo < this.#trail.length; this.#expandedTo++) {
-      const variable = this.#trail[this.#expandedTo]?.variable;
+      const variable = this.#trail.at(this.#expandedTo)?.variable;
       const choice = variable === undefined ? undefined : this.#fixed(variable);
       if (choice === undefined) continue;
       if (this.#expanded.has(choice)) {
@@ -188,7 +182,7 @@ export class Search {
   }
 
   #fixed(variable: Variable): Choice | undefined {
-    const allowed = this.#allows(variable);
+    const allowed = this.#trail.allows(variable);
     if (allowed === ABSENT || (allowed & (allowed - 1n)) !== 0n) return undefined;
     return variable.choices.find(({ bit }) => bit === allowed);
   }
@@ -203,11 +197,12 @@ export class Search {
       if (choice !== undefined) return { choice, need: undefined };
     }
     for (; this.#decidedTo < this.#trail.length; this.#decidedTo++) {
-      const variable = this.#trail[this.#decidedTo]?.variable;
+      const variable = this.#trail.at(this.#decidedTo)?.variable;
       const choice = variable === undefined ? undefined : this.#preferred(variable);
       if (choice !== undefined) return { choice, need: undefined };
     }
     let proof: Incompatibility | undefined;
+    if (this.#level === 0 && this.#metTo === 0) this.#pruneNeeds();
     for (let index = this.#metTo; index < this.#needs.length; index++) {
       const need = this.#needs[index];
       const decision = need === undefined ? undefined : this.#rules.choose(this.#ways(need), need);
@@ -222,7 +217,9 @@ export class Search {
 
   #nextConditional(): Step | undefined {
     for (const need of this.#conditional) {
-      const isThere = [...need.unless].some(([variable, mask]) => (this.#allows(variable) & ~mask) === 0n);
+      const isThere = [...need.unless].some(
+        ([variable, mask]) => (this.#trail.allows(variable) & ~mask) === 0n,
+      );
       const [choice] = isThere ? [] : this.#ways(need);
       if (choice !== undefined) return { choice, need };
     }
@@ -231,7 +228,7 @@ export class Search {
 
   /** The best choice for a name that must be there and is still open; `besides` is disregarded. */
   #preferred(variable: Variable, besides = 0n): Choice | undefined {
-    const allowed = this.#allows(variable) & ~besides;
+    const allowed = this.#trail.allows(variable) & ~besides;
     if ((allowed & ABSENT) !== 0n || (allowed & (allowed - 1n)) === 0n) return undefined;
     return variable.choices.find(({ bit }) => (allowed & bit) !== 0n);
   }
@@ -249,8 +246,8 @@ export class Search {
       for (const [variable, mask] of ofOne) {
         if ((mask & ABSENT) !== 0n || seen.has(variable)) continue;
         seen.add(variable);
-        const at = this.#satisfiedAt(variable, variable.full & ~ABSENT, Infinity);
-        const why = this.#trail[at]?.cause ?? this.#trail[at]?.need;
+        const at = this.#trail.satisfiedAt(variable, variable.full & ~ABSENT);
+        const why = this.#trail.at(at)?.cause ?? this.#trail.at(at)?.need;
         if (why === undefined) continue;
         pending.push(why);
         proof = { terms, cause: { kind: 'derived', left: why, right: proof } };
@@ -263,9 +260,10 @@ export class Search {
   #ways(one: Incompatibility): Choice[] {
     const ways: Choice[] = [];
     for (const [variable, mask] of one.terms) {
-      const allowed = this.#allows(variable);
-      if ((allowed & mask) === 0n) return [];
-      if ((allowed & ~mask) === 0n) continue;
+      const allowed = this.#trail.allows(variable);
+      const standing = standingOf(allowed, mask);
+      if (standing === 'excluded') return [];
+      if (standing === 'satisfied') continue;
       // With absent outside the mask, leaving the name out satisfies the term's opposite: nothing is open.
       if ((mask & ABSENT) === 0n) return [];
       const best = variable.choices.find(({ bit }) => (allowed & ~mask & bit) !== 0n);
@@ -275,7 +273,7 @@ export class Search {
   }
 
   #chosen(): readonly Choice[] {
-    return [...this.#allowed.keys()].flatMap((variable) => this.#fixed(variable) ?? []);
+    return [...this.#trail.variables()].flatMap((variable) => this.#fixed(variable) ?? []);
   }
 
   /**
@@ -305,55 +303,60 @@ export class Search {
     }
   }
 
-  /** Follows the derivations of level 0, so that the proof names every fact. */
+  /**
+   * Follows the derivations of level 0 from the latest back, so that the proof names every fact. Only the causes in
+   * it count, not the terms: those of every step would grow with the square of the facts.
+   */
   #derive(violated: Incompatibility): Incompatibility {
-    let current = violated;
-    for (;;) {
-      const { satisfier } = this.#satisfier(current);
-      if (satisfier?.cause === undefined) return current;
-      current = resolvent(current, satisfier.cause, satisfier);
+    const open = new Map(violated.terms);
+    let proof = violated;
+    for (let at = this.#trail.length - 1; at >= 0; at--) {
+      const step = this.#trail.at(at);
+      const mask = step === undefined ? undefined : open.get(step.variable);
+      if (step?.cause === undefined || mask === undefined || (step.before & ~mask) === 0n) continue;
+      const { variable, cause, allows } = step;
+      const rest = (mask | ~allows) & variable.full;
+      if (rest === variable.full) open.delete(variable);
+      else open.set(variable, rest);
+      for (const [other, ofOther] of cause.terms) {
+        if (other !== variable) open.set(other, (open.get(other) ?? other.full) & ofOther);
+      }
+      proof = { terms: violated.terms, cause: { kind: 'derived', left: proof, right: cause } };
     }
+    return proof;
   }
 
   /** The assignment that completed the violation, and the latest level that the rest of it depends on. */
   #satisfier(one: Incompatibility): { satisfier: Assignment | undefined; previousLevel: number } {
     let at = -1;
-    for (const [variable, mask] of one.terms) at = Math.max(at, this.#satisfiedAt(variable, mask, Infinity));
-    const satisfier = this.#trail[at];
+    for (const [variable, mask] of one.terms) at = Math.max(at, this.#trail.satisfiedAt(variable, mask));
+    const satisfier = this.#trail.at(at);
     if (satisfier === undefined) return { satisfier, previousLevel: 0 };
     let previous = -1;
     for (const [variable, mask] of one.terms) {
       // Together with the satisfier itself, earlier assignments of the same variable may be needed.
       const needed = variable === satisfier.variable ? mask | ~satisfier.allows : mask;
-      previous = Math.max(previous, this.#satisfiedAt(variable, needed, at));
+      previous = Math.max(previous, this.#trail.satisfiedAt(variable, needed, at));
     }
-    return { satisfier, previousLevel: this.#trail[previous]?.level ?? 0 };
-  }
-
-  /** Index of the assignment after which the variable lies in the mask; -1 where it always did. */
-  #satisfiedAt(variable: Variable, mask: bigint, end: number): number {
-    let allowed = variable.full;
-    if ((allowed & ~mask) === 0n) return -1;
-    for (const index of this.#positions.get(variable) ?? []) {
-      if (index >= end) break;
-      allowed &= this.#trail[index]?.allows ?? allowed;
-      if ((allowed & ~mask) === 0n) return index;
-    }
-    return -1;
+    return { satisfier, previousLevel: this.#trail.at(previous)?.level ?? 0 };
   }
 
   #backtrack(level: number): void {
-    for (let last = this.#trail.at(-1); last !== undefined && last.level > level; last = this.#trail.at(-1)) {
-      this.#allowed.set(last.variable, last.before);
-      this.#positions.get(last.variable)?.pop();
-      this.#trail.pop();
-    }
+    // What is certain or decided of the variables before stays so.
+    const changed = this.#trail.backtrack(level);
+    this.#expandedTo = Math.min(this.#expandedTo, changed);
+    this.#decidedTo = Math.min(this.#decidedTo, changed);
     this.#known.length = level + 1;
-    this.#expandedTo = 0;
-    this.#decidedTo = 0;
     this.#metTo = 0;
     this.#backtracked = true;
   }
+}
+
+/** Most variables of a long list are decided: one bit is compared then, and no mask is made. */
+function standingOf(allowed: bigint, mask: bigint): 'satisfied' | 'excluded' | 'open' {
+  const both = allowed & mask;
+  if (both === 0n) return 'excluded';
+  return both === allowed ? 'satisfied' : 'open';
 }
 
 interface Why {
