@@ -17,19 +17,40 @@ const BUILDER_REVISION = 2;
 export interface KeyOptions {
   readonly codec: string;
   readonly epoch: number;
+  /** Versions of the packages of the machine that the recipe declares; absent where it declares none. */
+  readonly host?: readonly string[];
 }
 
-/** @param dependencyKeys keys of `node.dependencies`, in their order */
-export async function buildKey(
+/** Everything that can change the result of a build; its digest is the key. */
+export interface KeyDocument {
+  readonly builder: number;
+  readonly arch: string;
+  /** The recipe as it is built, in JSON. */
+  readonly recipe: string;
+  /** A line with a digest for each file beside the recipe that takes part. */
+  readonly files: readonly string[];
+  /** What each of the build dependencies contributes. */
+  readonly dependencies: readonly string[];
+  readonly toolchain: string;
+  readonly codec: string;
+  readonly epoch: number;
+  readonly host?: readonly string[];
+}
+
+/** The name of the build in the cache. */
+export const keyOfDocument = (document: KeyDocument): string => sha256(canonicalJson(document));
+
+/** @param dependencyKeys what `node.dependencies` contribute, in their order */
+export async function keyDocument(
   node: BuildNode,
   dependencyKeys: readonly string[],
   options: KeyOptions,
-): Promise<string> {
+): Promise<KeyDocument> {
   // What is done after the build does not change it.
   const { test: _test, testDepends: _depends, update: _update, ...recipe } = node.recipe;
   const sources = resolveSources(recipe.sources, node.arch);
   const local = sources.flatMap((source) => (source.kind === 'local' ? [source.path] : []));
-  const document = {
+  return {
     builder: BUILDER_REVISION,
     arch: node.arch,
     // Fetched sources are in the recipe by their sha256; the places they come from do not matter.
@@ -40,9 +61,19 @@ export async function buildKey(
     files: [...local, ...(recipe.patches ?? [])].map((file) => fingerprint(node.folder, file)),
     dependencies: [...dependencyKeys],
     toolchain: await toolchainId(node.toolArch),
-    ...options,
+    codec: options.codec,
+    epoch: options.epoch,
+    ...(options.host === undefined ? {} : { host: [...options.host] }),
   };
-  return sha256(canonicalJson(document));
+}
+
+/** @param dependencyKeys what `node.dependencies` contribute, in their order */
+export async function buildKey(
+  node: BuildNode,
+  dependencyKeys: readonly string[],
+  options: KeyOptions,
+): Promise<string> {
+  return keyOfDocument(await keyDocument(node, dependencyKeys, options));
 }
 
 /** Digest of a file, or of a folder's paths, modes and contents. */

@@ -1,23 +1,38 @@
-/** Recipes in, packages out: order, look up in the cache, build what is missing, deliver. */
+/** Recipes in, packages out: order, look up in the cache, build what is missing, test, deliver. */
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { makeFolder } from '#engine/make-folder';
 import type { Codec } from '#schema/container/codec';
 import { signPackage } from '#schema/container/write';
-import { IcepkgError, isErrno } from '#schema/error';
 import type { MachineArch } from '#schema/fields';
 import type { PrivateKey } from '#schema/keys';
 import { assemblePackages, type BuiltPackage } from './assemble.ts';
-import { buildKey } from './build-key.ts';
+import { keyDocument, keyOfDocument } from './build-key.ts';
+import {
+  buildFolder,
+  contribution,
+  isBuilt,
+  markTested,
+  readResult,
+  sysrootFiles,
+  testedBy,
+  writeResult,
+} from './cached-build.ts';
+import { compareBuilds } from './compare-builds.ts';
 import { BUILD_EPOCH } from './epoch.ts';
+import { hasFailed, openFailed } from './failed-build.ts';
+import { declaredVersions, hostFolder, hostPackages, type HostPackage } from './host-commands.ts';
+import { writeKeyRecord } from './key-record.ts';
 import { refuseBuilt } from './lint/lint.ts';
 import { collectLicenses } from './licenses.ts';
+import { DEFAULT_LIMITS, type Limits } from './limits.ts';
 import { buildOrder, type BuildNode } from './order.ts';
 import { writeDocuments } from './provenance/write.ts';
 import { defaultRecipeRoots, findRecipe } from './recipe.ts';
 import { checkOptions, type Options } from './resolve-recipe.ts';
-import { sha256File } from './sources/cache.ts';
-import { withBuiltTree } from './workspace.ts';
+import { runInOrder } from './schedule.ts';
+import { testDigest, testPackages } from './test-packages.ts';
+import { logFile, withBuiltTree } from './workspace.ts';
 
 export interface BuildRequest {
   /** Names, folders or files of recipes. */
@@ -36,6 +51,11 @@ export interface BuildRequest {
   readonly check: boolean;
   /** Build the named recipes twice, apart from the cache, and compare the bytes. */
   readonly checkReproducible: boolean;
+  /** Recipes that are built at the same time; one without. */
+  readonly parallel?: number;
+  /** Go on in the kept tree of the named recipe where it failed. The result is delivered, but not kept in the cache. */
+  readonly resume?: boolean;
+  readonly limits?: Limits;
   readonly onProgress: (progress: BuildProgress) => void;
   readonly signal?: AbortSignal;
 }
@@ -56,148 +76,239 @@ export interface BuiltRecipe {
   /** True where two builds were compared and found equal. */
   readonly reproducible: boolean;
   readonly packages: readonly BuiltPackage[];
+  /** How long it took. */
+  readonly seconds: number;
 }
 
-const RESULT_FILE = 'built.json';
+/** What became of one recipe of many. */
+export type BuildOutcome =
+  | { readonly state: 'built' | 'cached'; readonly built: BuiltRecipe }
+  | { readonly state: 'failed'; readonly recipe: string; readonly arch: string; readonly error: Error }
+  | { readonly state: 'blocked'; readonly recipe: string; readonly arch: string; readonly by: string };
 
 /**
  * Builds the recipes and, before them, the build dependencies that are not in the cache.
  * @returns every recipe that took part, in build order
+ * @throws the first failure
  */
 export async function buildRecipes(request: BuildRequest): Promise<BuiltRecipe[]> {
-  const roots = request.roots ?? defaultRecipeRoots();
-  const named = request.recipes.map((name) => findRecipe(name, roots));
-  checkOptions(request.options ?? {}, named);
-  const asked = new Set(named.map(({ recipe }) => recipe.name));
-  const keys = new Map<BuildNode, string>();
+  const outcomes = await buildGraph(request, false);
   const results: BuiltRecipe[] = [];
-  for (const node of buildOrder(named, request.arch, roots, request.options)) {
-    const dependencyKeys = node.dependencies.map((dependency) => keyOf(keys, dependency));
-    const key = await buildKey(node, dependencyKeys, {
-      codec: request.codec,
-      epoch: BUILD_EPOCH,
-    });
-    keys.set(node, key);
-    const sysroot = node.dependencies.flatMap((dependency) =>
-      sysrootFiles(buildFolder(request, keyOf(keys, dependency))),
-    );
-    const reproducible = request.checkReproducible && asked.has(node.recipe.name);
-    const cached = !reproducible && isBuilt(buildFolder(request, key));
-    if (cached) request.onProgress({ recipe: node.recipe.name, arch: node.arch, phase: 'cached' });
-    else await buildOne(node, { request, key, sysroot, reproducible });
-    const packages = await deliver(buildFolder(request, key), request);
-    const dependencies = node.dependencies.flatMap((dependency) =>
-      readResult(buildFolder(request, keyOf(keys, dependency))).filter(({ role }) => role !== 'doc'),
-    );
-    await writeDocuments(
-      { node, key, codec: request.codec, epoch: BUILD_EPOCH, dependencies },
-      { folder: request.output, packages, keys: request.keys },
-    );
-    results.push({ recipe: node.recipe.name, arch: node.arch, key, cached, reproducible, packages });
+  for (const outcome of outcomes) {
+    if (outcome.state === 'failed') throw outcome.error;
+    if (outcome.state !== 'blocked') results.push(outcome.built);
   }
   return results;
 }
 
-interface OneBuild {
-  readonly request: BuildRequest;
-  readonly key: string;
-  readonly sysroot: readonly string[];
-  readonly reproducible: boolean;
+/** Builds what can be built: after a failure it goes on with what does not need what failed. */
+export const buildEverything = (request: BuildRequest): Promise<BuildOutcome[]> => buildGraph(request, true);
+
+/** Opens a shell where the build of a recipe failed. @returns its exit status */
+export function openFailedBuild(request: BuildRequest): Promise<number> {
+  const { nodes } = graphOf(request);
+  const node = nodes.at(-1);
+  if (node === undefined) throw new Error('a graph of one recipe has at least that one');
+  return openFailed(request.cacheFolder, node);
 }
 
-/** Leaves the result in the cache, whole or not at all. */
-async function buildOne(node: BuildNode, { request, key, sysroot, reproducible }: OneBuild): Promise<void> {
-  const builds = path.join(request.cacheFolder, 'builds');
+interface Graph {
+  readonly nodes: readonly BuildNode[];
+  /** Names of the recipes that were asked for. */
+  readonly asked: ReadonlySet<string>;
+}
+
+function graphOf(request: BuildRequest): Graph {
+  const roots = request.roots ?? defaultRecipeRoots();
+  const named = request.recipes.map((name) => findRecipe(name, roots));
+  checkOptions(request.options ?? {}, named);
+  return {
+    nodes: buildOrder(named, request.arch, roots, request.options),
+    asked: new Set(named.map(({ recipe }) => recipe.name)),
+  };
+}
+
+async function buildGraph(request: BuildRequest, goOn: boolean): Promise<BuildOutcome[]> {
+  const { nodes, asked } = graphOf(request);
+  const host = await hostPackages();
+  const declared = nodes.map(({ recipe }) => ({ recipe: recipe.name, names: recipe.hostDepends ?? [] }));
+  const versions = host.length === 0 ? new Map<string, string>() : declaredVersions(host, declared);
+  const builder: Builder = { request, asked, host, versions, keys: new Map() };
+  const options = { parallel: request.parallel ?? 1, goOn };
+  const outcomes = await runInOrder(nodes, options, (node) => buildNode(node, builder));
+  return [...outcomes].map(([node, outcome]): BuildOutcome => {
+    const place = { recipe: node.recipe.name, arch: node.arch };
+    if (outcome.state === 'blocked') return { state: 'blocked', ...place, by: outcome.by.recipe.name };
+    if (outcome.state === 'done')
+      return { state: outcome.value.cached ? 'cached' : 'built', built: outcome.value };
+    if (!(outcome.error instanceof Error))
+      throw new Error('a build threw what is no error', { cause: outcome.error });
+    return { state: 'failed', ...place, error: outcome.error };
+  });
+}
+
+interface Builder {
+  readonly request: BuildRequest;
+  readonly asked: ReadonlySet<string>;
+  readonly host: readonly HostPackage[];
+  readonly versions: ReadonlyMap<string, string>;
+  /** Keys of what is built so far. */
+  readonly keys: Map<BuildNode, string>;
+}
+
+async function buildNode(node: BuildNode, builder: Builder): Promise<BuiltRecipe> {
+  const { request, keys } = builder;
+  const { cacheFolder, codec } = request;
+  const begun = Date.now();
+  const tell = (phase: string): void =>
+    request.onProgress({ recipe: node.recipe.name, arch: node.arch, phase });
+  const declared = node.recipe.hostDepends ?? [];
+  const document = await keyDocument(
+    node,
+    node.dependencies.map((one) => contribution(cacheFolder, keyOf(keys, one))),
+    {
+      codec,
+      epoch: BUILD_EPOCH,
+      ...(declared.length === 0
+        ? {}
+        : { host: declared.map((name) => `${name} ${builder.versions.get(name) ?? ''}`) }),
+    },
+  );
+  const key = keyOfDocument(document);
+  keys.set(node, key);
+  const commands = await hostFolder(cacheFolder, builder.host, declared);
+  const isAsked = builder.asked.has(node.recipe.name);
+  const reproducible = request.checkReproducible && isAsked;
+  const resume = request.resume === true && isAsked && hasFailed(cacheFolder, node);
+  const one: OneBuild = { builder, key, tell, commands };
+  const kept = buildFolder(cacheFolder, key);
+  const cached = !reproducible && !resume && isBuilt(kept);
+  const folder = cached ? kept : await buildOne(node, { ...one, reproducible, resume });
+  if (!cached) writeKeyRecord(folder, node, document);
+  if (cached && !(await runTests(node, folder, one))) tell('cached');
+  const packages = await deliver(folder, request);
+  const dependencies = node.dependencies.flatMap((below) =>
+    readResult(buildFolder(cacheFolder, keyOf(keys, below))).filter(({ role }) => role !== 'doc'),
+  );
+  await writeDocuments(
+    { node, key, codec, epoch: BUILD_EPOCH, dependencies },
+    { folder: request.output, packages, keys: request.keys },
+  );
+  const seconds = (Date.now() - begun) / 1000;
+  return { recipe: node.recipe.name, arch: node.arch, key, cached, reproducible, packages, seconds };
+}
+
+interface OneBuild {
+  readonly builder: Builder;
+  readonly key: string;
+  readonly tell: (phase: string) => void;
+  /** Programs of the machine that the build sees. */
+  readonly commands: string | undefined;
+}
+
+interface Wanted extends OneBuild {
+  readonly reproducible: boolean;
+  readonly resume: boolean;
+}
+
+/** Leaves the result in the cache, whole or not at all. @returns the folder that has the packages */
+async function buildOne(node: BuildNode, wanted: Wanted): Promise<string> {
+  const { request, keys } = wanted.builder;
+  const { cacheFolder } = request;
+  const builds = path.join(cacheFolder, 'builds');
   makeFolder(builds);
   const first = fs.mkdtempSync(path.join(builds, '.build-'));
   const second = fs.mkdtempSync(path.join(builds, '.again-'));
-  const tell = (phase: string): void =>
-    request.onProgress({ recipe: node.recipe.name, arch: node.arch, phase });
-  const into = async (folder: string): Promise<void> => {
-    const options = {
-      cacheFolder: request.cacheFolder,
-      sysroot,
-      epoch: BUILD_EPOCH,
-      jobs: request.jobs,
-      check: request.check,
-      onPhase: tell,
-      ...(request.signal === undefined ? {} : { signal: request.signal }),
-    };
-    await withBuiltTree(node, options, async (tree, { configFiles }, sources) => {
-      tell('pack');
-      const { codec } = request;
-      const packages = await assemblePackages(node, tree, {
-        output: folder,
-        epoch: BUILD_EPOCH,
-        codec,
-        configFiles,
-        licenses: collectLicenses(sources, node.recipe),
-      });
-      const files = packages.map(({ file }) => file);
-      refuseBuilt(node.recipe, folder, files);
-      fs.writeFileSync(path.join(folder, RESULT_FILE), JSON.stringify(packages));
-    });
-  };
+  const sysroot = node.dependencies.flatMap((one) =>
+    sysrootFiles(buildFolder(cacheFolder, keyOf(keys, one))),
+  );
   try {
-    await into(first);
-    if (reproducible) {
-      await into(second);
-      compare(node, first, second);
+    await buildInto(first, node, wanted, sysroot);
+    if (wanted.reproducible) {
+      await buildInto(second, node, wanted, sysroot);
+      await compareBuilds(node, first, second);
     }
-    const final = buildFolder(request, key);
+    await runTests(node, first, wanted);
+    wanted.tell('done');
+    // What was changed in the tree by hand is in no key.
+    const final = wanted.resume
+      ? path.join(builds, `.resumed-${node.recipe.name}`)
+      : buildFolder(cacheFolder, wanted.key);
     // The same key means the same bytes, so whoever was first may stay, unless it was damaged.
-    if (!isBuilt(final)) {
+    if (wanted.resume || !isBuilt(final)) {
       fs.rmSync(final, { recursive: true, force: true });
       fs.renameSync(first, final);
     }
-    tell('done');
+    return final;
   } finally {
     fs.rmSync(first, { recursive: true, force: true });
     fs.rmSync(second, { recursive: true, force: true });
   }
 }
 
-function compare(node: BuildNode, first: string, second: string): void {
-  const again = new Map(readResult(second).map((built) => [built.name, built]));
-  const different = readResult(first).filter((built) => again.get(built.name)?.sha256 !== built.sha256);
-  if (different.length === 0) return;
-  throw new IcepkgError(
-    'build-failed',
-    `${node.recipe.name} for ${node.arch}: two builds gave different bytes in ${different.map(({ file }) => file).join(', ')}`,
-    {
-      hint: 'Look for times, random names and file orders in the build; $SOURCE_DATE_EPOCH is the only clock',
-    },
-  );
+async function buildInto(
+  folder: string,
+  node: BuildNode,
+  { builder: { request }, tell, resume, commands }: Wanted,
+  sysroot: readonly string[],
+): Promise<void> {
+  const options = {
+    cacheFolder: request.cacheFolder,
+    sysroot,
+    commands,
+    resume,
+    limits: request.limits ?? DEFAULT_LIMITS,
+    epoch: BUILD_EPOCH,
+    jobs: request.jobs,
+    check: request.check,
+    onPhase: tell,
+    ...(request.signal === undefined ? {} : { signal: request.signal }),
+  };
+  await withBuiltTree(node, options, async (tree, { configFiles }, sources) => {
+    tell('pack');
+    const packages = await assemblePackages(node, tree, {
+      output: folder,
+      epoch: BUILD_EPOCH,
+      codec: request.codec,
+      configFiles,
+      licenses: collectLicenses(sources, node.recipe),
+    });
+    const files = packages.map(({ file }) => file);
+    refuseBuilt(node.recipe, folder, files);
+    writeResult(folder, packages);
+  });
 }
 
-const buildFolder = (request: BuildRequest, key: string): string =>
-  path.join(request.cacheFolder, 'builds', key);
+/** Runs tests that these packages have not passed yet. @returns false where there was nothing to do */
+async function runTests(
+  node: BuildNode,
+  folder: string,
+  { builder: { request, keys }, tell, commands }: OneBuild,
+): Promise<boolean> {
+  const below = new Set([
+    ...node.dependencies,
+    ...node.testNodes.flatMap((one) => [...one.dependencies, one]),
+  ]);
+  const belowKeys = [...below].map((one) => keyOf(keys, one));
+  const digest = request.check ? testDigest(node, belowKeys) : undefined;
+  if (digest === undefined || testedBy(folder) === digest) return false;
+  tell('test');
+  const folders = [folder, ...belowKeys.map((key) => buildFolder(request.cacheFolder, key))];
+  await testPackages(node, {
+    files: folders.flatMap((one) => readResult(one).map(({ file }) => path.join(one, file))),
+    log: logFile(request.cacheFolder, node),
+    commands,
+    ...(request.signal === undefined ? {} : { signal: request.signal }),
+  });
+  markTested(folder, digest);
+  return true;
+}
 
 function keyOf(keys: ReadonlyMap<BuildNode, string>, node: BuildNode): string {
   const key = keys.get(node);
   if (key === undefined) throw new Error(`${node.recipe.name} is not built before what needs it`);
   return key;
 }
-
-function readResult(folder: string): BuiltPackage[] {
-  return JSON.parse(fs.readFileSync(path.join(folder, RESULT_FILE), 'utf8')) as BuiltPackage[];
-}
-
-/** True where the cache holds the packages of a build, undamaged. */
-function isBuilt(folder: string): boolean {
-  try {
-    return readResult(folder).every(({ file, sha256 }) => sha256File(path.join(folder, file)) === sha256);
-  } catch (error) {
-    if (isErrno(error, 'ENOENT') || error instanceof SyntaxError) return false;
-    throw error;
-  }
-}
-
-/** Documentation has no place in a sysroot. */
-const sysrootFiles = (folder: string): string[] =>
-  readResult(folder)
-    .filter(({ role }) => role !== 'doc')
-    .map(({ file }) => path.join(folder, file));
 
 /** Copies the packages of a build out of the cache, where they are unsigned, and signs them on the way. */
 async function deliver(folder: string, { output, keys }: BuildRequest): Promise<BuiltPackage[]> {

@@ -14,6 +14,8 @@ export interface CommandOptions {
   /** A descriptor that takes both outputs instead of the result. */
   readonly output?: number;
   readonly signal?: AbortSignal;
+  /** Told the number of the process. */
+  readonly onStart?: (pid: number) => void;
 }
 
 /** The Debian package that holds a program, for the hint when it is missing. */
@@ -40,6 +42,7 @@ export function run(argv: readonly string[], options: CommandOptions = {}): Prom
       stdio: ['ignore', sink, sink],
       signal: options.signal,
     });
+    if (child.pid !== undefined) options.onStart?.(child.pid);
     const stdout: Buffer[] = [];
     const stderr: Buffer[] = [];
     child.stdout?.on('data', (chunk: Buffer) => stdout.push(chunk));
@@ -57,6 +60,16 @@ export function run(argv: readonly string[], options: CommandOptions = {}): Prom
         stderr: Buffer.concat(stderr).toString(),
       });
     });
+  });
+}
+
+/** Runs `argv` on the terminal of this process. @returns its exit status */
+export function runOnTerminal(argv: readonly string[]): Promise<number> {
+  const [program = '', ...args] = argv;
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, { stdio: 'inherit' });
+    child.on('error', (error) => reject(isErrno(error, 'ENOENT') ? missingTool(program, error) : error));
+    child.on('close', (code) => resolve(code ?? 255));
   });
 }
 

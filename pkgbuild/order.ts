@@ -15,6 +15,8 @@ export interface BuildNode {
   readonly toolArch: MachineArch;
   /** All that is in the sysroot, dependencies of dependencies included, in build order. */
   readonly dependencies: readonly BuildNode[];
+  /** What is in the root of its tests besides, with what that needs. */
+  readonly testNodes: readonly BuildNode[];
 }
 
 /**
@@ -39,7 +41,7 @@ export function buildOrder(
         'build-failed',
         `build dependencies form a cycle: ${[...trail, name].join(' -> ')}`,
         {
-          hint: `Take one of them out of buildDepends in ${loaded.file}`,
+          hint: `Take one of them out of buildDepends or testDepends in ${loaded.file}`,
         },
       );
     const packages = packageArch(loaded.recipe, arch);
@@ -55,6 +57,9 @@ export function buildOrder(
       for (const below of node.dependencies) dependencies.add(below);
       dependencies.add(node);
     }
+    const testNodes = (recipe.testDepends ?? []).map((needed) =>
+      visit(dependencyOf(loaded, needed, near), [...trail, name]),
+    );
     const node: BuildNode = {
       recipe,
       folder: loaded.folder,
@@ -62,6 +67,7 @@ export function buildOrder(
       // A package for every machine must not differ by the one it was asked for.
       toolArch: packages === 'noarch' ? 'x86_64' : packages,
       dependencies: [...dependencies],
+      testNodes,
     };
     done.set(name, node);
     return node;

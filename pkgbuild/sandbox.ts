@@ -4,7 +4,8 @@
  */
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { run, type CommandResult } from './command.ts';
+import { run, runOnTerminal, type CommandResult } from './command.ts';
+import { watchLimits, type Limits, type Watch } from './limits.ts';
 import { BUILD_ROOT } from './toolchain.ts';
 
 export interface SandboxMount {
@@ -24,22 +25,52 @@ export interface SandboxRequest {
   readonly directory: string;
   /** File that both outputs are appended to; without one they are returned. */
   readonly log?: string;
+  /** Folder with `bin` and `sbin`, shown as those of `/usr`; those of the machine without. */
+  readonly commands?: string;
+  /** More capabilities inside, such as CAP_SYS_CHROOT. */
+  readonly capabilities?: readonly string[];
+  /** Arguments of bwrap for folders that are neither plain nor read-only. */
+  readonly more?: readonly string[];
+  readonly limits?: Limits;
   readonly signal?: AbortSignal;
 }
 
 /** Links at the top of a merged-usr host. */
 const USR_LINKS = ['bin', 'sbin', 'lib', 'lib32', 'lib64'];
 
-export async function runSandboxed(request: SandboxRequest): Promise<CommandResult> {
+/** What a run ended with; `stopped` names the limit that it went beyond. */
+export interface SandboxResult extends CommandResult {
+  readonly stopped: string | undefined;
+}
+
+export async function runSandboxed(request: SandboxRequest): Promise<SandboxResult> {
   const argv = ['bwrap', ...sandboxArguments(request), '/bin/sh', '-eu', '-c', request.script];
   const options = request.signal === undefined ? {} : { signal: request.signal };
-  if (request.log === undefined) return run(argv, options);
-  const output = fs.openSync(request.log, 'a');
+  const output = request.log === undefined ? undefined : fs.openSync(request.log, 'a');
+  let watch: Watch | undefined;
   try {
-    return await run(argv, { ...options, output });
+    const result = await run(argv, {
+      ...options,
+      ...(output === undefined ? {} : { output }),
+      onStart: (pid) => {
+        if (request.limits !== undefined) watch = watchLimits(pid, request.workspace, request.limits);
+      },
+    });
+    return { ...result, stopped: watch?.stopped() };
   } finally {
-    fs.closeSync(output);
+    watch?.end();
+    if (output !== undefined) fs.closeSync(output);
   }
+}
+
+/** A shell on the terminal, where a step would run. */
+export function openShell(request: SandboxRequest): Promise<number> {
+  return runOnTerminal([
+    'bwrap',
+    ...sandboxArguments(request).filter((one) => one !== '--new-session'),
+    '/bin/bash',
+    '-i',
+  ]);
 }
 
 function sandboxArguments(request: SandboxRequest): string[] {
@@ -53,7 +84,10 @@ function sandboxArguments(request: SandboxRequest): string[] {
     'build',
   ];
   if (process.getuid?.() !== 0) args.push('--unshare-user', '--uid', '0', '--gid', '0');
+  for (const capability of request.capabilities ?? []) args.push('--cap-add', capability);
   args.push('--ro-bind', '/usr', '/usr');
+  for (const name of request.commands === undefined ? [] : ['bin', 'sbin'])
+    args.push('--ro-bind', path.join(request.commands ?? '', name), `/usr/${name}`);
   for (const name of USR_LINKS) {
     const stat = fs.lstatSync(`/${name}`, { throwIfNoEntry: false });
     if (stat?.isSymbolicLink() === true) args.push('--symlink', fs.readlinkSync(`/${name}`), `/${name}`);
@@ -73,7 +107,7 @@ function sandboxArguments(request: SandboxRequest): string[] {
     BUILD_ROOT,
   );
   for (const { from, to } of request.readOnly) args.push('--ro-bind', from, to);
-  args.push('--remount-ro', '/', '--chdir', request.directory, '--clearenv');
+  args.push(...(request.more ?? []), '--remount-ro', '/', '--chdir', request.directory, '--clearenv');
   for (const [name, value] of Object.entries(request.environment)) args.push('--setenv', name, value);
   return [...args, '--'];
 }

@@ -2,9 +2,13 @@
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
+import { makeFolder } from '#engine/make-folder';
 import { IcepkgError, isErrno } from '#schema/error';
 import { run } from './command.ts';
 import type { BuildNode } from './order.ts';
+import { failureHint } from './failure.ts';
+import { discardFailed, keepFailed, takeUp, type FailedBuild } from './failed-build.ts';
+import type { Limits } from './limits.ts';
 import { runSandboxed, type SandboxMount } from './sandbox.ts';
 import { elfOf } from './scan.ts';
 import { fetchSource } from './sources/cache.ts';
@@ -27,12 +31,14 @@ export interface WorkspaceOptions {
   readonly epoch: number;
   readonly jobs: number;
   readonly check: boolean;
+  /** Programs of the machine that steps see; all without. */
+  readonly commands: string | undefined;
+  /** Go on in the kept tree of a build that failed, where there is one. */
+  readonly resume: boolean;
+  readonly limits: Limits;
   readonly onPhase: (phase: string) => void;
   readonly signal?: AbortSignal;
 }
-
-/** Lines of the log that a failure shows. */
-const LOG_TAIL = 15;
 
 const PREFIX = 'icepkg-build-';
 
@@ -46,17 +52,24 @@ export async function withBuiltTree<T>(
   use: (tree: string, repackaged: Repackaged, sources: string) => Promise<T>,
 ): Promise<T> {
   removeAbandoned();
-  const workspace = fs.mkdtempSync(path.join(os.tmpdir(), `${PREFIX}${process.pid}-`));
+  const resumed = options.resume ? takeUp(options.cacheFolder, node) : undefined;
+  const workspace = resumed?.workspace ?? fs.mkdtempSync(path.join(os.tmpdir(), `${PREFIX}${process.pid}-`));
+  const tools = ['sysroot', 'tools'];
   try {
-    for (const name of ['src', 'dest', 'sysroot', 'tools', 'distfiles', 'recipe'])
-      fs.mkdirSync(path.join(workspace, name));
-    writeToolchain(path.join(workspace, 'tools'), node.toolArch);
+    for (const name of ['src', 'dest', 'distfiles', 'recipe', ...tools])
+      fs.mkdirSync(path.join(workspace, name), { recursive: true });
     const { mounts, repackaged } = await linkSources(node, workspace, options.cacheFolder);
-    for (const file of options.sysroot) await unpackInto(path.join(workspace, 'sysroot'), file);
-    await runPhases(node, workspace, { ...options, mounts, notes: repackaged.notes });
-    return await use(path.join(workspace, 'dest'), repackaged, path.join(workspace, 'src'));
+    if (resumed === undefined) {
+      writeToolchain(path.join(workspace, 'tools'), node.toolArch);
+      for (const file of options.sysroot) await unpackInto(path.join(workspace, 'sysroot'), file);
+      discardFailed(options.cacheFolder, node);
+    }
+    await runPhases(node, workspace, { ...options, mounts, notes: repackaged.notes, resumed });
+    const result = await use(path.join(workspace, 'dest'), repackaged, path.join(workspace, 'src'));
+    if (resumed !== undefined) discardFailed(options.cacheFolder, node);
+    return result;
   } finally {
-    fs.rmSync(workspace, { recursive: true, force: true });
+    if (resumed === undefined) fs.rmSync(workspace, { recursive: true, force: true });
   }
 }
 
@@ -77,6 +90,13 @@ function isRunning(pid: number): boolean {
   } catch (error) {
     return !isErrno(error, 'ESRCH');
   }
+}
+
+/** The log of the build of a recipe for an architecture; the newest replaces the one before. */
+export function logFile(cacheFolder: string, { recipe, arch }: BuildNode): string {
+  const logs = path.join(cacheFolder, 'logs');
+  makeFolder(logs);
+  return path.join(logs, `${recipe.name}-${recipe.version}-r${recipe.release}.${arch}.log`);
 }
 
 interface LinkedSources {
@@ -113,14 +133,13 @@ interface PhaseContext extends WorkspaceOptions {
   readonly mounts: readonly SandboxMount[];
   /** Lines for the log. */
   readonly notes: readonly string[];
+  readonly resumed: FailedBuild | undefined;
 }
 
 async function runPhases(node: BuildNode, workspace: string, context: PhaseContext): Promise<void> {
   const { recipe } = node;
-  const logs = path.join(context.cacheFolder, 'logs');
-  fs.mkdirSync(logs, { recursive: true });
-  const log = path.join(logs, `${recipe.name}-${recipe.version}-r${recipe.release}.${node.arch}.log`);
-  fs.writeFileSync(log, context.notes.map((note) => `${note}\n`).join(''));
+  const log = logFile(context.cacheFolder, node);
+  if (context.resumed === undefined) fs.writeFileSync(log, context.notes.map((note) => `${note}\n`).join(''));
   const environment = {
     ...buildEnvironment(node.toolArch, context.epoch, context.jobs),
     VERSION: recipe.version,
@@ -136,15 +155,31 @@ async function runPhases(node: BuildNode, workspace: string, context: PhaseConte
       script: `umask 022\n${script}`,
       directory: `${BUILD_ROOT}/src`,
       log,
+      limits: context.limits,
+      ...(context.commands === undefined ? {} : { commands: context.commands }),
       ...(context.signal === undefined ? {} : { signal: context.signal }),
     });
-    if (result.status !== 0) throw phaseFailed(node, phase, result.status, log);
+    if (result.status === 0) return;
+    if (context.resumed === undefined || context.resumed.phase !== phase)
+      await keepFailed(context.cacheFolder, node, {
+        workspace,
+        phase,
+        mounts: mounts.filter(({ from }) => !from.startsWith(`${workspace}/`)),
+        environment,
+        commands: context.commands,
+        script,
+      });
+    throw phaseFailed(node, phase, { status: result.status, log, stopped: result.stopped });
   };
   const fixed: SandboxMount[] = ['sysroot', 'tools'].map((name) => ({
     from: path.join(workspace, name),
     to: `${BUILD_ROOT}/${name}`,
   }));
-  for (const phase of phasesOf(recipe, resolveSources(recipe.sources, node.arch), context.check))
+  const phases = phasesOf(recipe, resolveSources(recipe.sources, node.arch), context.check);
+  const failed = phases.findIndex(({ name }) => name === context.resumed?.phase);
+  // What is not among them comes after them.
+  const done = context.resumed === undefined ? 0 : failed === -1 ? phases.length : failed;
+  for (const phase of phases.slice(done))
     await sandboxed(phase.name, scriptOf(phase), [...fixed, ...context.mounts]);
   const tree = path.join(workspace, 'dest');
   fs.appendFileSync(
@@ -180,12 +215,18 @@ function removeLeftovers(tree: string): void {
   }
 }
 
-function phaseFailed(node: BuildNode, phase: string, status: number, log: string): IcepkgError {
-  const tail = fs.readFileSync(log, 'utf8').trimEnd().split('\n').slice(-LOG_TAIL);
+interface Failure {
+  readonly status: number;
+  readonly log: string;
+  /** The limit that it went beyond. */
+  readonly stopped: string | undefined;
+}
+
+function phaseFailed(node: BuildNode, phase: string, { status, log, stopped }: Failure): IcepkgError {
   const { name, version, release } = node.recipe;
-  return new IcepkgError(
-    'build-failed',
-    `${name} ${version}-r${release} for ${node.arch}: ${phase} ended with status ${status}`,
-    { hint: `The whole log is ${log}; it ends with:\n${tail.join('\n')}`, data: { phase, status, log } },
-  );
+  const how = stopped === undefined ? `ended with status ${status}` : `was stopped: ${stopped}`;
+  return new IcepkgError('build-failed', `${name} ${version}-r${release} for ${node.arch}: ${phase} ${how}`, {
+    hint: failureHint(log),
+    data: { phase, status, log },
+  });
 }

@@ -1,0 +1,169 @@
+/** The tests of built packages, each in a fresh root that the engine installs them into with what they need. */
+import * as fs from 'node:fs';
+import * as os from 'node:os';
+import * as path from 'node:path';
+import { changeWorld } from '#engine/change-world';
+import { openContext } from '#engine/context';
+import { initRoot } from '#engine/init-root';
+import { worldRequest } from '#engine/requests';
+import { addToWorld } from '#engine/world';
+import { canonicalJson } from '#schema/canonical-json';
+import { sha256 } from '#schema/digest';
+import { IcepkgError } from '#schema/error';
+import type { MachineArch } from '#schema/fields';
+import { failureHint } from './failure.ts';
+import type { BuildNode } from './order.ts';
+import { runSandboxed } from './sandbox.ts';
+import { RECIPE_FOLDER } from './sources/resolve.ts';
+import { BUILD_ROOT } from './toolchain.ts';
+
+export interface TestOptions {
+  /** Package files that the solver may choose from. */
+  readonly files: readonly string[];
+  readonly log: string;
+  /** Programs of the machine that the test sees. */
+  readonly commands: string | undefined;
+  readonly signal?: AbortSignal;
+}
+
+interface PackageTest {
+  readonly name: string;
+  readonly script: string;
+}
+
+const testsOf = ({ recipe }: BuildNode): PackageTest[] =>
+  [recipe, ...(recipe.subpackages ?? [])].flatMap(({ name, test }) =>
+    test === undefined ? [] : [{ name, script: test }],
+  );
+
+/** Changes with the tests and with what is in their roots; `undefined` where there is nothing to test. */
+export function testDigest(node: BuildNode, keys: readonly string[]): string | undefined {
+  const tests = testsOf(node);
+  return tests.length === 0
+    ? undefined
+    : sha256(canonicalJson({ tests: tests.map((one) => ({ ...one })), keys: [...keys] }));
+}
+
+/** @throws IcepkgError `build-failed` naming the package and the log of the first test that does not pass */
+export async function testPackages(node: BuildNode, options: TestOptions): Promise<void> {
+  for (const test of testsOf(node)) await testPackage(node, test, options);
+}
+
+async function testPackage(
+  node: BuildNode,
+  { name, script }: PackageTest,
+  options: TestOptions,
+): Promise<void> {
+  const workspace = fs.mkdtempSync(path.join(os.tmpdir(), `icepkg-build-${process.pid}-`));
+  const root = path.join(workspace, 'root');
+  const { log, commands, signal } = options;
+  try {
+    for (const folder of ['src', 'recipe', 'tools/bin'])
+      fs.mkdirSync(path.join(workspace, folder), { recursive: true });
+    await installInto(root, node, { name, files: options.files });
+    for (const folder of ['proc', 'dev', 'tmp']) fs.mkdirSync(path.join(root, folder), { recursive: true });
+    fs.writeFileSync(path.join(workspace, 'tools/bin/run'), runner(node.toolArch), { mode: 0o755 });
+    fs.appendFileSync(log, `== test of ${name}\n`);
+    const inside = `${BUILD_ROOT}/root`;
+    const emulator =
+      node.toolArch === 'aarch64' && process.arch !== 'arm64' ? emulatorMount(root, inside) : [];
+    const { status } = await runSandboxed({
+      workspace,
+      readOnly: [{ from: node.folder, to: RECIPE_FOLDER }],
+      environment: {
+        PATH: `${BUILD_ROOT}/tools/bin:/usr/bin:/bin:/usr/sbin:/sbin`,
+        HOME: '/tmp',
+        LC_ALL: 'C',
+        TZ: 'UTC',
+        ROOT: inside,
+        ARCH: node.toolArch,
+        RECIPE: RECIPE_FOLDER,
+        VERSION: node.recipe.version,
+        ...node.recipe.env,
+      },
+      script: `set -x\n${script}`,
+      directory: `${BUILD_ROOT}/src`,
+      log,
+      capabilities: ['CAP_SYS_CHROOT'],
+      more: ['--proc', `${inside}/proc`, '--dev', `${inside}/dev`, '--tmpfs', `${inside}/tmp`, ...emulator],
+      ...(commands === undefined ? {} : { commands }),
+      ...(signal === undefined ? {} : { signal }),
+    });
+    if (status === 0) return;
+    throw new IcepkgError(
+      'build-failed',
+      `${node.recipe.name} for ${node.arch}: the test of ${name} ended with status ${status}`,
+      {
+        hint: failureHint(log),
+        data: { phase: 'test', package: name, status, log },
+      },
+    );
+  } finally {
+    fs.rmSync(workspace, { recursive: true, force: true });
+  }
+}
+
+interface Installed {
+  readonly name: string;
+  readonly files: readonly string[];
+}
+
+async function installInto(root: string, node: BuildNode, { name, files }: Installed): Promise<void> {
+  initRoot(root, { arch: node.toolArch });
+  const wanted = [name, ...node.testNodes.map(({ recipe }) => recipe.name)];
+  try {
+    await changeWorld(openContext({ root, sync: false, offline: true }), {
+      ...worldRequest(`test ${name}`, (world) => addToWorld(world, wanted)),
+      files,
+      candidates: [],
+      recommends: false,
+      allowUntrusted: true,
+      dryRun: false,
+      confirm: () => true,
+    });
+  } catch (cause) {
+    if (!(cause instanceof IcepkgError)) throw cause;
+    throw new IcepkgError(
+      'build-failed',
+      `${node.recipe.name} for ${node.arch}: ${name} cannot be installed for its test: ${cause.message}`,
+      {
+        cause,
+        hint: 'Name the recipes of what it needs to run, and does not need to build, under testDepends',
+      },
+    );
+  }
+}
+
+function emulatorMount(root: string, inside: string): string[] {
+  fs.writeFileSync(path.join(root, '.emulator'), '');
+  return ['--ro-bind', '/usr/bin/qemu-aarch64-static', `${inside}/.emulator`];
+}
+
+/** `run PROGRAM` starts a program of the root in the root, as if that were the machine. */
+const runner = (arch: MachineArch): string => `#!/bin/sh
+program=$1
+shift
+case $program in
+  */*) ;;
+  *)
+    for folder in usr/sbin usr/bin sbin bin; do
+      if [ -e "$ROOT/$folder/$program" ] || [ -L "$ROOT/$folder/$program" ]; then
+        program=/$folder/$program
+        break
+      fi
+    done
+    ;;
+esac
+case $program in */*) ;; *) echo "run: there is no program $program in the root" >&2; exit 127 ;; esac
+PATH=/usr/sbin:/usr/bin:/sbin:/bin
+export PATH
+${arch === 'aarch64' && process.arch !== 'arm64' ? EMULATED : ''}exec chroot "$ROOT" "$program" "$@"
+`;
+
+/** The emulator starts no scripts: their interpreter has to be named. */
+const EMULATED = `
+if [ "$(head -c 2 "$ROOT/$program" 2>/dev/null)" = '#!' ]; then
+  exec chroot "$ROOT" /.emulator $(head -n 1 "$ROOT/$program" | cut -c 3-) "$program" "$@"
+fi
+exec chroot "$ROOT" /.emulator "$program" "$@"
+`;
