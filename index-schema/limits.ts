@@ -14,6 +14,12 @@ export const MAX_PATH_BYTES = 4095;
 export const MAX_NAME_BYTES = 255;
 /** Entries in any one dependency list of a manifest. */
 export const MAX_DEPENDENCIES = 10_000;
+/** Users, groups or services that one package declares, and entries of any list in one of those. */
+export const MAX_DECLARED = 1000;
+/** Alternatives that one package offers: a program of many names has one for each. */
+export const MAX_ALTERNATIVES = 10_000;
+/** Characters in one script of a package. */
+export const MAX_SCRIPT = 1024 * 1024;
 /** Nesting of any JSON document; checked before it is walked. */
 export const MAX_JSON_DEPTH = 64;
 /** One index shard, uncompressed, in bytes. */

@@ -4,7 +4,15 @@
  * The published JSON Schema `manifest.schema.json` is generated from the schema in this file.
  */
 import * as v from 'valibot';
-import { MAX_DEPENDENCIES, MAX_FILES, MAX_FRAME_BYTES, MAX_FRAMES } from './limits.ts';
+import {
+  MAX_ALTERNATIVES,
+  MAX_DECLARED,
+  MAX_DEPENDENCIES,
+  MAX_FILES,
+  MAX_FRAME_BYTES,
+  MAX_FRAMES,
+  MAX_SCRIPT,
+} from './limits.ts';
 import {
   ArchSchema,
   CapabilitySchema,
@@ -109,7 +117,7 @@ const UserSchema = v.strictObject({
   /** Primary group; without one a group of the user's own name. */
   group: v.optional(GroupNameSchema),
   /** Supplementary groups. */
-  groups: v.optional(v.array(GroupNameSchema)),
+  groups: v.optional(v.pipe(v.array(GroupNameSchema), v.maxLength(MAX_DECLARED))),
   gecos: v.optional(LineSchema),
   home: v.optional(LineSchema),
   shell: v.optional(LineSchema),
@@ -126,25 +134,26 @@ const AlternativeSchema = v.strictObject({
 const ServiceSchema = v.strictObject({
   name: PackageNameSchema,
   /** Argument vector; the first element is an absolute path. */
-  command: v.pipe(v.array(LineSchema), v.minLength(1)),
+  command: v.pipe(v.array(LineSchema), v.minLength(1), v.maxLength(MAX_DECLARED)),
   description: v.optional(LineSchema),
   user: v.optional(UserNameSchema),
-  environment: v.optional(v.record(v.string(), LineSchema)),
+  environment: v.optional(v.pipe(v.record(v.string(), LineSchema), v.maxEntries(MAX_DECLARED))),
   /** Services that must be up first. */
-  after: v.optional(v.array(PackageNameSchema)),
+  after: v.optional(v.pipe(v.array(PackageNameSchema), v.maxLength(MAX_DECLARED))),
   restart: v.optional(v.picklist(['always', 'on-failure', 'never'])),
   /** Whether installing the package enables the service. */
   enable: v.optional(v.boolean()),
 });
 
+const ScriptText = v.pipe(v.string(), v.maxLength(MAX_SCRIPT));
 /** Shell texts, the last resort: run by the root's `/bin/sh`, confined to the root, never for a foreign architecture. */
 const ScriptsSchema = v.strictObject({
-  preInstall: v.optional(v.string()),
-  postInstall: v.optional(v.string()),
-  preUpgrade: v.optional(v.string()),
-  postUpgrade: v.optional(v.string()),
-  preRemove: v.optional(v.string()),
-  postRemove: v.optional(v.string()),
+  preInstall: v.optional(ScriptText),
+  postInstall: v.optional(ScriptText),
+  preUpgrade: v.optional(ScriptText),
+  postUpgrade: v.optional(ScriptText),
+  preRemove: v.optional(ScriptText),
+  postRemove: v.optional(ScriptText),
 });
 
 const dependencies = v.pipe(v.array(DependencySchema), v.maxLength(MAX_DEPENDENCIES));
@@ -185,10 +194,10 @@ export const ManifestSchema = v.strictObject({
   /** Sorted by path, by bytes. A directory stands before what is in it. */
   files: v.pipe(v.array(FileEntrySchema), v.maxLength(MAX_FILES)),
   frames: v.pipe(v.array(FrameSchema), v.maxLength(MAX_FRAMES)),
-  users: v.optional(v.array(UserSchema)),
-  groups: v.optional(v.array(GroupSchema)),
-  alternatives: v.optional(v.array(AlternativeSchema)),
-  services: v.optional(v.array(ServiceSchema)),
+  users: v.optional(v.pipe(v.array(UserSchema), v.maxLength(MAX_DECLARED))),
+  groups: v.optional(v.pipe(v.array(GroupSchema), v.maxLength(MAX_DECLARED))),
+  alternatives: v.optional(v.pipe(v.array(AlternativeSchema), v.maxLength(MAX_ALTERNATIVES))),
+  services: v.optional(v.pipe(v.array(ServiceSchema), v.maxLength(MAX_DECLARED))),
   scripts: v.optional(ScriptsSchema),
 });
 

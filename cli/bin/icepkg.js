@@ -1,11 +1,10 @@
 #!/usr/bin/env node
-import { existsSync } from 'node:fs';
-
 try {
   const { main } = await import('#cli/main');
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
-  if (existsSync(new URL('../../dist/oclif.manifest.json', import.meta.url))) throw error;
+  const built = new URL('../../dist/cli/main.js', import.meta.url);
+  if (error.code !== 'ERR_MODULE_NOT_FOUND' || error.url !== built.href) throw error;
   process.stderr.write('icepkg: this clone is not built yet\nhint: npm run build, or npm run quickstart\n');
   process.exitCode = 1;
 }

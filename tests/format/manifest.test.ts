@@ -1,7 +1,7 @@
 /** Manifests that say what no manifest may say: each is refused by name, whatever the content. */
 import { describe, expect, test } from 'vitest';
 import { canonicalJson } from '#schema/canonical-json';
-import { MAX_FRAME_BYTES } from '#schema/limits';
+import { MAX_ALTERNATIVES, MAX_DECLARED, MAX_FRAME_BYTES, MAX_SCRIPT } from '#schema/limits';
 import type { FileEntry, Frame } from '#schema/manifest';
 import { forge, refusal, type Loose } from './support.ts';
 
@@ -49,6 +49,50 @@ describe('a manifest is refused for', () => {
     ['a name like an option', (m) => ({ ...m, name: '-rf' }), 'name: expected a package name'],
     ['a version with a path', (m) => ({ ...m, version: '1.0.0-r0/../x' }), 'version: expected a version'],
     ['a version without a release', (m) => ({ ...m, version: '1.0.0' }), 'version: expected a version'],
+    [
+      'more users than anybody declares',
+      (m) => ({
+        ...m,
+        users: Array.from({ length: MAX_DECLARED + 1 }, (_, index) => ({ name: `u${index}` })),
+      }),
+      'users',
+    ],
+    [
+      'more groups than anybody declares',
+      (m) => ({
+        ...m,
+        groups: Array.from({ length: MAX_DECLARED + 1 }, (_, index) => ({ name: `g${index}` })),
+      }),
+      'groups',
+    ],
+    [
+      'more services than anybody declares',
+      (m) => ({
+        ...m,
+        services: Array.from({ length: MAX_DECLARED + 1 }, (_, index) => ({
+          name: `s${index}`,
+          command: ['/x'],
+        })),
+      }),
+      'services',
+    ],
+    [
+      'more alternatives than anybody offers',
+      (m) => ({
+        ...m,
+        alternatives: Array.from({ length: MAX_ALTERNATIVES + 1 }, (_, index) => ({
+          link: `usr/bin/${index}`,
+          target: 'x',
+          priority: 1,
+        })),
+      }),
+      'alternatives',
+    ],
+    [
+      'a script without end',
+      (m) => ({ ...m, scripts: { postInstall: ' '.repeat(MAX_SCRIPT + 1) } }),
+      'scripts',
+    ],
     ['an unknown architecture', (m) => ({ ...m, arch: '../x' }), 'arch: expected one of'],
     ['a description of two lines', (m) => ({ ...m, description: 'a\nb' }), 'description: expected one line'],
     [

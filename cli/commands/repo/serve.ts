@@ -41,11 +41,8 @@ does as well. The address is loopback unless --host says otherwise; /health tell
         ? { onRequest: ({ method, path, status }) => this.remark(`${status} ${method} ${path}`) }
         : {}),
     });
-    process.stdout.write(
-      this.jsonEnabled()
-        ? `${JSON.stringify({ url: server.url })}\n`
-        : `serving ${args.repository} at ${server.url}\n`,
-    );
+    if (this.jsonEnabled()) process.stdout.write(`${JSON.stringify({ url: server.url })}\n`);
+    this.print(`serving ${args.repository} at ${server.url}`);
     await stopped;
     await server.close();
     return { url: server.url, closed: true };
