@@ -67,15 +67,6 @@ export async function keyDocument(
   };
 }
 
-/** @param dependencyKeys what `node.dependencies` contribute, in their order */
-export async function buildKey(
-  node: BuildNode,
-  dependencyKeys: readonly string[],
-  options: KeyOptions,
-): Promise<string> {
-  return keyOfDocument(await keyDocument(node, dependencyKeys, options));
-}
-
 /** Digest of a file, or of a folder's paths, modes and contents. */
 function fingerprint(folder: string, relative: string): string {
   const target = path.join(folder, relative);

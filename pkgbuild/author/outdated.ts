@@ -3,7 +3,8 @@ import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { IcepkgError } from '#schema/error';
-import { compareVersions, parseVersion } from '#schema/version';
+import { compareVersions, parseRange, parseVersion, satisfies, type Version } from '#schema/version';
+import { run } from '../command.ts';
 import type { LoadedRecipe } from '../recipe.ts';
 import type { Recipe } from '../recipe-schema.ts';
 import { mapDebianVersion } from '../sources/debian-version.ts';
@@ -37,10 +38,8 @@ export async function findOutdated(
   cacheFolder: string,
 ): Promise<UpdateState[]> {
   const firsts = recipes.map(({ recipe }) => recipe.sources.find((source) => !('path' in source)));
-  const debian = await askDebian(
-    firsts.flatMap((source) => (source === undefined ? [] : debianNames(source))),
-    cacheFolder,
-  );
+  const names = recipes.flatMap(({ recipe }, index) => namesToAsk(recipe, firsts[index]));
+  const debian = await askDebian(names, cacheFolder);
   const states: UpdateState[] = [];
   for (const [index, { recipe }] of recipes.entries())
     states.push(await stateOf(recipe, firsts[index], debian));
@@ -54,12 +53,16 @@ async function stateOf(
 ): Promise<UpdateState> {
   const { name } = recipe;
   const version = currentVersion(recipe, source);
-  if (source === undefined) return { name, version, state: 'unknown', reason: 'it is made here' };
+  const { update } = recipe;
+  if (update?.manual !== undefined) return { name, version, state: 'unknown', reason: update.manual };
+  if (source === undefined && update === undefined)
+    return { name, version, state: 'unknown', reason: 'it is made here' };
   const reasons: string[] = [];
-  for (const ask of questions(source, version, debian)) {
+  const ask = update === undefined ? questions(source, version, debian) : updateQuestions(update, debian);
+  for (const question of ask) {
     try {
-      const { asked, versions } = await ask();
-      const newest = highest(versions);
+      const { asked, versions } = await question();
+      const newest = highest(versions.filter((one) => isWanted(one, update)));
       if (newest !== undefined)
         return { name, version, state: isNewer(newest, version) ? 'outdated' : 'current', newest, asked };
       reasons.push(`${asked} names no version`);
@@ -136,7 +139,8 @@ async function askDebian(names: readonly DebianName[], cacheFolder: string): Pro
 type Question = () => Promise<Offer>;
 
 /** In the order to ask: what apt knows answers without a connection. */
-function questions(source: Source, version: string, debian: DebianOffers): Question[] {
+function questions(source: Source | undefined, version: string, debian: DebianOffers): Question[] {
+  if (source === undefined) return [];
   const packages = debianNames(source).map(
     (name): Question =>
       () =>
@@ -149,26 +153,66 @@ function questions(source: Source, version: string, debian: DebianOffers): Quest
   return [...packages, ...lists];
 }
 
+type Update = NonNullable<Recipe['update']>;
+
+const namesToAsk = ({ update }: Recipe, source: Source | undefined): DebianName[] => {
+  if (update !== undefined)
+    return update.debian === undefined ? [] : [{ name: update.debian, kind: 'source' }];
+  return source === undefined ? [] : debianNames(source);
+};
+
+/** What the recipe says about where new versions show. */
+function updateQuestions({ debian: name, url, git, pattern }: Update, debian: DebianOffers): Question[] {
+  const found = pattern === undefined ? undefined : new RegExp(pattern, 'g');
+  return [
+    ...(name === undefined ? [] : [() => debian.offer({ name, kind: 'source' })]),
+    ...(url === undefined ? [] : [() => askPage(url, found ?? VERSION)]),
+    ...(git === undefined ? [] : [() => askTags(git, found ?? VERSION)]),
+  ];
+}
+
+const VERSION = /\bv?(\d+(?:\.\d+)+\w*)/g;
+
+function isWanted(version: string, update: Update | undefined): boolean {
+  if (update?.ignore?.includes(version) === true) return false;
+  if (update?.within === undefined) return true;
+  const range = parseRange(update.within);
+  const mapped = mappedVersion(version);
+  return range !== undefined && mapped !== undefined && satisfies(mapped, range);
+}
+
 /** Looks for names like that of the file in the folder that it is in. */
-async function askList(url: string, version: string): Promise<Offer> {
+function askList(url: string, version: string): Promise<Offer> {
   const folder = url.slice(0, url.lastIndexOf('/') + 1);
   const name = url.slice(folder.length);
   const at = name.indexOf(version);
-  if (at === -1) return { asked: folder, versions: [] };
+  if (at === -1) return Promise.resolve({ asked: folder, versions: [] });
   const escape = (text: string): string => text.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&');
-  const pattern = new RegExp(
-    `${escape(name.slice(0, at))}(\\d[\\w.]*?)${escape(name.slice(at + version.length))}(?![\\w.])`,
-    'g',
-  );
+  const [before, after] = [name.slice(0, at), name.slice(at + version.length)].map(escape);
+  return askPage(folder, new RegExp(`${before}(\\d[\\w.]*?)${after}(?![\\w.])`, 'g'));
+}
+
+/** @param pattern with one group, the version */
+async function askPage(url: string, pattern: RegExp): Promise<Offer> {
   const scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'icepkg-list-'));
   try {
-    const [file = ''] = await fetchUrl(folder, path.join(scratch, 'list'));
-    const text = fs.readFileSync(file, 'utf8');
-    return { asked: folder, versions: [...text.matchAll(pattern)].map((match) => match[1] ?? '') };
+    const [file = ''] = await fetchUrl(url, path.join(scratch, 'list'));
+    return { asked: url, versions: versionsIn(fs.readFileSync(file, 'utf8'), pattern) };
   } finally {
     fs.rmSync(scratch, { recursive: true, force: true });
   }
 }
+
+async function askTags(url: string, pattern: RegExp): Promise<Offer> {
+  const result = await run(['git', 'ls-remote', '--tags', '--refs', '--', url]);
+  if (result.status !== 0)
+    throw new IcepkgError('source-failed', `${url}: ${result.stderr.trim().split('\n')[0] ?? ''}`);
+  const tags = [...result.stdout.matchAll(/refs\/tags\/(\S+)/g)].map((match) => match[1] ?? '');
+  return { asked: url, versions: versionsIn(tags.join('\n'), pattern) };
+}
+
+const versionsIn = (text: string, pattern: RegExp): string[] =>
+  [...text.matchAll(pattern)].map((match) => match[1] ?? '').filter((version) => version !== '');
 
 function highest(versions: readonly string[]): string | undefined {
   return versions.reduce<string | undefined>(
@@ -179,9 +223,11 @@ function highest(versions: readonly string[]): string | undefined {
 
 function isNewer(a: string, b: string): boolean {
   if (a === b) return false;
-  const [first, second] = [a, b].map((text) => {
-    const mapped = mapDebianVersion(text)?.version;
-    return mapped === undefined ? undefined : parseVersion(`${mapped}-r0`);
-  });
+  const [first, second] = [mappedVersion(a), mappedVersion(b)];
   return first !== undefined && (second === undefined || compareVersions(first, second) > 0);
+}
+
+function mappedVersion(text: string): Version | undefined {
+  const mapped = mapDebianVersion(text)?.version;
+  return mapped === undefined ? undefined : parseVersion(`${mapped}-r0`);
 }

@@ -1,4 +1,5 @@
 /** Raising recipes, and finding out which could be: sources are local files and a server on this machine. */
+import { execFileSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as http from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -92,7 +93,7 @@ test('nothing is written where a source does not come, or where there is nothing
   await expect(bump('1.3')).rejects.toThrow('no source names version 1.2.0');
 });
 
-test('a list of files tells the newest version', async () => {
+test('a list of files, or the page that a recipe names, tells the newest version', async () => {
   const server = http.createServer((request, response) => {
     if (request.url !== '/demo/') response.statusCode = 404;
     response.end(
@@ -111,6 +112,21 @@ test('a list of files tells the newest version', async () => {
     };
     expect(await state('1.9', '/demo')).toMatchObject({ version: '1.9', state: 'outdated', newest: '1.10' });
     expect(await state('1.10', '/demo')).toMatchObject({ state: 'current', newest: '1.10' });
+    const ruled = async (rule: string): Promise<unknown> => {
+      write(`name: demo\nversion: '1.2.0'\nlicense: MIT\nupdate: ${rule}\n`);
+      const [found] = await findOutdated([findRecipe(file(), [])], path.join(folder, 'cache'));
+      return found;
+    };
+    const page = `url: 'http://127.0.0.1:${port}/demo/', pattern: 'other-(.*?)\\.tar'`;
+    expect(await ruled(`{ ${page} }`)).toMatchObject({ state: 'outdated', newest: '3.0' });
+    expect(await ruled(`{ ${page}, ignore: ['3.0'] }`)).toMatchObject({ state: 'unknown' });
+    expect(await ruled(`{ url: 'http://127.0.0.1:${port}/demo/', within: '<2' }`)).toMatchObject({
+      newest: '1.10',
+    });
+    expect(await ruled('{ manual: they send letters }')).toMatchObject({
+      state: 'unknown',
+      reason: 'they send letters',
+    });
     expect(await state('1.9', '/gone')).toMatchObject({
       state: 'unknown',
       reason: 'the server answered 404',
@@ -123,4 +139,16 @@ test('a list of files tells the newest version', async () => {
   expect(await findOutdated([findRecipe(file(), [])], folder)).toEqual([
     { name: 'demo', version: '1.2.0', state: 'unknown', reason: 'it is made here' },
   ]);
+});
+
+test('tags of a git repository tell the newest version', async () => {
+  const git = (...words: readonly string[]): void => {
+    execFileSync('git', ['-c', 'user.name=a', '-c', 'user.email=a@b', ...words], { cwd: folder });
+  };
+  git('init', '-q');
+  git('commit', '-q', '--allow-empty', '-m', 'first');
+  for (const tag of ['v1.2.0', 'v1.3.0', 'other']) git('tag', tag);
+  write(`name: demo\nversion: '1.2.0'\nlicense: MIT\nupdate: { git: '${pathToFileURL(folder).href}' }\n`);
+  const [found] = await findOutdated([findRecipe(file(), [])], path.join(folder, 'cache'));
+  expect(found).toMatchObject({ state: 'outdated', newest: '1.3.0' });
 });
