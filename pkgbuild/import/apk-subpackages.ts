@@ -19,6 +19,7 @@ const AUTOMATIC: Readonly<Record<string, string | undefined>> = {
   doc: undefined,
   dbg: 'debug symbols are stripped',
   static: 'static libraries are in the -dev package',
+  'libs-static': 'static libraries are in the -dev package',
   pyc: 'compiled Python files are made by nobody',
 };
 

@@ -184,6 +184,7 @@ const renamed = (sameVersion: boolean, folder: string): Record<string, string> =
   CTARGET_ARCH: '$ARCH',
   CBUILD_ARCH: '$(uname -m)',
   CROSS_COMPILE: '$CROSS',
+  CLIBC: 'musl',
   MAKEFLAGS: '-j$JOBS',
   ...(sameVersion ? { pkgver: '$VERSION' } : {}),
 });

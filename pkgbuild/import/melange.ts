@@ -28,6 +28,8 @@ import {
 const MAX_ALIASES = 100;
 
 const KNOWN = new Set([
+  'secfixes',
+  'advisories',
   'package',
   'environment',
   'pipeline',

@@ -105,7 +105,8 @@ function statementEnd(tokens: readonly ShellToken[], from: number): number {
 /** True where the tokens up to `index` are `name ( )`. */
 const isFunctionHead = (tokens: readonly ShellToken[], from: number, index: number): boolean =>
   (index === from + 2 || (index === from + 3 && tokens[from]?.text === 'function')) &&
-  tokens[index - 1]?.kind === '(';
+  tokens[index - 1]?.kind === '(' &&
+  FUNCTION_NAME.test(tokens[index - 2]?.text ?? '');
 
 /** The body of a function may begin on a later line. */
 function skipLines(tokens: readonly ShellToken[], index: number): number {

@@ -27,7 +27,7 @@ const OURS = new Set(
   HOME PWD OLDPWD IFS OPTARG OPTIND REPLY RANDOM LINENO FUNCNAME BASH_REMATCH _`.split(/\s+/),
 );
 /** Not set here, and empty is what they mean then. */
-const MAYBE = new Set(['CPPFLAGS', 'LDFLAGS', 'CXXFLAGS', 'GOFLAGS', 'RUSTFLAGS', 'LIBS', 'CHOST_FLAGS']);
+const MAYBE = new Set(['CPPFLAGS', 'LDFLAGS', 'CXXFLAGS', 'GOFLAGS', 'RUSTFLAGS', 'LIBS', 'LDLIBS']);
 const NETWORK =
   /(?:^|[;&|\s])(cargo fetch|go mod (?:download|vendor)|go get|npm (?:ci|install)|yarn install|pnpm install|pip3? (?:install|download)|git clone|git submodule update|curl -|curl http|wget )/m;
 
@@ -69,7 +69,7 @@ function dedent(body: string): string {
 function setInside(body: string): Set<string> {
   const names = new Set<string>();
   for (const match of body.matchAll(
-    /(?:^|[;&|({]|\b(?:then|do|else|local|export|declare|readonly)\b)[ \t]*(?:-\w+[ \t]+)?([A-Za-z_]\w*)(?:\[[^\]]*\])?\+?=/gm,
+    /(?:^|[;&|{]|\b(?:then|do|else|local|export|declare|readonly)\b)[ \t]*(?:-\w+[ \t]+)?([A-Za-z_]\w*)(?:\[[^\]]*\])?\+?=/gm,
   ))
     names.add(match[1] ?? '');
   for (const match of body.matchAll(/(?:^|[\s;])(?:for|select)\s+([A-Za-z_]\w*)/gm))
@@ -157,11 +157,12 @@ function replacement(expansion: string, { context, own }: Substituting, quoted: 
   const name = match[1] ?? match[2] ?? '';
   const operator = `${match[3] ?? ''}${match[4] ?? ''}`;
   if (MAYBE.has(name)) return operator === '' ? `\${${name}:-}` : expansion;
-  if (own.has(name)) return expansion;
+  const kept = operator === '' ? expansion : withinOperator(expansion, operator, { context, own });
+  if (own.has(name)) return kept;
   const renamed = context.renamed[name];
   if (renamed !== undefined && operator === '' && !expansion.startsWith('${#')) return renamed;
-  if (OURS.has(name)) return expansion;
-  if (/^:?[-+=]/.test(operator) && !context.values.has(name)) return expansion;
+  if (OURS.has(name)) return kept;
+  if (/^:?[-+=]/.test(operator) && !context.values.has(name)) return kept;
   try {
     return literal(plain(`"${expansion}"`, context.values), quoted);
   } catch (error) {
@@ -174,6 +175,14 @@ function replacement(expansion: string, { context, own }: Substituting, quoted: 
     );
     return expansion;
   }
+}
+
+/** The expansion with what its operator names replaced: `${CC#$CROSS_COMPILE}`. */
+function withinOperator(expansion: string, operator: string, of: Substituting): string {
+  const first = operator.indexOf('$');
+  if (first === -1) return expansion;
+  const head = expansion.slice(0, expansion.length - operator.length - 1);
+  return `${head}${operator.slice(0, first)}${substitute(operator.slice(first), of)}}`;
 }
 
 /** Text as it stands inside or outside double quotes; several words outside stay several words. */

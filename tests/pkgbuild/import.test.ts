@@ -58,6 +58,7 @@ url="https://tool.example/"
 arch="all !s390x"
 license="GPL-2.0-or-later AND MIT"
 depends="zlib>=1.2 !other /bin/sh"
+install=
 makedepends="ncurses-dev linux-headers openssl-dev>3 cmake strange-dev"
 options="!check"
 subpackages="$pkgname-dev $pkgname-doc $pkgname-libs $pkgname-plugins:_plugins $pkgname-odd"
@@ -75,7 +76,7 @@ prepare() {
 
 build() {
 	./configure --build=$CBUILD --host="$CHOST" --with-version=$pkgver "\${_ver#1.}" || return 1
-	make $MAKEFLAGS LDFLAGS="$LDFLAGS"
+	make $MAKEFLAGS LDFLAGS="$LDFLAGS" CC="\${CC#\${CROSS_COMPILE}}"
 	cat > x <<EOF
 it's \${pkgname}
 }
@@ -150,7 +151,7 @@ test('an APKBUILD: fields, sources, steps and subpackages', async () => {
   expect(recipe['prepare']).toBe("sed -i 's/$pkgver/kept/' configure\n");
   expect(recipe['build']).toBe(
     `./configure --build=$BUILD --host="$HOST" --with-version=1.2.3_rc4 "2.3"
-make -j$JOBS LDFLAGS="\${LDFLAGS:-}"
+make -j$JOBS LDFLAGS="\${LDFLAGS:-}" CC="\${CC#$CROSS}"
 cat > x <<EOF
 it's tool
 }
@@ -183,6 +184,8 @@ license=('custom:MIT' GPL2)
 depends=(glibc zlib 'libfoo.so=1-64' perl)
 conflicts=(rival)
 backup=('etc/tool.conf')
+groups=()
+optdepends=()
 source=("https://tool.example/$pkgname-$pkgver.tar.gz"{,.sig}
         git+https://tool.example/lib.git#commit=${'1'.repeat(40)}
         git+https://tool.example/other.git#tag=v1)
