@@ -137,13 +137,14 @@ async function buildGraph(request: BuildRequest, goOn: boolean): Promise<BuildOu
   const options = { parallel: request.parallel ?? 1, goOn };
   const outcomes = await runInOrder(nodes, options, (node) => buildNode(node, builder));
   return [...outcomes].map(([node, outcome]): BuildOutcome => {
-    const place = { recipe: node.recipe.name, arch: node.arch };
-    if (outcome.state === 'blocked') return { state: 'blocked', ...place, by: outcome.by.recipe.name };
+    const { arch } = node;
+    const recipe = node.recipe.name;
+    if (outcome.state === 'blocked') return { state: 'blocked', recipe, arch, by: outcome.by.recipe.name };
     if (outcome.state === 'done')
       return { state: outcome.value.cached ? 'cached' : 'built', built: outcome.value };
-    if (!(outcome.error instanceof Error))
-      throw new Error('a build threw what is no error', { cause: outcome.error });
-    return { state: 'failed', ...place, error: outcome.error };
+    const { error } = outcome;
+    if (error instanceof Error) return { state: 'failed', recipe, arch, error };
+    throw new Error('a build threw what is no error', { cause: error });
   });
 }
 

@@ -29,6 +29,9 @@ export interface HostPackage {
 }
 
 /** What one program of the machine is shown as. */
+/** Large, and for processors that nothing is built for. */
+const USELESS = /^qemu-(?!aarch64-static$)|lto-dump/;
+
 interface HostCommand {
   /** Below `/usr/bin` or `/usr/sbin`. */
   readonly shownAt: string;
@@ -143,6 +146,7 @@ async function hostCommands(
   const commands = new Map<string, string>();
   for (const folder of FOLDERS)
     for (const name of fs.readdirSync(folder)) {
+      if (USELESS.test(name)) continue;
       const shownAt = path.posix.join(folder, name);
       const trail = linkTrail(shownAt);
       const file = trail.at(-1);

@@ -55,6 +55,15 @@ export function recipeNames(root: string): string[] {
   }
 }
 
+/** Files of the recipes below the folders that are built for an architecture; of two with a name the first. */
+export function allRecipes(roots: readonly string[], arch: MachineArch): string[] {
+  const files = new Map<string, string>();
+  for (const root of roots)
+    for (const name of recipeNames(root))
+      if (!files.has(name)) files.set(name, path.join(root, name, RECIPE_FILE));
+  return [...files.values()].filter((file) => packageArch(loadRecipe(file).recipe, arch) !== undefined);
+}
+
 /** `recipes/` of the working folder, then the one that comes with icepkg. */
 export function defaultRecipeRoots(): string[] {
   const here = path.dirname(fileURLToPath(import.meta.url));

@@ -24,25 +24,21 @@ export async function runInOrder<T>(
   work: (node: BuildNode) => Promise<T>,
 ): Promise<Map<BuildNode, Outcome<T>>> {
   const outcomes = new Map<BuildNode, Outcome<T>>();
-  const running = new Map<BuildNode, Promise<void>>();
+  const running = new Map<BuildNode, Promise<Outcome<T>>>();
   const waiting = new Set(nodes);
   let stopped = false;
   const start = (node: BuildNode): void => {
     waiting.delete(node);
-    const done = work(node)
-      .then<Outcome<T>, Outcome<T>>(
-        (value) => ({ state: 'done', value }),
-        (error: unknown) => ({ state: 'failed', error }),
-      )
-      .then((outcome) => {
-        outcomes.set(node, outcome);
-        running.delete(node);
-        stopped ||= outcome.state === 'failed' && !goOn;
-      });
+    const done = outcomeOf(work(node)).then((outcome) => {
+      outcomes.set(node, outcome);
+      running.delete(node);
+      stopped ||= outcome.state === 'failed' && !goOn;
+      return outcome;
+    });
     running.set(node, done);
   };
   while (waiting.size + running.size > 0) {
-    for (const node of [...waiting]) {
+    for (const node of waiting) {
       const needed = [...node.dependencies, ...node.testNodes].map((one) => ({
         one,
         outcome: outcomes.get(one),
@@ -63,4 +59,12 @@ export async function runInOrder<T>(
       return outcome === undefined ? [] : [[node, outcome]];
     }),
   );
+}
+
+async function outcomeOf<T>(work: Promise<T>): Promise<Outcome<T>> {
+  try {
+    return { state: 'done', value: await work };
+  } catch (error) {
+    return { state: 'failed', error };
+  }
 }

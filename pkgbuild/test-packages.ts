@@ -41,7 +41,7 @@ export function testDigest(node: BuildNode, keys: readonly string[]): string | u
   const tests = testsOf(node);
   return tests.length === 0
     ? undefined
-    : sha256(canonicalJson({ tests: tests.map((one) => ({ ...one })), keys: [...keys] }));
+    : sha256(canonicalJson({ tests: tests.map(({ name, script }) => [name, script]), keys: [...keys] }));
 }
 
 /** @throws IcepkgError `build-failed` naming the package and the log of the first test that does not pass */

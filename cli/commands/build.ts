@@ -2,6 +2,8 @@ import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { archFlag, BaseCommand } from '#cli/base-command';
 import { Args, Flags } from '#cli/oclif';
+import { tableText } from '#cli/table';
+import type { BuildOutcome, BuildRequest } from '#pkgbuild/build';
 import { IcepkgError } from '#schema/error';
 
 /** `icepkg build`: recipes to packages. */
@@ -17,10 +19,12 @@ delivered along with those of the recipes, because a repository needs both.`;
     'icepkg build zlib --arch aarch64',
     'icepkg build ./my-recipe --arch x86_64 --output packages --key packager.key',
     'icepkg build zlib --arch x86_64 --check-reproducible',
+    'icepkg build --all --arch aarch64 --parallel 2',
+    'icepkg build hello --shell',
   ];
   static override strict = false;
   static override args = {
-    recipe: Args.string({ required: true, description: 'recipe to build; several may follow' }),
+    recipe: Args.string({ description: 'recipe to build; several may follow' }),
   };
   static override flags = {
     ...archFlag,
@@ -49,39 +53,113 @@ delivered along with those of the recipes, because a repository needs both.`;
       helpValue: 'NAME=on|off',
       summary: 'decide an option of the recipes',
     }),
+    all: Flags.boolean({
+      summary: 'build every recipe for the architecture, go on after failures, show a table',
+    }),
+    parallel: Flags.integer({
+      min: 1,
+      default: 1,
+      helpValue: 'N',
+      summary: 'recipes built at the same time',
+    }),
+    resume: Flags.boolean({ summary: 'go on in the kept tree at the phase that failed' }),
+    shell: Flags.boolean({
+      summary: 'open a shell in the sandbox of the failed build',
+      exclusive: ['all', 'resume'],
+    }),
+    'time-limit': Flags.integer({ min: 1, helpValue: 'MINUTES', summary: 'stop a phase that takes longer' }),
     'no-check': Flags.boolean({ summary: 'leave out the checks that recipes define' }),
     'check-reproducible': Flags.boolean({ summary: 'build the named recipes twice and compare the bytes' }),
   };
 
   async run(): Promise<unknown> {
     const { argv, flags } = await this.parse(Build);
-    const { buildRecipes } = await import('#pkgbuild/build');
+    const { buildEverything, buildRecipes, openFailedBuild } = await import('#pkgbuild/build');
+    const { DEFAULT_LIMITS } = await import('#pkgbuild/limits');
+    const { allRecipes, defaultRecipeRoots } = await import('#pkgbuild/recipe');
     const { readKeyFile } = await import('#repo-server/key-files');
     const { defaultCacheFolder } = await import('#pkgbuild/sources/cache');
     const native = process.arch === 'arm64' ? 'aarch64' : 'x86_64';
-    const built = await buildRecipes({
-      recipes: argv.map(String),
-      arch: flags.arch ?? native,
+    const arch = flags.arch ?? native;
+    const roots = flags.recipes?.map((folder) => resolve(folder)) ?? defaultRecipeRoots();
+    const request: BuildRequest = {
+      recipes: namedRecipes(argv.map(String), { all: flags.all, known: () => allRecipes(roots, arch) }),
+      arch,
+      roots,
       cacheFolder: resolve(flags.cache ?? defaultCacheFolder()),
       output: resolve(flags.output),
       keys: (flags.key ?? []).map(readKeyFile),
       codec: flags.codec,
       jobs: flags.jobs ?? availableParallelism(),
+      parallel: flags.parallel,
       options: Object.fromEntries((flags.option ?? []).map(readOption)),
       check: !flags['no-check'],
       checkReproducible: flags['check-reproducible'],
-      onProgress: ({ recipe, arch, phase }) => {
-        if (!flags.quiet) this.remark(`${recipe} for ${arch}: ${phase}`);
+      resume: flags.resume,
+      limits: {
+        ...DEFAULT_LIMITS,
+        ...(flags['time-limit'] === undefined ? {} : { seconds: flags['time-limit'] * 60 }),
+      },
+      onProgress: ({ recipe, arch: builtFor, phase }) => {
+        if (!flags.quiet) this.remark(`${recipe} for ${builtFor}: ${phase}`);
       },
       signal: this.interruptible(),
-      ...(flags.recipes === undefined ? {} : { roots: flags.recipes.map((folder) => resolve(folder)) }),
-    });
+    };
+    if (flags.shell) {
+      const status = await openFailedBuild(request);
+      return { status };
+    }
+    if (flags.all) return this.reportAll(await buildEverything(request));
+    const built = await buildRecipes(request);
     for (const { packages, reproducible } of built) {
       const remark = reproducible ? ' (reproducible)' : '';
       for (const { file } of packages) this.print(`${join(flags.output, file)}${remark}`);
     }
     return { recipes: built };
   }
+
+  /** One row a recipe, and a failure at the end where one failed. */
+  private reportAll(outcomes: readonly BuildOutcome[]): unknown {
+    const rows = outcomes.map((outcome) => {
+      if (outcome.state === 'failed')
+        return [outcome.recipe, outcome.arch, 'failed', '', '', outcome.error.message];
+      if (outcome.state === 'blocked')
+        return [outcome.recipe, outcome.arch, 'not built', '', '', `needs ${outcome.by}`];
+      const { recipe, arch, seconds, packages } = outcome.built;
+      const size = packages.reduce((sum, one) => sum + one.size, 0);
+      return [recipe, arch, outcome.state, seconds.toFixed(1), String(size), ''];
+    });
+    this.print(tableText([['recipe', 'arch', 'state', 'seconds', 'bytes', 'why'], ...rows]));
+    const count = (state: BuildOutcome['state']): number =>
+      outcomes.filter((one) => one.state === state).length;
+    this.print(
+      `${count('built')} built, ${count('cached')} cached, ${count('failed')} failed, ${count('blocked')} not built`,
+    );
+    const first = outcomes.find((one) => one.state === 'failed');
+    if (first === undefined) return { recipes: outcomes };
+    throw new IcepkgError('build-failed', `${count('failed')} of ${outcomes.length} recipes failed`, {
+      cause: first.error,
+      hint:
+        first.error instanceof IcepkgError ? (first.error.hint ?? first.error.message) : first.error.message,
+      data: { recipes: outcomes.map((one) => ('error' in one ? { ...one, error: one.error.message } : one)) },
+    });
+  }
+}
+
+interface Selection {
+  readonly all: boolean;
+  readonly known: () => string[];
+}
+
+/** @throws IcepkgError `usage` where nothing, or both names and --all, are given */
+function namedRecipes(names: readonly string[], { all, known }: Selection): readonly string[] {
+  if (all && names.length > 0)
+    throw new IcepkgError('usage', '--all builds every recipe, so none can be named', {
+      hint: `Leave out ${names.join(' ')}, or --all`,
+    });
+  if (!all && names.length === 0)
+    throw new IcepkgError('usage', 'no recipe is named', { hint: 'Name one, or build every recipe: --all' });
+  return all ? known() : names;
 }
 
 /** @throws IcepkgError `usage` for what is not `NAME=on` or `NAME=off` */

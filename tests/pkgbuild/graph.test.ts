@@ -1,67 +1,140 @@
-/** The graph of build dependencies, and its two forms. */
+/** Many recipes: failures, the same output again, tests of packages, kept trees, limits. */
+import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { dotText, neededBy, recipeGraph, reduceGraph, type RecipeGraph } from '#pkgbuild/author/graph';
-import { svgPicture } from '#pkgbuild/author/graph-picture';
-import { findRecipe } from '#pkgbuild/recipe';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { buildEverything, buildRecipes, type BuildRequest } from '#pkgbuild/build';
+import { DEFAULT_LIMITS } from '#pkgbuild/limits';
 
-let root: string;
-beforeAll(() => {
-  root = fs.mkdtempSync(path.join(os.tmpdir(), 'icepkg-graph-'));
-  const declare = (name: string, depends: string, more = ''): void => {
-    fs.mkdirSync(path.join(root, name));
-    const text = `name: ${name}\nversion: '1.0.0'\nlicense: MIT\nbuildDepends: [${depends}]\n${more}`;
-    fs.writeFileSync(path.join(root, name, 'recipe.yaml'), text);
-  };
-  declare('libc', '');
-  declare('zlib', 'libc');
-  declare('tls', 'libc');
-  declare('curl', 'libc, zlib', 'perArch: { aarch64: { buildDepends: [tls] } }\n');
-  declare('lost', 'nowhere');
+let folder: string;
+beforeEach(() => {
+  folder = fs.mkdtempSync(path.join(os.tmpdir(), 'icepkg-graph-test-'));
 });
-afterAll(() => fs.rmSync(root, { recursive: true, force: true }));
+afterEach(() => fs.rmSync(folder, { recursive: true, force: true }));
 
-const graphOf = (name: string): RecipeGraph => recipeGraph([findRecipe(name, [root])], [root]);
+function recipe(name: string, body: string): void {
+  const home = path.join(folder, 'recipes', name);
+  fs.mkdirSync(home, { recursive: true });
+  const head = `name: ${name}\nversion: "1.0.0"\nlicense: MIT\narch: noarch\n`;
+  fs.writeFileSync(path.join(home, 'recipe.yaml'), `${head}${body}`);
+}
 
-test('a graph holds all that a recipe is built with, on any architecture', () => {
-  const graph = graphOf('curl');
-  expect(graph.nodes).toEqual(['curl', 'libc', 'tls', 'zlib']);
-  expect(graph.edges).toContainEqual(['curl', 'libc']);
-  expect(
-    reduceGraph(graph)
-      .edges.map(([from, to]) => `${from} ${to}`)
-      .toSorted(),
-  ).toEqual(['curl tls', 'curl zlib', 'tls libc', 'zlib libc']);
-  expect(neededBy(graph, ['zlib'])).toEqual({ nodes: ['curl', 'zlib'], edges: [['curl', 'zlib']] });
-  expect(() => graphOf('lost')).toThrow('nowhere');
+const request = (recipes: readonly string[], more: Partial<BuildRequest> = {}): BuildRequest => ({
+  recipes,
+  arch: 'x86_64',
+  roots: [path.join(folder, 'recipes')],
+  cacheFolder: path.join(folder, 'cache'),
+  output: path.join(folder, 'out'),
+  keys: [],
+  codec: 'zstd',
+  jobs: 1,
+  check: true,
+  checkReproducible: false,
+  onProgress: () => {},
+  ...more,
 });
+const FILE =
+  'install: mkdir -p "$DESTDIR/usr/share"; echo same >"$DESTDIR/usr/share/$(basename "$PWD")$VERSION"\n';
 
-test('dot and SVG name every recipe and every edge', () => {
-  const graph = reduceGraph(graphOf('curl'));
-  expect(dotText(graph)).toContain('  "curl" -> "zlib";\n');
-  const picture = svgPicture(graph);
-  expect(
-    [...picture.matchAll(/<text x="(\d+)[^>]*>([^<]*)/g)].map(([, x, name]) => [name, Number(x)]),
-  ).toEqual([
-    ['libc', 23],
-    ['tls', expect.any(Number)],
-    ['zlib', expect.any(Number)],
-    ['curl', expect.any(Number)],
+test('after a failure everything is built that does not need it', async () => {
+  recipe('good', FILE);
+  recipe('bad', 'install: exit 1\n');
+  recipe('above', `buildDepends: [bad]\n${FILE}`);
+  recipe('beside', `buildDepends: [good]\n${FILE}`);
+  const outcomes = await buildEverything(request(['above', 'beside'], { parallel: 2 }));
+  expect(outcomes.map((one) => [one.state, 'built' in one ? one.built.recipe : one.recipe])).toEqual([
+    ['failed', 'bad'],
+    ['blocked', 'above'],
+    ['built', 'good'],
+    ['built', 'beside'],
   ]);
-  expect(picture.match(/<path/g)).toHaveLength(4);
-  expect(svgPicture({ nodes: [], edges: [] })).toContain('</svg>');
 });
 
-test('a cycle is drawn, not followed for ever', () => {
-  const cycle: RecipeGraph = {
-    nodes: ['a', 'b'],
-    edges: [
-      ['a', 'b'],
-      ['b', 'a'],
-    ],
+test('what depends on a build that gives the same bytes again is not built again', async () => {
+  recipe('low', FILE);
+  recipe('top', `buildDepends: [low]\n${FILE}`);
+  await buildRecipes(request(['top']));
+  recipe('low', `prepare: echo more\n${FILE}`);
+  expect((await buildRecipes(request(['top']))).map((one) => one.cached)).toEqual([false, true]);
+});
+
+test('a command that the recipe does not declare is not found, and one that is missing is named before', async () => {
+  const commands = path.join(folder, 'commands');
+  recipe('calls', 'install: no-such-command-at-all\n');
+  await expect(buildRecipes(request(['calls']))).rejects.toMatchObject({ code: 'build-failed' });
+  expect(fs.existsSync(commands)).toBe(false);
+  if (spawnSync('dpkg-query', ['--version']).status !== 0) return;
+  recipe('needs', `hostDepends: [no-such-package-at-all]\n${FILE}`);
+  await expect(buildRecipes(request(['needs']))).rejects.toMatchObject({
+    code: 'tool-missing',
+    message: 'not installed on this machine: no-such-package-at-all for needs',
+    hint: 'On Debian: apt-get install no-such-package-at-all',
+  });
+});
+
+test('packages are tested in a root of their own, again only when something changed', async () => {
+  const body = (script: string): string => `${FILE}test: |\n  ${script}\n`;
+  recipe('data', body('test "$(cat "$ROOT/usr/share/src1.0.0")" = same; ! test -e "$ROOT/usr/lib/gcc"'));
+  const phases: string[] = [];
+  const more = { onProgress: ({ phase }: { phase: string }) => void phases.push(phase) };
+  await buildRecipes(request(['data'], more));
+  expect(phases).toContain('test');
+  phases.length = 0;
+  expect(await buildRecipes(request(['data'], more))).toMatchObject([{ cached: true }]);
+  expect(phases).toEqual(['cached']);
+  recipe('data', body('run missing-program'));
+  await expect(buildRecipes(request(['data'], more))).rejects.toMatchObject({
+    code: 'build-failed',
+    message: 'data for noarch: the test of data ended with status 127',
+    hint: expect.stringContaining('there is no program missing-program in the root') as string,
+  });
+});
+
+test('a package that needs what nobody provides cannot be tested', async () => {
+  recipe('lonely', `${FILE}depends: [nothing-provides-this]\ntest: 'true'\n`);
+  await expect(buildRecipes(request(['lonely']))).rejects.toMatchObject({
+    code: 'build-failed',
+    hint: 'Name the recipes of what it needs to run, and does not need to build, under testDepends',
+  });
+});
+
+test('the tree of a failed build is kept, and can be gone on with', async () => {
+  recipe('slow', `build: date +%s%N >begun; test -e fixed\n${FILE}`);
+  await expect(buildRecipes(request(['slow']))).rejects.toThrow('build ended with status 1');
+  const kept = path.join(folder, 'cache/failed/slow.noarch/build/src');
+  expect(fs.existsSync(path.join(kept, 'begun'))).toBe(true);
+  fs.writeFileSync(path.join(kept, 'fixed'), '');
+  expect(await buildRecipes(request(['slow'], { resume: true }))).toMatchObject([{ cached: false }]);
+  expect(fs.existsSync(kept)).toBe(false);
+  await expect(buildRecipes(request(['slow']))).rejects.toThrow('build ended with status 1');
+});
+
+test.each([
+  [
+    'processes without end',
+    'i=0; while [ $i -lt 60 ]; do sleep 60 & i=$((i + 1)); done; wait',
+    'it started more than 30 processes',
+  ],
+  ['time', 'sleep 60', 'it took longer than 1 seconds'],
+  ['a full disk', 'sleep 60', 'it has filled the disk'],
+])('a build that takes %s is stopped', async (what, script, why) => {
+  recipe('greedy', `build: |\n  ${script}\n`);
+  const limits = {
+    ...DEFAULT_LIMITS,
+    ...(what === 'time' ? { seconds: 1 } : {}),
+    ...(what === 'a full disk' ? { freeBytes: 2 ** 60 } : {}),
+    ...(what === 'processes without end' ? { processes: 30 } : {}),
   };
-  expect(svgPicture(cycle).match(/<path/g)).toHaveLength(2);
-  expect(reduceGraph(cycle).edges).toHaveLength(2);
+  await expect(buildRecipes(request(['greedy'], { limits }))).rejects.toThrow(`build was stopped: ${why}`);
+});
+
+test('the first difference of two builds is shown', async () => {
+  recipe(
+    'fickle',
+    'install: mkdir -p "$DESTDIR/usr/share"; printf abc >"$DESTDIR/usr/share/a"; cat /proc/sys/kernel/random/uuid >>"$DESTDIR/usr/share/a"\n',
+  );
+  await expect(buildRecipes(request(['fickle'], { checkReproducible: true }))).rejects.toMatchObject({
+    hint: expect.stringMatching(/usr\/share\/a/) as string,
+  });
 });
