@@ -284,6 +284,7 @@ function recipeText(facts: Facts, plan: BuildPlan, schema: string): string {
     ...field('license', license),
     ...field('url', url),
     ...field('arch', plan.arch),
+    ...('debian' in origin ? [`update: { debian: ${origin.debian} }`] : []),
     'sources:',
     `  - file: ${scalar(source.file)}`,
     `    sha256: ${source.sha256}`,

@@ -98,6 +98,9 @@ function defaults({ recipe, text }: RecipeView): Remark[] {
   );
 }
 
+/** False for what only repackages: there is nothing that a check in the build could find. */
+const isBuilt = ({ build, uses }: RecipeView['recipe']): boolean => build !== undefined || uses !== undefined;
+
 const FOUND_BY_ITSELF = /^(?:so|pc|cmd):/;
 const REPLACED_VARIABLES = new Set([
   'PATH',
@@ -171,9 +174,32 @@ export const ABOUT_RULES: readonly RecipeRule[] = [
     why: 'A check in the build finds a program that compiles and does not work, on both architectures.',
     fix: 'Run upstream\'s tests, or start the program once: `run ./NAME --version | grep -q "$VERSION"`.',
     check: ({ recipe, scripts }) =>
-      recipe.arch === 'noarch' || scripts.some(({ where }) => /(?:^|\.)check$/.test(where))
+      recipe.arch === 'noarch' ||
+      !isBuilt(recipe) ||
+      scripts.some(({ where }) => /(?:^|\.)check$/.test(where))
         ? []
         : [{ message: `${recipe.name} checks nothing` }],
+  },
+  {
+    name: 'test-missing',
+    severity: 'style',
+    why: 'A test in a fresh root finds what a check in the build cannot: a dependency that is missing, a path that is wrong on the system.',
+    fix: 'Start what the package brings, under `test`: `NAME --version | grep -q "$VERSION"`.',
+    check: (view) =>
+      packagesOf(view).some(({ test }) => test !== undefined) ||
+      [view.recipe.perArch?.x86_64, view.recipe.perArch?.aarch64].some((one) => one?.test !== undefined)
+        ? []
+        : [{ message: `${view.recipe.name} has no test` }],
+  },
+  {
+    name: 'update-missing',
+    severity: 'style',
+    why: 'Without it nobody is told of a new version, which is how faults that upstream mended stay.',
+    fix: 'Name under `update` where new versions show, or say under `manual` why nobody looks.',
+    check: ({ recipe }) =>
+      recipe.update === undefined && recipe.sources.some((source) => !('path' in source))
+        ? [{ message: `${recipe.name} does not say where new versions show` }]
+        : [],
   },
   {
     name: 'depends-unprovided',

@@ -28,10 +28,7 @@ export function readRecipeView(
 const STEPS = ['prepare', 'build', 'check', 'install'] as const;
 
 function scriptsOf(recipe: Recipe): Script[] {
-  const own = (
-    steps: Partial<Record<(typeof STEPS)[number], Steps | undefined>>,
-    prefix: string,
-  ): Script[] =>
+  const own = (steps: Partial<Record<(typeof STEPS)[number], Steps | undefined>>, prefix: string): Script[] =>
     STEPS.flatMap((name) => {
       const text = steps[name];
       return text === undefined ? [] : [{ where: `${prefix}${name}`, text: withoutComments(shellOf(text)) }];

@@ -21,6 +21,7 @@ sources:
       - url: https://example.org/demo-1.2.0.tar.gz
       - url: https://mirror.example.org/demo-1.2.0.tar.gz
 buildDepends: [musl]
+update: { debian: demo }
 prepare: |
   ./configure --prefix=/usr --host="$HOST"
 build: |
@@ -29,6 +30,8 @@ check: |
   run ./demo
 install: |
   make install DESTDIR="$DESTDIR"
+test: |
+  demo --version
 `;
 
 let root: string;
@@ -93,6 +96,11 @@ const CASES: Readonly<Record<string, readonly [Change, Change?]>> = {
   'check-missing': [
     { from: 'check: |\n  run ./demo\n' },
     { from: 'check: |\n  run ./demo\n', more: 'arch: noarch\n' },
+  ],
+  'test-missing': [{ from: 'test: |\n  demo --version\n' }],
+  'update-missing': [
+    { from: 'update: { debian: demo }\n' },
+    { from: 'debian: demo', to: 'manual: they send letters' },
   ],
   'depends-unprovided': [{ more: 'depends: [demo-tolls]\n' }, { more: 'depends: ["cmd:sh", demo-dev]\n' }],
   'depends-on-itself': [{ more: 'depends: [demo]\n' }, { more: 'depends: [demo-dev]\n' }],

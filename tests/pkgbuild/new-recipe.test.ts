@@ -80,6 +80,8 @@ test('an autoconf source becomes a whole recipe', async () => {
   expect(findings.map(({ rule }) => rule).toSorted()).toEqual([
     'check-missing',
     'source-single',
+    'test-missing',
+    'update-missing',
     'url-missing',
   ]);
 });
