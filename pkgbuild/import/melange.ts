@@ -76,7 +76,7 @@ export function importMelange(text: string, context: ImportContext): Draft {
       },
     );
   const line = (key: string): number | undefined => {
-    const at = new RegExp(`^ *${key}:`, 'm').exec(text)?.index;
+    const at = new RegExp(`^ *${key.replaceAll(/[\\^$.*+?()[\]{}|]/g, '\\$&')}:`, 'm').exec(text)?.index;
     return at === undefined
       ? undefined
       : lines.linePos(at + (/^ */.exec(text.slice(at))?.[0].length ?? 0)).line;

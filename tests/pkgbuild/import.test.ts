@@ -243,6 +243,7 @@ environment:
   environment: {MODE: "\${{vars.mode}}"}
   contents: {packages: [build-base, openssl-3.0-dev, unheard-dev]}
 vars: {mode: fast}
+'$(odd*': 1
 var-transforms:
   - {from: "\${{package.version}}", match: "\\\\.", replace: _, to: under}
 data:
@@ -295,6 +296,7 @@ test: {pipeline: [{runs: "tool --version"}]}
   expect(recipe['build']).toMatch(/--host="\$HOST" .*--enable-a --disable-b\nmake V=3_1 X=\$UNSET\n$/);
   expect(recipe['install']).toBe('make -C . install DESTDIR="$DESTDIR"\n');
   expect(said.filter((one) => one.startsWith('lost'))).toEqual([
+    'lost $(odd*: is not understood',
     'lost runs: the step uses $UNSET, and $UNSET is not set in the file',
     'lost some/thing: the pipeline is not known: write its steps',
   ]);
