@@ -10,6 +10,9 @@ export interface Phase {
   readonly script: string;
 }
 
+/** Puts the hunks that did not apply at the end of the log, where the error shows them. */
+const SHOW_REJECTED = "{ { set +x; find . -name '*.rej' -exec cat {} +; } 2>&1; exit 1; }";
+
 /** Phases in the order they run; what a recipe does not have is left out. */
 export function phasesOf(
   recipe: ResolvedRecipe,
@@ -20,7 +23,8 @@ export function phasesOf(
   const patches = recipe.patches ?? [];
   if (patches.length > 0) {
     const lines = patches.map(
-      (patch) => `patch -p1 --no-backup-if-mismatch -i ${quote(`${RECIPE_FOLDER}/${patch}`)}`,
+      (patch) =>
+        `patch -p1 --no-backup-if-mismatch -i ${quote(`${RECIPE_FOLDER}/${patch}`)} || ${SHOW_REJECTED}`,
     );
     phases.push({ name: 'patch', script: lines.join('\n') });
   }

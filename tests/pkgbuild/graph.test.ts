@@ -138,3 +138,16 @@ test('the first difference of two builds is shown', async () => {
     hint: expect.stringMatching(/usr\/share\/a/) as string,
   });
 });
+
+test('a patch that does not apply is shown, hunk by hunk', async () => {
+  recipe('old', `sources: [{path: text}]\npatches: [new.patch]\n${FILE}`);
+  fs.writeFileSync(path.join(folder, 'recipes/old/text'), 'one\n');
+  fs.writeFileSync(
+    path.join(folder, 'recipes/old/new.patch'),
+    '--- a/text\n+++ b/text\n@@ -1 +1 @@\n-two\n+three\n',
+  );
+  await expect(buildRecipes(request(['old']))).rejects.toMatchObject({
+    message: 'old 1.0.0-r0 for noarch: patch ended with status 1',
+    hint: expect.stringContaining('-two\n+three') as string,
+  });
+});
