@@ -4,7 +4,7 @@
  * bounded by `MAX_JSON_DEPTH`, so that no input can exhaust the stack.
  */
 import { FETCH_OR_MAKE_AGAIN, IcepkgError } from './error.ts';
-import { MAX_JSON_DEPTH } from './limits.ts';
+import { MAX_JSON_DEPTH, MAX_JSON_ITEMS } from './limits.ts';
 import { comparePaths } from './path.ts';
 
 type EncodeString = (text: string) => string;
@@ -72,7 +72,7 @@ function decodeText(bytes: Uint8Array, what: string): string {
 }
 
 function parseText(text: string, bytes: Uint8Array, what: string): unknown {
-  checkDepth(bytes, what);
+  checkShape(bytes, what);
   try {
     return JSON.parse(text) as unknown;
   } catch (cause) {
@@ -81,15 +81,23 @@ function parseText(text: string, bytes: Uint8Array, what: string): unknown {
 }
 
 const QUOTE = 0x22;
+const COMMA = 0x2c;
 const BACKSLASH = 0x5c;
 
-/** Refuses nesting beyond the bound before any parser sees it. */
-function checkDepth(bytes: Uint8Array, what: string): void {
+/** Refuses nesting and numbers of members beyond the bounds before any parser sees them. */
+function checkShape(bytes: Uint8Array, what: string): void {
   let depth = 0;
+  let items = 0;
   for (let i = 0; i < bytes.length; i++) {
     const byte = bytes[i];
     if (byte === QUOTE) {
       for (i++; i < bytes.length && bytes[i] !== QUOTE; i++) if (bytes[i] === BACKSLASH) i++;
+    } else if (byte === COMMA) {
+      if (++items > MAX_JSON_ITEMS) {
+        throw new IcepkgError('format-invalid', `${what}: holds more than ${MAX_JSON_ITEMS} items`, {
+          hint: FETCH_OR_MAKE_AGAIN,
+        });
+      }
     } else if (byte === 0x7b || byte === 0x5b) {
       depth++;
       if (depth > MAX_JSON_DEPTH) {

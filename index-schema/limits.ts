@@ -20,6 +20,8 @@ export const MAX_DECLARED = 1000;
 export const MAX_ALTERNATIVES = 10_000;
 /** Characters in one script of a package. */
 export const MAX_SCRIPT = 1024 * 1024;
+/** Members and elements of any JSON document; an honest one has dozens of bytes for each. Checked before it is parsed. */
+export const MAX_JSON_ITEMS = 8_000_000;
 /** Nesting of any JSON document; checked before it is walked. */
 export const MAX_JSON_DEPTH = 64;
 /** One index shard, uncompressed, in bytes. */

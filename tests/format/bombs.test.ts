@@ -4,9 +4,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { parseCanonicalJson } from '#schema/canonical-json';
 import { CODECS, openEncoder, type Codec } from '#schema/container/codec';
 import { readHeader } from '#schema/container/read';
-import { MAX_FRAME_BYTES, MAX_HEADER_BYTES } from '#schema/limits';
+import { MAX_FRAME_BYTES, MAX_HEADER_BYTES, MAX_JSON_ITEMS } from '#schema/limits';
 import { digest, forge, refusal, verify, type Loose } from './support.ts';
 
 const MEGABYTE = 1024 * 1024;
@@ -119,3 +120,12 @@ test('a header that only just fits is read', async () => {
   expect(readHeader(join(folder, 'big.icepkg'), 'big').manifest.files).toHaveLength(60_000);
   await expect(verify(big)).rejects.toThrow('disagree on d/000000');
 });
+
+test.each(['{},', '0,', '"",'])('a document of millions of %s is refused before it is parsed', (item) =>
+  bounded(async () => {
+    const text = `{"files":[${item.repeat(MAX_JSON_ITEMS + 1)}0]}`;
+    expect(() => parseCanonicalJson(Buffer.from(text), 'x')).toThrow(
+      `holds more than ${MAX_JSON_ITEMS} items`,
+    );
+  }),
+);
