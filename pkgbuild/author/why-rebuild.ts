@@ -3,11 +3,9 @@ import * as path from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { Codec } from '#schema/container/codec';
 import type { MachineArch } from '#schema/fields';
-import { hostPart, keyDocument, keyOfDocument, type KeyDocument } from '../build-key.ts';
+import { keyDocument, keyOfDocument, type KeyDocument } from '../build-key.ts';
 import { contribution, isBuilt } from '../cached-build.ts';
-import { buildFolder, contribution, isBuilt } from '../cached-build.ts';
 import { BUILD_EPOCH } from '../epoch.ts';
-import { hostPackages } from '../host-commands.ts';
 import { declaredVersions, hostPackages } from '../host-commands.ts';
 import { lastRecord, readKeyRecord, type KeyRecord } from '../key-record.ts';
 import { buildOrder, type BuildNode } from '../order.ts';
@@ -156,9 +154,9 @@ function valueChanges(before: KeyDocument, after: KeyDocument): Change[] {
             new: host(after.host),
           },
         ];
-  const names = ['toolchain', 'builder', 'codec', 'epoch', 'host'] as const;
+  const names = ['toolchain', 'builder', 'codec', 'epoch'] as const;
   const values = names
-    .filter((name) => !isDeepStrictEqual(before[name], after[name]))
+    .filter((name) => before[name] !== after[name])
     .map((name): Change =>
       name === 'toolchain' || name === 'builder'
         ? { kind: name, what: name }
