@@ -51,7 +51,6 @@ export const StepsSchema = v.union(
   'expected shell text or a list of steps',
 );
 export type Steps = v.InferOutput<typeof StepsSchema>;
-export type Step = Exclude<Steps, string>[number];
 
 export const PHASES = ['prepare', 'build', 'check', 'install'] as const;
 export type PhaseName = (typeof PHASES)[number];

@@ -111,7 +111,7 @@ describe.each(ARCHES)('on %s', (arch) => {
     library('libc.so.6', `${multiarch}/libc.so.6`);
     library('libdata.so.1', `${multiarch}/libdata.so.1`);
     library('libown.so.1', `${multiarch}/private/libown.so.1`, path.join(tree, `${multiarch}/libc.so.6`));
-    const link = ['-Wl,--no-as-needed', '-Wl,-rpath,$ORIGIN/../lib/' + `${arch}-linux-gnu/private`];
+    const link = ['-Wl,--no-as-needed', `-Wl,-rpath,$ORIGIN/../lib/${arch}-linux-gnu/private`];
     gcc(
       'main.c',
       ...link,
