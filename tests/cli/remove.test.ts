@@ -32,7 +32,7 @@ test('a held package is not removed', () => {
   run('hold', 'app');
   const { status, stderr } = run('remove', 'app');
   expect(status).toBe(9);
-  expect(stderr).toMatch(/app is held.*\n.*icepkg unhold app/);
+  expect(stderr).toMatch(/app is held.*\n.*icepkg unhold .*app/);
   run('unhold', 'app');
 });
 

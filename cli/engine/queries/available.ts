@@ -72,14 +72,16 @@ export async function update(context: EngineContext): Promise<UpdateReport> {
   return { repositories, upgradable };
 }
 
-/** Names all that failed, for the reason that the first of them has; `undefined` where none did. */
+/** Names all that failed and why, with the code and the way out of the first of them; `undefined` where none did. */
 export function updateError(report: UpdateReport): IcepkgError | undefined {
-  const failed = report.repositories.filter(({ problem }) => problem !== undefined);
-  const problem = failed[0]?.problem;
-  if (problem === undefined) return undefined;
-  const names = failed.map(({ repository }) => repository).join(', ');
-  return new IcepkgError(problem.code, `not refreshed: ${names}`, {
-    ...(problem.hint === undefined ? {} : { hint: problem.hint }),
+  const failed = report.repositories.flatMap(({ repository, problem }) =>
+    problem === undefined ? [] : [{ ...problem, reason: `${repository}: ${problem.message}` }],
+  );
+  const [first] = failed;
+  if (first === undefined) return undefined;
+  const reasons = failed.map(({ reason }) => reason).join('; ');
+  return new IcepkgError(first.code, `not refreshed: ${reasons}`, {
+    ...(first.hint === undefined ? {} : { hint: first.hint }),
     data: { ...report },
   });
 }
