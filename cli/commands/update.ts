@@ -15,7 +15,9 @@ export default class Update extends BaseCommand {
     const { update, updateError } = await import('#engine/queries/available');
     const result = await update(context);
     for (const { repository, packages, problem } of result.repositories)
-      this.print(`${repository}: ${problem === undefined ? countText(packages ?? 0, 'package') : 'not refreshed'}`);
+      this.print(
+        `${repository}: ${problem === undefined ? countText(packages ?? 0, 'package') : 'not refreshed'}`,
+      );
     const error = updateError(result);
     this.print(
       result.upgradable.length === 0
