@@ -16,6 +16,17 @@ export const definitionFlags = {
   }),
 };
 
+/** For commands that take a built image. */
+export const builtFlags = {
+  ...definitionFlags,
+  output: Flags.string({
+    char: 'o',
+    default: '.cache/images',
+    helpValue: 'DIR',
+    summary: 'folder that the image was built into',
+  }),
+};
+
 export const depotFlags = {
   repository: Flags.string({
     multiple: true,

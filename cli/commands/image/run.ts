@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { Args, Flags } from '#cli/oclif';
 import { BaseCommand } from '#cli/base-command';
-import { definitionFlags, loadImage } from '#cli/image-flags';
+import { builtFlags, loadImage } from '#cli/image-flags';
 import { IcepkgError } from '#schema/error';
 
 /** `icepkg image run`: boots a built image at the terminal. */
@@ -14,13 +14,7 @@ export default class ImageRun extends BaseCommand {
     image: Args.string({ required: true, description: 'system, or path of an image definition' }),
   };
   static override flags = {
-    ...definitionFlags,
-    output: Flags.string({
-      char: 'o',
-      default: '.cache/images',
-      helpValue: 'DIR',
-      summary: 'folder that the image was built into',
-    }),
+    ...builtFlags,
     persistent: Flags.boolean({ summary: 'let the guest change the disk' }),
     forward: Flags.string({
       multiple: true,

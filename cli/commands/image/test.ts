@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
-import { Args, Flags } from '#cli/oclif';
+import { Args } from '#cli/oclif';
 import { BaseCommand } from '#cli/base-command';
-import { definitionFlags, loadImage } from '#cli/image-flags';
+import { builtFlags, loadImage } from '#cli/image-flags';
 import { IcepkgError } from '#schema/error';
 
 /** `icepkg image test`: boots a built image and checks it. */
@@ -14,15 +14,7 @@ export default class ImageTest extends BaseCommand {
   static override args = {
     image: Args.string({ required: true, description: 'system, or path of an image definition' }),
   };
-  static override flags = {
-    ...definitionFlags,
-    output: Flags.string({
-      char: 'o',
-      default: '.cache/images',
-      helpValue: 'DIR',
-      summary: 'folder that the image was built into',
-    }),
-  };
+  static override flags = builtFlags;
 
   async run(): Promise<unknown> {
     const { args, flags } = await this.parse(ImageTest);
