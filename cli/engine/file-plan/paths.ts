@@ -39,10 +39,10 @@ export function openResolver(disk: FutureDisk): Resolver {
   const follow = (path: string): string => {
     const cached = known.get(path);
     if (cached !== undefined) return cached;
-    const todo = path.split('/').reverse();
+    const ahead = path.split('/').reverse();
     let at = '';
     let hops = 0;
-    for (let name = todo.pop(); name !== undefined; name = todo.pop()) {
+    for (let name = ahead.pop(); name !== undefined; name = ahead.pop()) {
       if (name === '' || name === '.') continue;
       if (name === '..') {
         at = parentPath(at);
@@ -61,7 +61,7 @@ export function openResolver(disk: FutureDisk): Resolver {
       }
       const target = disk.target(next);
       if (target.startsWith('/')) at = '';
-      todo.push(...target.split('/').reverse());
+      ahead.push(...target.split('/').reverse());
     }
     known.set(path, at);
     return at;

@@ -21,17 +21,17 @@ export function lstatInside(root: string, path: string): Stats | undefined {
  * @throws IcepkgError `path-unsafe` where symlinks run in circles
  */
 export function resolveInside(root: string, given: string): string {
-  const todo = given.split('/').filter((part) => part !== '' && part !== '.');
+  const ahead = given.split('/').filter((part) => part !== '' && part !== '.');
   const done: string[] = [];
   let links = 0;
-  while (todo.length > 0) {
-    const part = todo.shift() ?? '';
+  while (ahead.length > 0) {
+    const part = ahead.shift() ?? '';
     if (part === '..') {
       done.pop();
       continue;
     }
     const path = [...done, part].join('/');
-    if (todo.length === 0 || lstatInside(root, path)?.isSymbolicLink() !== true) {
+    if (ahead.length === 0 || lstatInside(root, path)?.isSymbolicLink() !== true) {
       done.push(part);
       continue;
     }
@@ -43,7 +43,7 @@ export function resolveInside(root: string, given: string): string {
     }
     const target = readlinkSync(join(root, path));
     if (target.startsWith('/')) done.length = 0;
-    todo.unshift(...target.split('/').filter((one) => one !== '' && one !== '.'));
+    ahead.unshift(...target.split('/').filter((one) => one !== '' && one !== '.'));
   }
   return done.join('/');
 }
