@@ -18,7 +18,7 @@ export interface LicenseText {
 }
 
 const FOLDER = 'usr/share/licenses';
-const NAMED_SO = /^(?:copying|licen[sc]es?|notice|unlicen[sc]e)(?:[._-].*)?$/i;
+const NAMED_SO = /^(?:copying|copyright|licen[sc]es?|notice|unlicen[sc]e)(?:[._-].*)?$/i;
 const CODE = /\.(?:[ch]|cc|cpp|go|in|js|json|m4|pl|py|rs|sh|ts|xml|ya?ml)$/i;
 /** A folder of licence texts, as REUSE has it. */
 const TEXTS = /^licen[sc]es$/i;

@@ -184,7 +184,7 @@ async function runPhases(node: BuildNode, workspace: string, context: PhaseConte
   const tree = path.join(workspace, 'dest');
   fs.appendFileSync(
     log,
-    licenseNotes(tree)
+    licenseNotes(path.join(workspace, 'src'))
       .map((note) => `${note}\n`)
       .join(''),
   );

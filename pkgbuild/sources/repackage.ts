@@ -51,16 +51,17 @@ function checkVersion(recipe: Recipe, name: string, debian: string): void {
   );
 }
 
-/** What the copyright files in an unpacked tree say, one line each, for the log. */
-export function licenseNotes(tree: string): string[] {
-  const folder = path.join(tree, 'usr/share/licenses');
-  if (!fs.existsSync(folder)) return [];
+const COPYRIGHT = /^copyright-(.+)$/;
+
+/** What the copyright files of Debian packages in the source folder say, one line each, for the log. */
+export function licenseNotes(sourceFolder: string): string[] {
   return fs
-    .readdirSync(folder)
+    .readdirSync(sourceFolder)
     .sort()
-    .flatMap((name) => {
-      const file = path.join(folder, name, 'copyright');
-      if (fs.lstatSync(file, { throwIfNoEntry: false })?.isFile() !== true) return [];
+    .flatMap((entry) => {
+      const name = COPYRIGHT.exec(entry)?.[1];
+      const file = path.join(sourceFolder, entry);
+      if (name === undefined || !fs.lstatSync(file).isFile()) return [];
       const { expression, unmapped } = readDebianCopyright(fs.readFileSync(file, 'utf8'));
       const left = unmapped.length === 0 ? '' : ` (not in SPDX: ${unmapped.join(', ')})`;
       return [`${name}: licence by its copyright file: ${expression ?? 'prose, read it'}${left}`];

@@ -52,7 +52,8 @@ function tarCommand(file: string, into: string, { strip = 0, only = [], except =
 
 /**
  * A `.deb` is an `ar` archive whose member `data.tar.*` holds the files (deb(5)). What dpkg's scripts would do is not
- * done. The licence moves to where all packages have theirs; other documents of Debian's own stay behind.
+ * done. The licence becomes a file of the source folder, where the texts for all packages are collected; other
+ * documents of Debian's own stay behind.
  */
 function unpackDeb(file: string, into: string, rules: ExtractRules): string {
   const below = (patterns: readonly string[]): string[] =>
@@ -70,9 +71,7 @@ ${unpack}
 ${rules.only === undefined ? '' : `${licence} 2> ${DEB_FOLDER}/log || :`}
 for licence in ${quote(into)}/usr/share/doc/*/copyright; do
   if [ -L "$licence" ] || [ ! -f "$licence" ]; then continue; fi
-  folder=${quote(into)}/usr/share/licenses/$(basename "$(dirname "$licence")")
-  mkdir -p "$folder"
-  mv "$licence" "$folder"
+  mv "$licence" "${SOURCE_FOLDER}/copyright-$(basename "$(dirname "$licence")")"
 done
 rm -rf ${DEB_FOLDER} ${quote(into)}/usr/share/doc`;
 }

@@ -34,6 +34,7 @@ test('files called like a licence are taken, each text once', () => {
     LICENCE: 'gpl',
     'LICENSE-MIT.txt': 'mit',
     NOTICE: '',
+    COPYRIGHT: 'musl',
     'license.c': 'code',
     'LICENSES/BSD-3-Clause.txt': 'bsd',
     'doc/COPYING': 'deep',
@@ -41,6 +42,7 @@ test('files called like a licence are taken, each text once', () => {
   expect(found(files)).toEqual([
     'COPYING=gpl',
     'COPYING.LESSER=lgpl',
+    'COPYRIGHT=musl',
     'LICENSE-MIT.txt=mit',
     'BSD-3-Clause.txt=bsd',
   ]);

@@ -110,7 +110,7 @@ describe('a Debian package', () => {
       expect(paths(manifest)).toEqual([
         'etc/hello.conf',
         'usr/bin/hello',
-        'usr/share/licenses/hello/copyright',
+        'usr/share/licenses/hello/copyright-hello',
       ]);
       expect(manifest.files.filter((entry) => entry.type === 'file' && entry.config === true)).toMatchObject([
         { path: 'etc/hello.conf' },
@@ -124,15 +124,15 @@ describe('a Debian package', () => {
   test('is taken in parts, or put aside for the steps', async () => {
     const deb = makeDeb(HELLO);
     const some = await repackage(deb, '', '    extract: {only: [usr/bin]}');
-    expect(paths(some.manifest)).toEqual(['usr/bin/hello', 'usr/share/licenses/hello/copyright']);
+    expect(paths(some.manifest)).toEqual(['usr/bin/hello', 'usr/share/licenses/hello/copyright-hello']);
     const less = await repackage(deb, '', '    extract: {except: [etc, usr/share/man]}');
-    expect(paths(less.manifest)).toEqual(['usr/bin/hello', 'usr/share/licenses/hello/copyright']);
+    expect(paths(less.manifest)).toEqual(['usr/bin/hello', 'usr/share/licenses/hello/copyright-hello']);
     const aside = await repackage(
       deb,
       'install: install -D hello-deb/usr/bin/hello "$DESTDIR/bin/greet"',
       '    into: hello-deb',
     );
-    expect(paths(aside.manifest)).toEqual(['bin/greet']);
+    expect(paths(aside.manifest)).toEqual(['bin/greet', 'usr/share/licenses/hello/copyright-hello']);
   });
 
   test('of another version than the recipe says is refused', async () => {
