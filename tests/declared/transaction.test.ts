@@ -1,9 +1,7 @@
-/** What packages declare, carried out by the transaction: installed, upgraded, removed, rolled back, stopped anywhere. */
+/** What packages declare, carried out by the transaction: installed, upgraded, removed, rolled back. */
 import {
-  cpSync,
   readFileSync,
   renameSync,
-  rmSync,
   statSync,
   symlinkSync,
   unlinkSync,
@@ -16,7 +14,6 @@ import type { EngineContext } from '#engine/context';
 import { configFiles } from '#engine/queries/config-files';
 import { owns } from '#engine/queries/owns';
 import { verify } from '#engine/queries/verify';
-import { recoverRoot } from '#engine/recover';
 import { openStore } from '#engine/store/store';
 import { makeDepot, type Depot } from '../support/repository.ts';
 import { snapshot } from '../transaction/fixture.ts';
@@ -326,85 +323,6 @@ describe('scripts', () => {
     expect(failedScripts).toEqual([]);
     expect(notices).toEqual([expect.stringMatching(/^postInstall of foreign was not run: .* is foreign/)]);
     expect(snapshot(context.root)['log']).toBeUndefined();
-  });
-});
-
-class Stop extends Error {}
-
-describe('a stop at every step', () => {
-  const scenarios: readonly [
-    string,
-    (context: EngineContext) => Promise<unknown>,
-    (context: EngineContext) => Promise<unknown>,
-  ][] = [
-    [
-      'install',
-      (context) => install(context, 'base', 'nano'),
-      (context) => install(context, 'web', 'vim', 'scripted'),
-    ],
-    [
-      'remove',
-      (context) => install(context, 'base', 'web', 'nano', 'vim'),
-      (context) => remove(context, 'web', 'vim'),
-    ],
-    [
-      'rollback',
-      async (context) => {
-        await install(context, 'base', 'nano');
-        await install(context, 'web', 'vim');
-      },
-      undo,
-    ],
-  ];
-  it.each(scenarios)('of %s leaves the old or the new root', async (_, prepare, run) => {
-    const origin = depot.root();
-    addShell(origin);
-    await prepare(origin);
-    const copy = (suffix: string): EngineContext => {
-      const root = `${origin.root}-${suffix}`;
-      cpSync(origin.root, root, { recursive: true, verbatimSymlinks: true });
-      return { ...origin, root };
-    };
-    // A script that was interrupted runs again; everything else happens once.
-    const state = ({ root }: EngineContext): unknown => {
-      const { log, ...tree } = snapshot(root);
-      const store = openStore(root, { mode: 'read' });
-      try {
-        return {
-          tree,
-          ran: log !== undefined,
-          rows: store.allFiles().map(({ uid: _u, gid: _g, ...row }) => row),
-        };
-      } finally {
-        store.close();
-      }
-    };
-    const old = state(origin);
-    const done = copy('done');
-    await run(done);
-    const fresh = state(done);
-    expect(fresh).not.toEqual(old);
-    const outcomes = new Set<string>();
-    for (let at = 1; ; at++) {
-      const context = copy(String(at));
-      let count = 0;
-      const onStep = (): void => {
-        count += 1;
-        if (count >= at) throw new Stop();
-      };
-      const stopped = await run({ ...context, onStep }).then(
-        () => false,
-        () => true,
-      );
-      if (!stopped) break;
-      recoverRoot(context);
-      const found = state(context);
-      const isNew = JSON.stringify(found) !== JSON.stringify(old);
-      expect(found, `stopped at step ${at}`).toEqual(isNew ? fresh : old);
-      outcomes.add(isNew ? 'new' : 'old');
-      rmSync(context.root, { recursive: true });
-    }
-    expect([...outcomes].sort()).toEqual(['new', 'old']);
   });
 });
 
