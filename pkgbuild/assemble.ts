@@ -85,7 +85,9 @@ function describePackage(node: BuildNode, part: PackagePart, found: Found, epoch
   const { recipe } = node;
   const own = part.role === 'main' ? recipe : part.declared;
   const version = `${recipe.version}-r${recipe.release}`;
-  const depends = [...(own?.depends ?? []), ...found.depends];
+  // What a recipe only recommends is no dependency, found or not.
+  const recommended = new Set(own?.recommends);
+  const depends = [...(own?.depends ?? []), ...found.depends.filter((one) => !recommended.has(one))];
   if (part.role === 'dev') depends.unshift(`${recipe.name}@=${version}`);
   const suffix = { main: '', dev: ' (development files)', doc: ' (documentation)', other: '' }[part.role];
   const description =

@@ -24,8 +24,8 @@ export function parsePkgConfig(text: string): PkgConfigFile {
     );
     (match[2] === '=' ? variables : fields).set(match[1] ?? '', value);
   }
-  const requires = [fields.get('Requires'), fields.get('Requires.private')].flatMap((list) =>
-    parseRequires(list ?? ''),
+  const requires = ['Requires', 'Requires.private', 'Requires.internal'].flatMap((field) =>
+    parseRequires(fields.get(field) ?? ''),
   );
   const version = fields.get('Version');
   return { version: version === '' ? undefined : version, requires };

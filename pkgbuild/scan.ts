@@ -8,6 +8,7 @@ import { isElf } from './elf-image.ts';
 import { parseElf, type ElfFile } from './elf.ts';
 import { librariesNeeded, libraryCapability, libraryProvided, privateLibraries } from './libraries.ts';
 import { asSemver, parsePkgConfig, pkgConfigDependency } from './pkgconfig.ts';
+import { interpreterOf, MAX_SHEBANG, shebangOf } from './shebang.ts';
 import type { PackagePart } from './split.ts';
 import { globToRegExp, type TreeEntry } from './tree.ts';
 
@@ -33,17 +34,20 @@ const MAX_ELF_BYTES = 2 ** 31;
 export function elfOf(root: string, entry: TreeEntry): ElfFile | undefined {
   if (entry.type !== 'file' || entry.size < 20 || entry.size > MAX_ELF_BYTES) return undefined;
   const file = path.join(root, entry.path);
-  const head = Buffer.alloc(20);
-  const fd = fs.openSync(file, 'r');
-  try {
-    fs.readSync(fd, head, 0, head.length, 0);
-  } finally {
-    fs.closeSync(fd);
-  }
-  if (!isElf(head)) return undefined;
+  if (!isElf(beginningOf(file, 20))) return undefined;
   const elf = parseElf(fs.readFileSync(file));
   if (elf === undefined) throw new IcepkgError('build-failed', `${entry.path} is a broken ELF file`);
   return elf;
+}
+
+function beginningOf(file: string, length: number): Buffer {
+  const head = Buffer.alloc(length);
+  const fd = fs.openSync(file, 'r');
+  try {
+    return head.subarray(0, fs.readSync(fd, head, 0, length, 0));
+  } finally {
+    fs.closeSync(fd);
+  }
 }
 
 /**
@@ -69,7 +73,11 @@ export function scanPart(part: PackagePart, context: ScanContext): Found {
         for (const found of privateLibraries(entry.path, elf, paths)) inside.add(found);
       }
     }
-    if (COMMAND_FOLDER.test(entry.path) && isCommand(entry)) provides.add(`cmd:${path.basename(entry.path)}`);
+    if (COMMAND_FOLDER.test(entry.path) && isCommand(entry)) {
+      provides.add(`cmd:${path.basename(entry.path)}`);
+      const interpreter = elf === undefined ? scriptInterpreter(context.root, entry) : undefined;
+      if (interpreter !== undefined) needs.add(`cmd:${interpreter}`);
+    }
     const pc = PC_FILE.exec(entry.path);
     if (pc !== null && entry.type !== 'directory')
       scanPkgConfig(entry, { provides, needs, root: context.root });
@@ -90,6 +98,17 @@ export function scanPart(part: PackagePart, context: ScanContext): Found {
 /** A symlink counts as a command by its place: its target may be another package's. */
 const isCommand = (entry: TreeEntry): boolean =>
   entry.type === 'symlink' || (entry.type === 'file' && (entry.mode & 0o111) !== 0);
+
+/**
+ * The command that a script is started by. `sh` is left out: a package should not choose the shell of a system for the
+ * sake of one small script in it, and one without any shell starts no script.
+ */
+function scriptInterpreter(root: string, entry: TreeEntry): string | undefined {
+  if (entry.type !== 'file') return undefined;
+  const shebang = shebangOf(beginningOf(path.join(root, entry.path), MAX_SHEBANG));
+  const command = path.basename(shebang === undefined ? '' : interpreterOf(shebang));
+  return command === '' || command === 'sh' ? undefined : command;
+}
 
 function scanPkgConfig(
   entry: TreeEntry,

@@ -1,6 +1,7 @@
 /** Rules on what a package says of itself, and on whether its files keep it. */
 import { posix } from 'node:path';
 import type { FileEntry, Manifest } from '#schema/manifest';
+import { interpreterOf } from '../shebang.ts';
 import { BASE_ACCOUNTS, bareName, type PackageRule, type PackageView, type Remark } from './rule.ts';
 
 const COPYLEFT = /\b[AL]?GPL-|\bMPL-|\bEPL-|\bCDDL-|\bEUPL-/;
@@ -33,13 +34,6 @@ function unprovided(view: PackageView, kind: RegExp): Remark[] {
     if (names.length === 0 || !kind.test(dependency) || names.some((name) => offered.has(name))) return [];
     return [{ message: `${view.manifest.name} needs ${dependency}, which no package here provides` }];
   });
-}
-
-/** The program that a script is started by: `env` stands for the command after it. */
-function interpreterOf(shebang: string): string {
-  const [program = '', ...words] = shebang.split(/\s+/);
-  const command = words.find((word) => !word.startsWith('-') && !word.includes('='));
-  return posix.basename(program) === 'env' && command !== undefined ? command : program;
 }
 
 const isExecutable = (entry: FileEntry): boolean => 'mode' in entry && (entry.mode & 0o111) !== 0;

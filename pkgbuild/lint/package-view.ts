@@ -4,6 +4,7 @@ import { elfDetails } from '../elf-details.ts';
 import { isElf } from '../elf-image.ts';
 import { withPackage } from '../package-content.ts';
 import type { Recipe } from '../recipe-schema.ts';
+import { shebangOf } from '../shebang.ts';
 import { BUILD_ROOT } from '../toolchain.ts';
 import type { FileFacts, PackageView } from './rule.ts';
 
@@ -30,7 +31,6 @@ export function readPackageView(file: string, { around, recipe }: Surroundings):
 
 /** Folders of the sandbox that exist only while something is built. */
 const BUILD_PATHS = ['src', 'dest', 'sysroot', 'tools', 'distfiles'].map((name) => `${BUILD_ROOT}/${name}`);
-const MAX_SHEBANG = 256;
 const ARCHIVE_MAGIC = '!<arch>\n';
 
 function factsOf(entry: RegularFile, content: Uint8Array): FileFacts {
@@ -46,10 +46,4 @@ function factsOf(entry: RegularFile, content: Uint8Array): FileFacts {
     buildPath: BUILD_PATHS.find((folder) => bytes.includes(folder)),
     debugArchive: isArchive && bytes.includes('.debug_info'),
   };
-}
-
-function shebangOf(bytes: Buffer): string | undefined {
-  if (bytes.length < 3 || bytes.toString('latin1', 0, 2) !== '#!') return undefined;
-  const head = bytes.toString('utf8', 2, MAX_SHEBANG);
-  return (head.split('\n')[0] ?? '').trim();
 }

@@ -57,6 +57,31 @@ const resolved = (fields: unknown): ResolvedRecipe =>
   resolveRecipe({ recipe: v.parse(RecipeSchema, fields), folder: '' }, 'x86_64');
 const recipe = resolved({ name: 'answer', version: '1.2.0', license: 'MIT' });
 
+test('scripts among the commands need their interpreters, whatever shell there is', () => {
+  const tree = fs.mkdtempSync(path.join(root, 'scripts-'));
+  fs.mkdirSync(path.join(tree, 'usr/bin'), { recursive: true });
+  fs.mkdirSync(path.join(tree, 'usr/share'));
+  const scripts: Record<string, string> = {
+    'usr/bin/shell': '#!/bin/sh -e\n',
+    'usr/bin/full': '#! /bin/bash\n',
+    'usr/bin/found': '#!/usr/bin/env -S lua -i\n',
+    'usr/bin/own': '#!/usr/bin/full\n',
+    'usr/bin/empty': '#!\n',
+    'usr/bin/text': 'no script',
+    'usr/bin/cut': '#!/usr/bin/awk -f',
+    'usr/share/example': '#!/usr/bin/perl\n',
+  };
+  for (const [file, text] of Object.entries(scripts))
+    fs.writeFileSync(path.join(tree, file), text, { mode: 0o755 });
+  fs.writeFileSync(path.join(tree, 'usr/bin/data'), '#!/usr/bin/ruby\n', { mode: 0o644 });
+  const [part] = splitTree(recipe, walkTree(tree));
+  expect(scanPart(part!, { root: tree, arch: 'noarch', version: '1.2.0' }).depends).toEqual([
+    'cmd:awk',
+    'cmd:bash',
+    'cmd:lua',
+  ]);
+});
+
 describe.each(ARCHES)('on %s', (arch) => {
   test('ELF files tell machine, interpreter, soname and needs', () => {
     const read = (file: string): ReturnType<typeof parseElf> =>
