@@ -45,6 +45,7 @@ export async function composeRoot(
     root,
     offline: true,
     sync: false,
+    composing: true,
     packageCache: options.packageCache,
     // The image's history begins when its packages were built, wherever and whenever it is composed.
     now: () => new Date(BUILD_EPOCH * 1000),

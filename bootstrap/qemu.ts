@@ -2,7 +2,7 @@
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import * as path from 'node:path';
 import { IcepkgError } from '#schema/error';
-import type { ImageDescription } from './build.ts';
+import type { ImageDescription } from './description.ts';
 import type { Definition } from './definition.ts';
 import { requireTools } from './fakeroot.ts';
 

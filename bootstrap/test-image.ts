@@ -1,7 +1,7 @@
 /** Boots an image headless, waits for its sentinel, runs its checks and holds it to its budgets. */
 import { IcepkgError } from '#schema/error';
 import type { Definition } from './definition.ts';
-import type { ImageDescription } from './build.ts';
+import type { ImageDescription } from './description.ts';
 import { openConsole, type Console, type Machine } from './qemu.ts';
 
 export interface ImageTest {

@@ -10,7 +10,7 @@ import { commit, discard, touchedPaths, writeError } from './commit.ts';
 import type { EngineContext } from './context.ts';
 import { stageGenerated } from './declared/generated.ts';
 import { planRoot } from './declared/plan-declared.ts';
-import { describeFailure, type ScriptFailure } from './declared/scripts.ts';
+import { describeFailure, refuseScripts, type ScriptFailure } from './declared/scripts.ts';
 import type { FileRules } from './file-plan/operations.ts';
 import type { Candidate, FetchedPackage, Plan, World } from './model.ts';
 import { makePlan } from './plan.ts';
@@ -186,6 +186,7 @@ async function carryOut(context: EngineContext, store: Store, work: Work): Promi
   const { plan, fetched, threads } = work;
   const number = nextTransaction(store.database);
   const files = planRoot(context, store, work);
+  if (context.composing) refuseScripts(files.scripts);
   const areas = usedAreas(findAreas(root), touchedPaths(files.changes).keys());
   checkSpace(root, areas, files.write);
   try {
@@ -212,7 +213,8 @@ async function carryOut(context: EngineContext, store: Store, work: Work): Promi
       scripts,
     });
     onProgress({ ...told, done: count });
-    const notices = [...files.notices, ...staged.notices, ...failedScripts.map(describeFailure)];
+    const unset = context.composing ? [] : staged.notices;
+    const notices = [...files.notices, ...unset, ...failedScripts.map(describeFailure)];
     return { plan, transaction: number, notices, failedScripts };
   } catch (error) {
     if (store.pending() === undefined) discard(root, areas, nextTransaction(store.database));

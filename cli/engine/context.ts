@@ -24,6 +24,8 @@ export interface EngineContext {
   readonly packageCache?: string;
   /** Who asks, for the history; the login name without. */
   readonly operator?: string;
+  /** The root becomes an image: no script runs, and whoever makes the file systems sets owners. */
+  readonly composing?: boolean;
   readonly signal?: AbortSignal;
   /** Told of every step that changes the disk, just before it; tests stop the process here. */
   readonly onStep?: (step: string) => void;
@@ -39,6 +41,7 @@ export interface ContextOptions {
   readonly sync?: boolean;
   readonly packageCache?: string;
   readonly operator?: string;
+  readonly composing?: boolean;
   readonly signal?: AbortSignal;
   readonly onStep?: (step: string) => void;
 }
@@ -74,6 +77,7 @@ export function openContext(options: ContextOptions): EngineContext {
     sync: options.sync ?? true,
     ...(options.packageCache === undefined ? {} : { packageCache: options.packageCache }),
     ...(options.operator === undefined ? {} : { operator: options.operator }),
+    ...(options.composing === undefined ? {} : { composing: options.composing }),
     ...(options.signal === undefined ? {} : { signal: options.signal }),
     ...(options.onStep === undefined ? {} : { onStep: options.onStep }),
   };

@@ -43,6 +43,7 @@ beforeAll(async () => {
       },
     },
     { name: 'kernel', files: { 'boot/vmlinuz': 'a kernel' } },
+    { name: 'scripted', scripts: { postInstall: 'touch /tmp/ran' } },
   );
 });
 afterAll(() => {
@@ -160,6 +161,7 @@ test('a disk has each part where the table says, and building again gives the sa
   const first = await build(define(written));
   const second = await build(define(written));
   expect(second.files).toEqual(first.files);
+  expect(first.notices).toEqual([]);
   const disk = first.path('img');
   const { partitiontable } = JSON.parse(tool('sfdisk', '--json', disk)) as {
     partitiontable: {
@@ -285,6 +287,12 @@ describe('bad input', () => {
       { system: { owners: [{ path: 'x', mode: '0600' }] } },
       'format-invalid',
       /matches x/,
+    ],
+    [
+      'a package that wants to run a script',
+      { system: { packages: ['scripted'] } },
+      'image-failed',
+      /no script runs while an image is composed, and these want to: scripted \(postInstall\)/,
     ],
     ['a package that is not there', { system: { packages: ['nothing'] } }, 'unsolvable', /nothing/],
   ] as const)('%s', async (_, written, code, message) => {

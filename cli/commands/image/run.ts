@@ -26,7 +26,7 @@ export default class ImageRun extends BaseCommand {
   async run(): Promise<unknown> {
     const { args, flags } = await this.parse(ImageRun);
     const definition = await loadImage(args.image, flags);
-    const { descriptionName, readDescription } = await import('#bootstrap/build');
+    const { descriptionName, readDescription } = await import('#bootstrap/description');
     const { qemuMachine, runMachine } = await import('#bootstrap/qemu');
     const folder = resolve(flags.output);
     const description = readDescription(folder, descriptionName(definition));

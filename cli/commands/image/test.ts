@@ -19,7 +19,7 @@ export default class ImageTest extends BaseCommand {
   async run(): Promise<unknown> {
     const { args, flags } = await this.parse(ImageTest);
     const definition = await loadImage(args.image, flags);
-    const { descriptionName, readDescription } = await import('#bootstrap/build');
+    const { descriptionName, readDescription } = await import('#bootstrap/description');
     const { qemuMachine } = await import('#bootstrap/qemu');
     const { testImage } = await import('#bootstrap/test-image');
     const folder = resolve(flags.output);

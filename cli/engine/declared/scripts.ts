@@ -1,4 +1,5 @@
 /** Which scripts of which packages a transaction runs, as data that the journal keeps until they ran. */
+import { IcepkgError } from '#schema/error';
 import type { MachineArch } from '#schema/fields';
 import type { Manifest, Scripts } from '#schema/manifest';
 import type { Change } from '../model.ts';
@@ -27,6 +28,19 @@ export interface ScriptFailure {
 /** True where this machine can execute what a root of `arch` holds. */
 export const isNative = (arch: MachineArch): boolean =>
   arch === (process.arch === 'arm64' ? 'aarch64' : 'x86_64');
+
+/** @throws IcepkgError `image-failed` naming the packages that want to run something while an image is composed */
+export function refuseScripts(scripts: readonly PendingScript[]): void {
+  if (scripts.length === 0) return;
+  const named = scripts.map((one) => `${one.package} (${one.script})`).join(', ');
+  throw new IcepkgError(
+    'image-failed',
+    `no script runs while an image is composed, and these want to: ${named}`,
+    {
+      hint: 'Packages of images declare users, folders, services and alternatives instead; see docs/packing.md',
+    },
+  );
+}
 
 /** One sentence; what the script wrote follows it. */
 export function describeFailure({ package: name, script, reason, output }: ScriptFailure): string {

@@ -1,0 +1,131 @@
+/** A composed root in, every format that the definition asks for out. */
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { IcepkgError } from '#schema/error';
+import { run } from '#pkgbuild/command';
+import { BUILD_EPOCH } from '#pkgbuild/epoch';
+import { sha256File } from '#pkgbuild/sources/cache';
+import type { Definition } from './definition.ts';
+import type { Format, Partition } from './definition-schema.ts';
+import type { BuiltFile } from './description.ts';
+import { derivedUuid, writeDisk, type DiskPartition } from './disk.ts';
+import { quote, requireTools, runFakeroot } from './fakeroot.ts';
+import { makeFileSystem } from './filesystems.ts';
+import { splitTree, type Tree } from './split-tree.ts';
+
+export interface OutputRequest {
+  readonly definition: Definition;
+  /** Digest of everything that went in; ids are derived from it. */
+  readonly key: string;
+  readonly tree: Tree;
+  /** Folder that receives the outputs. */
+  readonly out: string;
+  readonly scratch: string;
+  readonly onStep: (step: string) => void;
+  readonly signal?: AbortSignal;
+}
+
+export async function makeOutputs(request: OutputRequest): Promise<BuiltFile[]> {
+  const { definition, key, out, tree, onStep } = request;
+  const files: BuiltFile[] = [];
+  const stem = `${definition.name}.${definition.arch}`;
+  /** Makes one output, by writing it. */
+  const add = async (
+    format: BuiltFile['format'],
+    suffix: string,
+    write: (file: string) => Promise<void> | void,
+  ): Promise<void> => {
+    const file = `${stem}.${suffix}`;
+    const whole = path.join(out, file);
+    await write(whole);
+    files.push({ format, file, size: fs.statSync(whole).size, sha256: sha256File(whole) });
+  };
+  const wants = (...formats: readonly Format[]): boolean =>
+    formats.some((format) => definition.formats.includes(format));
+  const { kernel, loader } = definition.hardware;
+  if (loader === 'direct' && kernel !== undefined)
+    await add('kernel', 'vmlinuz', (file) => fs.copyFileSync(kernelIn(tree.folder, kernel), file));
+  if (wants('tar')) {
+    onStep('tar');
+    await add('tar', 'tar', (file) => makeTar(request, file));
+  }
+  if (!wants('rootfs', 'img', 'qcow2')) return files;
+  const root = rootPartition(definition);
+  const partitions = await makePartitions(request);
+  if (wants('rootfs'))
+    await add('rootfs', root.filesystem, (file) => {
+      const made = partitions.find(({ name }) => name === root.name)?.file ?? '';
+      fs.copyFileSync(made, file, fs.constants.COPYFILE_FICLONE);
+    });
+  if (!wants('img', 'qcow2')) return files;
+  onStep('disk');
+  const disk = path.join(request.scratch, 'disk');
+  writeDisk(disk, partitions, { disk: derivedUuid(key, 'disk'), arch: definition.arch });
+  if (wants('qcow2')) await add('qcow2', 'qcow2', (file) => convert(disk, file));
+  if (wants('img')) await add('img', 'img', (file) => fs.renameSync(disk, file));
+  return files;
+}
+
+function kernelIn(tree: string, kernel: string): string {
+  const file = path.join(tree, kernel);
+  if (fs.lstatSync(file, { throwIfNoEntry: false })?.isFile() === true) return file;
+  throw new IcepkgError('image-failed', `no package of the image brings the kernel ${kernel}`, {
+    hint: 'Add the package to the board, or mend kernel',
+  });
+}
+
+function rootPartition(
+  definition: Definition,
+): Partition & { readonly filesystem: NonNullable<Partition['filesystem']> } {
+  const root = definition.partitions.find(({ type }) => type === 'root');
+  if (root?.filesystem !== undefined) return { ...root, filesystem: root.filesystem };
+  throw new IcepkgError('image-failed', `${definition.name}: there is no root partition with a file system`, {
+    hint: 'Add one to the partitions of the board: {name: root, type: root, filesystem: ext4}',
+  });
+}
+
+async function makePartitions(request: OutputRequest): Promise<DiskPartition[]> {
+  const { definition, key, scratch, onStep, signal } = request;
+  const parts = splitTree(request.tree, definition.partitions, scratch);
+  const made: DiskPartition[] = [];
+  for (const { name, type, filesystem, size, free } of definition.partitions) {
+    const uuid = derivedUuid(key, 'partition', name);
+    const part = parts.get(name);
+    if (filesystem === undefined || part === undefined) {
+      made.push({ name, type, uuid, size: size ?? 1, file: undefined });
+      continue;
+    }
+    onStep(`${filesystem} ${name}`);
+    const file = path.join(scratch, `${name}.${filesystem}`);
+    await makeFileSystem({
+      kind: filesystem,
+      tree: part.folder,
+      entries: part.entries,
+      output: file,
+      name,
+      uuid: derivedUuid(key, 'filesystem', name),
+      ...(size === undefined ? {} : { size }),
+      ...(free === undefined ? {} : { free }),
+      ...(signal === undefined ? {} : { signal }),
+    });
+    made.push({ name, type, uuid, size: size ?? fs.statSync(file).size, file });
+  }
+  return made;
+}
+
+async function makeTar({ tree, signal }: OutputRequest, output: string): Promise<void> {
+  await runFakeroot({
+    tree: tree.folder,
+    entries: tree.entries,
+    script: `cd "$TREE" && tar --sort=name --format=pax --pax-option=delete=atime,delete=ctime --numeric-owner --mtime=@${BUILD_EPOCH} --xattrs --xattrs-include='*' -cf ${quote(output)} .`,
+    tools: { tar: 'tar' },
+    environment: { SOURCE_DATE_EPOCH: String(BUILD_EPOCH) },
+    ...(signal === undefined ? {} : { signal }),
+  });
+}
+
+async function convert(disk: string, output: string): Promise<void> {
+  requireTools({ 'qemu-img': 'qemu-utils' });
+  const result = await run(['qemu-img', 'convert', '-f', 'raw', '-O', 'qcow2', '-c', disk, output]);
+  if (result.status !== 0) throw new IcepkgError('image-failed', `qemu-img: ${result.stderr.trim()}`);
+}

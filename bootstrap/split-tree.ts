@@ -1,0 +1,45 @@
+/** Which part of the composed root lies on which partition. */
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import type { Partition } from './definition-schema.ts';
+import type { RootEntry } from './root-entries.ts';
+
+/** A folder and what is in it, with paths that count from the folder. */
+export interface Tree {
+  readonly folder: string;
+  readonly entries: readonly RootEntry[];
+}
+
+/**
+ * Moves the content of every partition's mount point out of the tree, into a folder of its own below `scratch`; the root
+ * partition keeps what is left. A partition that is mounted nowhere is empty.
+ */
+export function splitTree(
+  whole: Tree,
+  partitions: readonly Partition[],
+  scratch: string,
+): ReadonlyMap<string, Tree> {
+  const parts = new Map<string, Tree>();
+  let rest = whole.entries;
+  for (const { name, type, mount = '/' } of partitions) {
+    if (type === 'root') continue;
+    const folder = path.join(scratch, `part-${name}`);
+    fs.mkdirSync(folder);
+    const inside = (entry: RootEntry): boolean =>
+      mount !== '/' && entry.path.startsWith(`${mount.slice(1)}/`);
+    const own = rest.filter(inside);
+    const entries = own.map((entry) => Object.assign({}, entry, { path: entry.path.slice(mount.length) }));
+    for (const { path: file } of entries)
+      if (!file.includes('/')) moveOut(path.join(whole.folder, mount, file), path.join(folder, file));
+    rest = rest.filter((entry) => !inside(entry));
+    parts.set(name, { folder, entries });
+  }
+  for (const { name, type } of partitions)
+    if (type === 'root') parts.set(name, { folder: whole.folder, entries: rest });
+  return parts;
+}
+
+/** Device nodes may be in the manifests alone. */
+function moveOut(from: string, to: string): void {
+  if (fs.lstatSync(from, { throwIfNoEntry: false }) !== undefined) fs.renameSync(from, to);
+}
