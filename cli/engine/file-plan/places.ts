@@ -68,7 +68,8 @@ export function placeEntries(request: FilePlanRequest, conflicts: string[]): Pla
       conflicts.push(`${manifest.name} holds ${path} twice, through a symlink`);
     } else if (replaces(manifest, before.manifest.name, before.manifest.version)) placed.set(path, next);
     else if (!replaces(before.manifest, manifest.name, manifest.version)) {
-      conflicts.push(`${path} is in both ${before.manifest.name} and ${manifest.name}`);
+      const both = [before.manifest.name, manifest.name].sort().join(' and ');
+      conflicts.push(`${path} is in both ${both}`);
     }
   }
   const sorted = [...placed].sort(([a], [b]) => comparePaths(a, b));
