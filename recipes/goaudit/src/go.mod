@@ -1,0 +1,3 @@
+module goaudit
+
+go 1.19
