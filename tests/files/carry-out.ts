@@ -274,7 +274,7 @@ function verbRequest(
   context: EngineContext,
   verb: string,
   names: readonly string[],
-): Pick<ChangeRequest, 'description' | 'edit' | 'upgrade'> {
+): Pick<ChangeRequest, 'description' | 'edit' | 'upgrade' | 'keepOrphans'> {
   switch (verb) {
     case 'install':
       return installRequest(names);
@@ -285,7 +285,7 @@ function verbRequest(
     case 'reinstall':
       return reinstallRequest(context.root, names);
     case 'autoremove':
-      return { ...worldRequest('autoremove', (world) => world) };
+      return { ...worldRequest('autoremove', (world) => world), keepOrphans: false };
     case 'hold':
       return holdRequest(context.root, names);
     case 'unhold':

@@ -113,8 +113,11 @@ function checkWay(work: Work, { manifest, path }: Placed): void {
   }
 }
 
+/** Who owns what is in the way: packages that stay as they are, where there are any. */
 function ownerText(work: Work, path: string): string {
-  const owners = work.request.store.ownersOf(path).map((row) => row.package);
+  const others = outsiders(work, path);
+  const rows = others.length > 0 ? others : work.request.store.ownersOf(path);
+  const owners = rows.map((row) => row.package);
   return owners.length === 0 ? 'no package owns it' : `it belongs to ${owners.join(', ')}`;
 }
 
@@ -181,8 +184,9 @@ function planContent(work: Work, placed: Placed): void {
       work.displace.add(path);
       stage(work, placed, path);
     } else {
+      const what = kept === path ? '' : `, with ${kept} in the way`;
       work.conflicts.push(
-        `${path} is a ${entry.type} in ${manifest.name} but a directory here, with ${kept} in the way: ${ownerText(work, kept)}`,
+        `${path} is a ${entry.type} in ${manifest.name} but a directory here${what}: ${ownerText(work, kept)}`,
       );
     }
     return;

@@ -94,11 +94,14 @@ function pinRules(universe: Universe, world: World): readonly Incompatibility[] 
     });
 }
 
-/** What a choice needs, excludes, suggests and brings along. */
+/**
+ * What a choice needs, excludes, suggests and brings along.
+ * @param stays of what is installed, false where it was just taken back; without it nothing is suggested
+ */
 export function choiceRules(
   universe: Universe,
   choice: Choice,
-  recommends: boolean,
+  stays: ((name: string) => boolean) | undefined,
 ): readonly Incompatibility[] {
   const by = choice.candidate;
   const context: Context = new Map([[choice.variable, choice.bit]]);
@@ -112,7 +115,7 @@ export function choiceRules(
     }
   }
   list.push(...exclusive(universe, choice, context));
-  if (recommends) list.push(...recommended(universe, choice, context));
+  if (stays !== undefined) list.push(...recommended(universe, choice, stays));
   return list.filter(possible);
 }
 
@@ -160,7 +163,12 @@ function contradictsItself({ candidate: { record }, version }: Choice, text: str
 }
 
 /** Suggestions of a package that stays as it is were answered when it came; only those that are there are kept. */
-function recommended(universe: Universe, choice: Choice, context: Context): readonly Incompatibility[] {
+function recommended(
+  universe: Universe,
+  choice: Choice,
+  stays: (name: string) => boolean,
+): readonly Incompatibility[] {
+  const context: Context = new Map([[choice.variable, choice.bit]]);
   return dependenciesOf(choice.candidate.record.recommends).flatMap((dependency) => {
     if (dependency.kind !== 'needs') return [];
     const terms = unmet(universe, context, dependency.anyOf);
@@ -168,6 +176,7 @@ function recommended(universe: Universe, choice: Choice, context: Context): read
       const there = [...terms].some(
         ([variable, mask]) =>
           variable !== choice.variable &&
+          stays(variable.name) &&
           variable.choices.some(({ installed, bit }) => installed && (mask & bit) === 0n),
       );
       if (!there) return [];

@@ -64,7 +64,7 @@ export function solve(request: SolveRequest): SolveOutcome {
     const search = new Search({
       initial: initial.filter(granted),
       first,
-      of: rulesOfChoices(universe, request.recommends, granted),
+      of: rulesOfChoices(universe, request.recommends ? (name) => !abandoned.has(name) : undefined, granted),
       choose: (ways, need) => choose(preferences, ways, need),
     });
     const outcome = search.run();
@@ -105,17 +105,20 @@ function abandonedNames({ world, worldBefore }: SolveRequest): ReadonlySet<strin
   return new Set((worldBefore?.depends ?? []).map(capabilityName).filter((name) => !now.has(name)));
 }
 
-/** The rules of a choice, and those of the packages that come along under a condition it could meet, each once. */
+/**
+ * The rules of a choice, and those of the packages that come along under a condition it could meet, each once.
+ * @param stays see `choiceRules`
+ */
 function rulesOfChoices(
   universe: Universe,
-  recommends: boolean,
+  stays: ((name: string) => boolean) | undefined,
   granted: (one: Incompatibility) => boolean,
 ): (choice: Choice) => readonly Incompatibility[] {
   const brought = new Set<string>();
   return (choice) => {
     const { record } = choice.candidate;
     const names = new Set([record.name, ...(record.provides ?? []).map(capabilityName)]);
-    const list = [...choiceRules(universe, choice, recommends)];
+    const list = [...choiceRules(universe, choice, stays)];
     for (const capability of names) {
       for (const name of universe.conditionalOn(capability)) {
         if (brought.has(name)) continue;
