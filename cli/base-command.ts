@@ -3,8 +3,8 @@ import type { EngineContext } from '#engine/context';
 import type { MachineArch } from '#schema/fields';
 import { IcepkgError } from '#schema/error';
 import { Args, Command, Flags } from './oclif.ts';
-import { escapeLines } from './escape.ts';
 import type { Interruption } from './interruption.ts';
+import { printRemark, printResult } from './output.ts';
 import { createProgressReporter } from './progress.ts';
 
 const MACHINE_ARCHES = ['x86_64', 'aarch64'] as const;
@@ -62,12 +62,12 @@ export abstract class BaseCommand extends Command {
 
   /** Prints text for people on stdout, escaped; silent under `--json`. */
   protected print(text: string): void {
-    if (!this.jsonEnabled()) process.stdout.write(`${escapeLines(text)}\n`);
+    if (!this.jsonEnabled()) printResult(text);
   }
 
   /** Prints a remark on stderr, escaped; silent under `--json`. */
   protected remark(text: string): void {
-    if (!this.jsonEnabled()) process.stderr.write(`${escapeLines(text)}\n`);
+    if (!this.jsonEnabled()) printRemark(text);
   }
 
   /** Opens the root that the flags name, with progress on stderr. */

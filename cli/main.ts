@@ -77,8 +77,8 @@ async function runCommand(table: CommandTable, { command: help, rest }: FoundCom
   try {
     const result = await command.run();
     if (json) {
-      const { jsonText } = await import('./escape.ts');
-      process.stdout.write(`${jsonText(result ?? {})}\n`);
+      const { printJson } = await import('./output.ts');
+      printJson(result ?? {});
     }
     return Number(process.exitCode ?? 0);
   } catch (error) {

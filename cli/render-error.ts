@@ -1,8 +1,8 @@
 /** Turns whatever was thrown into what the user sees and the exit status. */
 import { IcepkgError, isErrno } from '#schema/error';
 import type { CommandHelp } from './command-table.ts';
-import { escapeLines, jsonText } from './escape.ts';
 import { flagHint } from './hints.ts';
+import { printJson, printRemark } from './output.ts';
 
 /** Exit status of a bug. */
 const BUG_STATUS = 70;
@@ -66,17 +66,17 @@ export interface ReportOptions {
 export function reportError(error: unknown, { json, hintText }: ReportOptions): number {
   if (!(error instanceof IcepkgError)) {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    if (json) process.stdout.write(`${jsonText({ error: { code: 'bug', message: text } })}\n`);
-    else process.stderr.write(`icepkg: this is a bug in icepkg\n${escapeLines(text)}\n`);
+    if (json) printJson({ error: { code: 'bug', message: text } });
+    else printRemark(`icepkg: this is a bug in icepkg\n${text}`);
     return BUG_STATUS;
   }
   const hint = error.hint === undefined ? undefined : hintText(error.hint);
   if (json) {
     const { code, message, data } = error;
-    process.stdout.write(`${jsonText({ error: { code, message, hint, data } })}\n`);
+    printJson({ error: { code, message, hint, data } });
     return error.exitStatus;
   }
-  process.stderr.write(`icepkg: ${escapeLines(error.message)}\n`);
-  if (hint !== undefined) process.stderr.write(`hint: ${escapeLines(hint)}\n`);
+  printRemark(`icepkg: ${error.message}`);
+  if (hint !== undefined) printRemark(`hint: ${hint}`);
   return error.exitStatus;
 }
