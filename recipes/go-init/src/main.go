@@ -63,10 +63,11 @@ func boot() {
 		go Serve(listener, func(words []string) (string, error) { return handle(supervisor, words, leave) })
 	}
 	go func() {
-		manifests, problems := LoadServices(manifestFolder, runitFolder)
+		all, problems := LoadServices(manifestFolder, runitFolder)
 		for _, problem := range problems {
 			log("%v", problem)
 		}
+		manifests, _ := Enabled(manifestFolder, all)
 		if len(manifests) == 0 {
 			log("there are no services in %s or %s: a shell on the console", manifestFolder, runitFolder)
 			manifests = []Manifest{rescue()}
@@ -116,15 +117,14 @@ func awaitSignals(leave func(int)) {
 }
 
 func handle(supervisor *Supervisor, words []string, leave func(int)) (string, error) {
+	if len(words) == 1 && words[0] == "status" {
+		return statusOfAll(supervisor)
+	}
 	switch words[0] {
 	case "reload":
-		manifests, problems := LoadServices(manifestFolder, runitFolder)
-		supervisor.Load(manifests)
-		var text strings.Builder
-		for _, problem := range problems {
-			fmt.Fprintln(&text, problem)
-		}
-		return text.String(), nil
+		return reload(supervisor), nil
+	case "enable", "disable":
+		return switchServices(supervisor, words[1:], words[0] == "enable")
 	case "reboot":
 		leave(syscall.LINUX_REBOOT_CMD_RESTART)
 	case "halt":
@@ -137,7 +137,7 @@ func handle(supervisor *Supervisor, words []string, leave func(int)) (string, er
 	return "", nil
 }
 
-const usage = `usage: initctl status|check|start|stop|restart [SERVICE...]
+const usage = `usage: initctl status|check|start|stop|restart|enable|disable [SERVICE...]
        initctl reload|poweroff|reboot|halt
 `
 
@@ -185,7 +185,8 @@ func check(folder string) int {
 		return 1
 	}
 	manifests, problems := LoadServices(folder, filepath.Join(folder, "none"))
-	_, impossible := withoutImpossible(manifests)
+	on, _ := Enabled(folder, manifests)
+	_, impossible := withoutImpossible(on)
 	problems = append(problems, impossible...)
 	for _, problem := range problems {
 		fmt.Fprintf(os.Stderr, "go-init: %v\n", problem)

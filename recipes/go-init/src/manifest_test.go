@@ -97,6 +97,37 @@ func TestLoadServicesLeavesOutWhatIsBroken(t *testing.T) {
 	}
 }
 
+func TestSwitchedOff(t *testing.T) {
+	folder := t.TempDir()
+	write(t, filepath.Join(folder, "a.service"), "command = true\n", 0o644)
+	write(t, filepath.Join(folder, "b.service"), "command = true\n", 0o644)
+	services, _ := LoadServices(folder, filepath.Join(folder, "none"))
+	if err := Switch(folder, services, []string{"a", "nowhere"}, false); err == nil || !strings.Contains(err.Error(), "nowhere") {
+		t.Errorf("an unknown service: %v", err)
+	}
+	if on, disabled := Enabled(folder, services); len(on) != 2 || disabled != nil {
+		t.Errorf("a mistake switched off %v", disabled)
+	}
+	for turn := 0; turn < 2; turn++ {
+		if err := Switch(folder, services, []string{"a"}, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	services, problems := LoadServices(folder, filepath.Join(folder, "none"))
+	on, disabled := Enabled(folder, services)
+	if len(problems) != 0 || len(on) != 1 || on[0].Name != "b" || !reflect.DeepEqual(disabled, []string{"a"}) {
+		t.Errorf("on %v, off %v, %v", on, disabled, problems)
+	}
+	for turn := 0; turn < 2; turn++ {
+		if err := Switch(folder, services, []string{"a"}, true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if on, disabled := Enabled(folder, services); len(on) != 2 || disabled != nil {
+		t.Errorf("switched on again, still off: %v", disabled)
+	}
+}
+
 func TestImpossibleServicesAreNamed(t *testing.T) {
 	service := func(name string, needs, after []string) Manifest {
 		return Manifest{Name: name, Needs: needs, After: after}
