@@ -208,3 +208,20 @@ scenario('without consistent snapshots names carry no version', async ({ repo, c
   expect(repo.downloads).toEqual(['file']);
   expect(client.downloaded()).toEqual(['content']);
 });
+
+scenario(
+  'a repository that gives consistent snapshots up, with roles called like folders',
+  async ({ repo, initialized: client }) => {
+    expect(await client.refresh()).toBe(0);
+    repo.root.consistent_snapshot = false;
+    repo.publish('root');
+    const names = ['A', '..', '.'];
+    for (const name of names) repo.delegate('targets', name);
+    repo.publish(...names, ...TOP_LEVEL);
+    expect(await client.refresh()).toBe(0);
+    repo.requests.length = 0;
+    expect(await client.download('missing')).toBe(1);
+    expect(repo.requests).toEqual(['root 3', 'timestamp', ...names]);
+    expect(client.trusted()).toMatchObject({ root: 2, snapshot: 2, targets: 2, timestamp: 2 });
+  },
+);
