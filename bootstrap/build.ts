@@ -2,6 +2,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { sha256 } from '#schema/digest';
+import type { PrivateKey } from '#schema/keys';
 import type { EngineContext } from '#engine/context';
 import type { OnProgress } from '#engine/model';
 import { sha256File } from '#pkgbuild/sources/cache';
@@ -12,7 +13,7 @@ import { composeRoot } from './compose.ts';
 import type { Definition } from './definition.ts';
 import { packageCache } from './depot.ts';
 import { deliver } from './deliver.ts';
-import { DESCRIPTION, readDescription, type BuiltFile, type ImageDescription } from './description.ts';
+import { DESCRIPTION, type BuiltFile, type ImageDescription } from './description.ts';
 import { fetchLocked, type Lock } from './lock.ts';
 import { makeOutputs } from './outputs.ts';
 
@@ -24,6 +25,8 @@ export interface ImageRequest {
   readonly cacheFolder: string;
   /** Folder that receives the images. */
   readonly output: string;
+  /** Sign the checksums of the folder. */
+  readonly keys?: readonly PrivateKey[];
   readonly onProgress?: OnProgress;
   readonly onStep?: (step: string) => void;
   readonly signal?: AbortSignal;
@@ -39,7 +42,7 @@ export interface BuiltImage {
 }
 
 /** Raised when the composer itself comes to make something else of the same input. */
-const COMPOSER_REVISION = 1;
+const COMPOSER_REVISION = 2;
 
 /**
  * Builds every format that the definition asks for; outputs appear by rename, all or none.
@@ -52,8 +55,7 @@ export async function buildImage(request: ImageRequest): Promise<BuiltImage> {
   const cached = fs.existsSync(path.join(kept, DESCRIPTION));
   let notices: readonly string[] = [];
   if (!cached) notices = await buildInto(kept, key, request);
-  const description = readDescription(kept);
-  deliver(kept, output, description);
+  const description = deliver(kept, output, request.keys ?? []);
   return { name: definition.name, key, cached, files: description.files, notices };
 }
 
@@ -82,6 +84,7 @@ async function buildInto(kept: string, key: string, request: ImageRequest): Prom
       ...(signal === undefined ? {} : { signal }),
     });
     const description: ImageDescription = {
+      format: 1,
       name: definition.name,
       system: definition.system,
       board: definition.board,
@@ -89,12 +92,9 @@ async function buildInto(kept: string, key: string, request: ImageRequest): Prom
       key,
       cmdline: kernelCommandLine(definition, key),
       files,
-      packages: lock.locked.map(({ record }) => ({
-        name: record.name,
-        version: record.version,
-        size: record.installedSize,
-      })),
-      entries: composed.entries,
+      packages: lock.packages,
+      locked: lock.locked,
+      entries: [...composed.entries],
     };
     fs.writeFileSync(path.join(out, DESCRIPTION), `${JSON.stringify(description)}\n`);
     fs.renameSync(out, kept);

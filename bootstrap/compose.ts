@@ -14,7 +14,8 @@ import type { Definition } from './definition.ts';
 import { candidatesOf, type Lock } from './lock.ts';
 import { applyOverlays } from './overlay.ts';
 import { applyServices } from './services.ts';
-import { rootEntries, type RootEntry } from './root-entries.ts';
+import type { RootEntry } from './description.ts';
+import { rootEntries } from './root-entries.ts';
 
 export interface ComposeOptions {
   readonly packageCache: string;

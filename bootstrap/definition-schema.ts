@@ -64,7 +64,7 @@ const CheckSchema = v.strictObject({
 });
 
 const FILE_SYSTEMS = ['ext4', 'squashfs', 'erofs', 'vfat'] as const;
-const FORMATS = ['directory', 'tar', 'oci', 'rootfs', 'img', 'qcow2'] as const;
+export const FORMATS = ['directory', 'tar', 'oci', 'rootfs', 'img', 'qcow2'] as const;
 
 const PartitionSchema = v.strictObject({
   name: Name,

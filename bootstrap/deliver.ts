@@ -1,27 +1,82 @@
-/** Puts built images where people take them from. */
+/** Puts built images where people take them from: a release folder with checksums and signatures. */
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { signRelease } from '#schema/signature';
+import type { PrivateKey } from '#schema/keys';
+import { IcepkgError } from '#schema/error';
+import { sha256File } from '#pkgbuild/sources/cache';
 import { DESCRIPTION, descriptionName, readDescription, type ImageDescription } from './description.ts';
 
+/** Lists every file of every image in the folder, as `sha256sum -c` reads it. */
+export const SUMS = 'SHA256SUMS';
+/** Signatures over `SHA256SUMS`, in the format of those of packages. */
+export const SUMS_SIGNATURE = 'SHA256SUMS.sig';
+
 /** Copies out of the cache, each file by rename; what is there already stays. */
-export function deliver(kept: string, output: string, description: ImageDescription): void {
+export function deliver(kept: string, output: string, keys: readonly PrivateKey[]): ImageDescription {
+  const description = readDescription(kept);
   fs.mkdirSync(output, { recursive: true });
   const name = descriptionName(description);
-  const sums = `${description.name}.${description.arch}.sha256`;
-  const present = fs.existsSync(path.join(output, name)) ? readDescription(output, name).key : '';
-  const whole = description.files.every(
+  if (!isDelivered(output, description)) {
+    fs.rmSync(path.join(output, name), { force: true });
+    for (const { file } of description.files) copyInto(output, path.join(kept, file), file);
+    copyInto(output, path.join(kept, DESCRIPTION), name);
+  }
+  writeSums(output, keys);
+  return description;
+}
+
+function isDelivered(output: string, { key, files, ...named }: ImageDescription): boolean {
+  const name = descriptionName(named);
+  if (present(output, name)?.key !== key) return false;
+  return files.every(
     ({ file, size }) => fs.statSync(path.join(output, file), { throwIfNoEntry: false })?.size === size,
   );
-  if (present === description.key && whole) return;
-  fs.rmSync(path.join(output, name), { force: true });
-  for (const { file } of description.files) {
-    const aside = path.join(output, `.${file}.new`);
-    fs.copyFileSync(path.join(kept, file), aside, fs.constants.COPYFILE_FICLONE);
-    fs.renameSync(aside, path.join(output, file));
+}
+
+/** What lies in the folder under the name of a description; nothing where it is no description of now. */
+function present(output: string, name: string): ImageDescription | undefined {
+  if (!fs.existsSync(path.join(output, name))) return undefined;
+  try {
+    return readDescription(output, name);
+  } catch (error) {
+    if (error instanceof IcepkgError) return undefined;
+    throw error;
   }
-  fs.writeFileSync(
-    path.join(output, sums),
-    description.files.map(({ file, sha256: digest }) => `${digest}  ${file}\n`).join(''),
-  );
-  fs.copyFileSync(path.join(kept, DESCRIPTION), path.join(output, name));
+}
+
+function copyInto(folder: string, from: string, name: string): void {
+  const aside = path.join(folder, `.${name}.new`);
+  fs.copyFileSync(from, aside, fs.constants.COPYFILE_FICLONE);
+  fs.renameSync(aside, path.join(folder, name));
+}
+
+function writeSums(folder: string, keys: readonly PrivateKey[]): void {
+  const sums = new Map<string, string>();
+  for (const name of fs.readdirSync(folder)) {
+    const description = name.endsWith('.json') ? present(folder, name) : undefined;
+    if (description === undefined || descriptionName(description) !== name) continue;
+    sums.set(name, sha256File(path.join(folder, name)));
+    for (const { file, sha256 } of description.files) sums.set(file, sha256);
+  }
+  const lines = [...sums]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([file, digest]) => `${digest}  ${file}\n`);
+  const text = lines.join('');
+  const file = path.join(folder, SUMS);
+  const signature = path.join(folder, SUMS_SIGNATURE);
+  const same = fs.existsSync(file) && fs.readFileSync(file, 'utf8') === text;
+  if (same && keys.length === 0) return;
+  // A signature over other sums would be worse than none.
+  fs.rmSync(signature, { force: true });
+  write(file, text);
+  if (keys.length === 0) return;
+  const signatures = keys.map((key) => signRelease(Buffer.from(text), key));
+  const sorted = signatures.sort((a, b) => (a.keyid < b.keyid ? -1 : 1));
+  write(signature, `${JSON.stringify({ format: 1, signatures: sorted })}\n`);
+}
+
+function write(file: string, text: string): void {
+  fs.writeFileSync(`${file}.new`, text);
+  fs.renameSync(`${file}.new`, file);
 }

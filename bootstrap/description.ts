@@ -1,47 +1,84 @@
 /** What a built image says of itself, and where that is kept. */
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import * as v from 'valibot';
+import { parseJson } from '#schema/canonical-json';
+import { decode } from '#schema/decode';
 import { IcepkgError, isErrno } from '#schema/error';
-import type { Format } from './definition-schema.ts';
-import type { RootEntry } from './root-entries.ts';
+import { DependencySchema, PackageNameSchema, PathSchema, Sha256Schema } from '#schema/fields';
+import { FORMATS } from './definition-schema.ts';
+import { LockedPackagesSchema } from './lock.ts';
 
-export interface BuiltFile {
-  readonly format: Format | 'kernel' | 'description';
+const Size = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+const Id = v.pipe(v.number(), v.integer(), v.minValue(0));
+
+const BuiltFileSchema = v.strictObject({
+  format: v.picklist([...FORMATS, 'kernel']),
   /** Name in the output folder. */
-  readonly file: string;
-  readonly size: number;
-  readonly sha256: string;
-}
+  file: v.pipe(v.string(), v.regex(/^[a-z0-9][A-Za-z0-9_.-]*$/, 'expected a file name')),
+  size: Size,
+  sha256: Sha256Schema,
+});
 
-/** For `run`, `test`, `diff` and people. */
-export interface ImageDescription {
-  readonly name: string;
-  readonly system: string;
-  readonly board: string;
-  readonly arch: string;
-  readonly key: string;
-  readonly cmdline: string;
-  readonly files: readonly BuiltFile[];
-  readonly packages: readonly { readonly name: string; readonly version: string; readonly size: number }[];
-  readonly entries: readonly RootEntry[];
-}
+/** A path of the image, with the owner, mode and attributes that it has there. */
+const RootEntrySchema = v.strictObject({
+  path: PathSchema,
+  type: v.picklist(['file', 'directory', 'symlink', 'fifo', 'character-device', 'block-device']),
+  mode: Id,
+  uid: Id,
+  gid: Id,
+  size: Size,
+  /** Of regular files. */
+  sha256: v.optional(Sha256Schema),
+  target: v.optional(v.string()),
+  device: v.optional(v.strictObject({ major: Id, minor: Id })),
+  /** In base64. */
+  xattrs: v.optional(v.record(v.string(), v.string())),
+  /** The packages that own the path; none for what the definition or icepkg itself brought. */
+  packages: v.array(PackageNameSchema),
+});
+
+const DescriptionSchema = v.strictObject({
+  format: v.literal(1),
+  name: v.string(),
+  system: v.string(),
+  board: v.string(),
+  arch: v.picklist(['x86_64', 'aarch64']),
+  /** Digest of everything that went in. */
+  key: Sha256Schema,
+  cmdline: v.string(),
+  files: v.array(BuiltFileSchema),
+  /** What the definition asked for. */
+  packages: v.array(DependencySchema),
+  locked: LockedPackagesSchema,
+  entries: v.array(RootEntrySchema),
+});
+
+export type BuiltFile = v.InferOutput<typeof BuiltFileSchema>;
+export type RootEntry = v.InferOutput<typeof RootEntrySchema>;
+/** For `run`, `test`, `diff`, `why`, `sbom`, `flash` and people. */
+export type ImageDescription = v.InferOutput<typeof DescriptionSchema>;
 
 /** Name of the description in the cache. */
 export const DESCRIPTION = 'image.json';
 
-/** @throws IcepkgError `not-found` where the folder holds no image */
+/** @throws IcepkgError `not-found`, `format-invalid` */
 export function readDescription(folder: string, name = DESCRIPTION): ImageDescription {
   const file = path.join(folder, name);
   try {
-    return JSON.parse(fs.readFileSync(file, 'utf8')) as ImageDescription;
+    return decodeDescription(fs.readFileSync(file), file);
   } catch (cause) {
-    if (!isErrno(cause, 'ENOENT', 'ENOTDIR') && !(cause instanceof SyntaxError)) throw cause;
-    throw new IcepkgError('not-found', `${file} is no description of an image`, {
+    if (!isErrno(cause, 'ENOENT', 'ENOTDIR')) throw cause;
+    throw new IcepkgError('not-found', `${file} is not there`, {
       cause,
       hint: 'Build the image first: icepkg image build',
     });
   }
 }
+
+/** @throws IcepkgError `format-invalid` */
+export const decodeDescription = (bytes: Uint8Array, file: string): ImageDescription =>
+  decode(DescriptionSchema, parseJson(bytes, file), file);
 
 export const descriptionName = ({ name, arch }: { readonly name: string; readonly arch: string }): string =>
   `${name}.${arch}.json`;

@@ -6,7 +6,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { run } from '#pkgbuild/command';
 import { IcepkgError } from '#schema/error';
-import type { RootEntry } from './root-entries.ts';
+import type { RootEntry } from './description.ts';
 
 /** Longest list of paths for one command, in bytes. */
 const MAX_ARGUMENTS = 100_000;

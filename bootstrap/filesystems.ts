@@ -5,7 +5,7 @@ import { IcepkgError } from '#schema/error';
 import { BUILD_EPOCH } from '#pkgbuild/epoch';
 import type { FileSystem } from './definition-schema.ts';
 import { quote, runFakeroot, type FakerootRequest } from './fakeroot.ts';
-import type { RootEntry } from './root-entries.ts';
+import type { RootEntry } from './description.ts';
 
 export interface FileSystemRequest {
   readonly kind: FileSystem;

@@ -13,15 +13,18 @@ import { DependencySchema, PackageNameSchema } from '#schema/fields';
 import { PackageRecordSchema } from '#schema/index-shard';
 import type { Definition } from './definition.ts';
 
+/** In the order in which they are installed. */
+export const LockedPackagesSchema = v.array(
+  v.strictObject({ repository: PackageNameSchema, reason: v.string(), record: PackageRecordSchema }),
+);
+
 export const LockSchema = v.strictObject({
   format: v.literal(1),
   name: v.string(),
   arch: v.picklist(['x86_64', 'aarch64']),
   /** What the definition asked for when it was locked. */
   packages: v.array(DependencySchema),
-  locked: v.array(
-    v.strictObject({ repository: PackageNameSchema, reason: v.string(), record: PackageRecordSchema }),
-  ),
+  locked: LockedPackagesSchema,
 });
 export type Lock = v.InferOutput<typeof LockSchema>;
 
@@ -64,8 +67,12 @@ export function readLock(file: string): Lock {
       hint: 'Make it: icepkg image lock',
     });
   }
-  return decode(LockSchema, parseJson(bytes, file), file);
+  return decodeLock(bytes, file);
 }
+
+/** @throws IcepkgError `format-invalid` */
+export const decodeLock = (bytes: Uint8Array, file: string): Lock =>
+  decode(LockSchema, parseJson(bytes, file), file);
 
 export const encodeLock = (lock: Lock): string => `${JSON.stringify(lock, undefined, 2)}\n`;
 

@@ -8,25 +8,10 @@ import { readHeader } from '#schema/container/read';
 import { IcepkgError } from '#schema/error';
 import type { FileEntry } from '#schema/manifest';
 import { comparePaths } from '#schema/path';
+import { sha256File } from '#pkgbuild/sources/cache';
 import { walkTree, type TreeEntry } from '#pkgbuild/tree';
+import type { RootEntry } from './description.ts';
 import type { PathFacts } from './overlay.ts';
-
-export interface RootEntry {
-  readonly path: string;
-  readonly type: TreeEntry['type'];
-  readonly mode: number;
-  readonly uid: number;
-  readonly gid: number;
-  readonly size: number;
-  readonly target?: string;
-  readonly device?: { readonly major: number; readonly minor: number };
-  /** In base64. */
-  readonly xattrs?: Readonly<Record<string, string>>;
-  /** Files that are one, by a name of theirs. */
-  readonly inode?: string;
-  /** The packages that own the path; none for what the definition or icepkg itself brought. */
-  readonly packages: readonly string[];
-}
 
 /**
  * Walks the root and merges what is on disk with what the packages and the definition say.
@@ -42,7 +27,11 @@ export function rootEntries(root: string, facts: ReadonlyMap<string, PathFacts>)
     nodes: true,
   })) {
     const owners = owned.get(entry.path) ?? [];
-    entries.set(entry.path, merge(entry, owners, { said: facts.get(entry.path), special, accounts }));
+    const sources = { said: facts.get(entry.path), special, accounts };
+    entries.set(entry.path, {
+      ...merge(entry, owners, sources),
+      ...(entry.type === 'file' ? { sha256: sha256File(path.join(root, entry.path)) } : {}),
+    });
   }
   // Device nodes that an ordinary user could not make are in the manifests alone.
   for (const [file, { entry, owner }] of special)
@@ -81,7 +70,6 @@ function merge(entry: TreeEntry, owners: readonly OwnedFile[], sources: Sources)
     size: entry.size,
     packages: owners.map((owner) => owner.package),
     ...(entry.target === undefined ? {} : { target: entry.target }),
-    ...(entry.inode === undefined ? {} : { inode: entry.inode }),
     ...(entry.device === undefined ? {} : { device: entry.device }),
     ...(xattrs === undefined ? {} : { xattrs }),
   };

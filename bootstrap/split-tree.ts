@@ -2,7 +2,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import type { Partition } from './definition-schema.ts';
-import type { RootEntry } from './root-entries.ts';
+import type { RootEntry } from './description.ts';
 
 /** A folder and what is in it, with paths that count from the folder. */
 export interface Tree {

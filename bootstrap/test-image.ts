@@ -85,7 +85,7 @@ function openShell(console: Console): Shell {
 function exceeded(
   budgets: Definition['budgets'],
   measured: Pick<ImageTest, 'bootSeconds' | 'idleMemory' | 'imageSize'>,
-  { packages }: ImageDescription,
+  { locked }: ImageDescription,
 ): string[] {
   const over: string[] = [];
   const { bootSeconds, idleMemory, imageSize } = measured;
@@ -96,8 +96,9 @@ function exceeded(
       `${mib(idleMemory)} of memory are in use when idle, and ${mib(budgets.idleMemory)} are allowed`,
     );
   if (budgets.imageSize !== undefined && imageSize > budgets.imageSize) {
-    const largest = packages.toSorted((a, b) => b.size - a.size).slice(0, 10);
-    const list = largest.map(({ name, size }) => `${name} ${mib(size)}`).join(', ');
+    const records = locked.map(({ record }) => record);
+    const largest = records.sort((a, b) => b.installedSize - a.installedSize).slice(0, 10);
+    const list = largest.map(({ name, installedSize }) => `${name} ${mib(installedSize)}`).join(', ');
     over.push(
       `the image has ${mib(imageSize)}, and ${mib(budgets.imageSize)} are allowed; the largest packages: ${list}`,
     );

@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import type { Definition } from '#bootstrap/definition';
 import type { DepotRepository } from '#bootstrap/depot';
+import type { ImageDescription } from '#bootstrap/description';
 import type { EngineContext } from '#engine/context';
 import type { OnProgress } from '#engine/model';
 import { IcepkgError } from '#schema/error';
@@ -59,6 +60,24 @@ export async function loadImage(
   const { defaultImageRoots, loadDefinition } = await import('#bootstrap/definition');
   const roots = [...images.map((folder) => resolve(folder)), ...defaultImageRoots()];
   return loadDefinition({ image, roots, ...(board === undefined ? {} : { board }) });
+}
+
+interface BuiltFlagValues extends DefinitionFlagValues {
+  readonly output: string;
+}
+
+/** What was built of an image into the folder that `--output` names. */
+export async function readBuilt(image: string, flags: BuiltFlagValues): Promise<Built> {
+  const definition = await loadImage(image, flags);
+  const { descriptionName, readDescription } = await import('#bootstrap/description');
+  const folder = resolve(flags.output);
+  return { definition, folder, description: readDescription(folder, descriptionName(definition)) };
+}
+
+export interface Built {
+  readonly definition: Definition;
+  readonly folder: string;
+  readonly description: ImageDescription;
 }
 
 export async function imageCache(given: string | undefined): Promise<string> {

@@ -70,7 +70,7 @@ function typeOf(stat: fs.Stats): TreeEntry['type'] | undefined {
 }
 
 /** Linux's 32 bit layout: minor 0-7, major 8-19, minor 20-31. */
-const deviceNumbers = (rdev: number): { major: number; minor: number } => ({
+export const deviceNumbers = (rdev: number): { major: number; minor: number } => ({
   major: (rdev >>> 8) & 0xfff,
   minor: (rdev & 0xff) | ((rdev >>> 12) & 0xfff00),
 });

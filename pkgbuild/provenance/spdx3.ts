@@ -1,55 +1,17 @@
 /** A bill of materials in SPDX 3.0.1, as JSON-LD. */
-import { contentUuid, type Bill } from './bill.ts';
+import type { Bill } from './bill.ts';
 import { packageUrl, type Material } from './materials.ts';
-
-const CONTEXT = 'https://spdx.org/rdf/3.0.1/spdx-context.jsonld';
-const CREATION = '_:creationInfo';
-
-type Element = Readonly<Record<string, unknown>> & { readonly type: string; readonly spdxId: string };
-
-/** Elements name one another by `ID#…` until the content, and so the name of the document, is known. */
-const PLACE = 'ID';
+import { element, hash, id, spdx3Graph, toolElements, type Element } from './spdx3-graph.ts';
 
 export function spdx3Document(bill: Bill): string {
-  const elements = elementsOf(bill);
-  const named = elements.map(({ spdxId }) => spdxId);
-  const graph = [
-    {
-      type: 'CreationInfo',
-      '@id': CREATION,
-      specVersion: '3.0.1',
-      created: bill.created,
-      createdBy: [id('builder')],
-      createdUsing: [id('tool')],
-    },
-    element('SpdxDocument', 'document', {
-      name: `${bill.manifest.name}-${bill.manifest.version}.${bill.manifest.arch}`,
-      profileConformance: ['core', 'software', 'simpleLicensing'],
-      rootElement: [id('sbom')],
-      element: named,
-    }),
-    element('software_Sbom', 'sbom', {
-      software_sbomType: ['build'],
-      rootElement: [id('package')],
-      element: named,
-    }),
-    ...elements,
-  ];
-  const text = JSON.stringify({ '@context': CONTEXT, '@graph': graph });
-  const uuid = `urn:uuid:${contentUuid(text)}`;
-  return `${text.replaceAll(`"${PLACE}#`, `"${uuid}#`)}\n`;
+  const { name, version, arch } = bill.manifest;
+  return spdx3Graph(elementsOf(bill), {
+    name: `${name}-${version}.${arch}`,
+    created: bill.created,
+    root: id('package'),
+    stage: 'build',
+  });
 }
-
-const id = (name: string): string => `${PLACE}#${name}`;
-
-const element = (type: string, name: string, rest: Readonly<Record<string, unknown>>): Element => ({
-  type,
-  spdxId: id(name),
-  creationInfo: CREATION,
-  ...rest,
-});
-
-const hash = (algorithm: string, hashValue: string): unknown => ({ type: 'Hash', algorithm, hashValue });
 
 function elementsOf(bill: Bill): Element[] {
   const { manifest, materials } = bill;
@@ -57,8 +19,7 @@ function elementsOf(bill: Bill): Element[] {
   const dependencies = materials.filter(({ kind }) => kind === 'dependency');
   const declared = manifest.license;
   return [
-    element('SoftwareAgent', 'builder', { name: 'icepkg' }),
-    element('Tool', 'tool', { name: `icepkg ${bill.builderVersion}` }),
+    ...toolElements(bill.builderVersion),
     ...(manifest.maintainer === undefined
       ? []
       : [element('Agent', 'maintainer', { name: manifest.maintainer })]),

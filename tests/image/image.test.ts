@@ -1,26 +1,22 @@
 /** Images of small packages, made by the real makers and looked at by the tools of the file systems. */
-import { execFileSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { stringify } from 'yaml';
-import { buildImage, type BuiltImage } from '#bootstrap/build';
-import { loadDefinition, type Definition } from '#bootstrap/definition';
-import { openDepot } from '#bootstrap/depot';
-import { checkLock, encodeLock, lockImage, readLock, type Lock } from '#bootstrap/lock';
+import { buildImage } from '#bootstrap/build';
+import type { Definition } from '#bootstrap/definition';
+import { checkLock, encodeLock, readLock } from '#bootstrap/lock';
+import { expectError, ImageBench, rootPartition, tool, type Built, type Written } from '../support/images.ts';
 import { makeDepot, type Depot } from '../support/repository.ts';
-
-const PATH = '/usr/sbin:/usr/bin:/sbin:/bin';
-const tool = (program: string, ...args: string[]): string =>
-  execFileSync(program, args, { encoding: 'utf8', env: { PATH, TZ: 'UTC', LC_ALL: 'C' } });
 
 let depot: Depot;
 let scratch: string;
+let bench: ImageBench;
 
 beforeAll(async () => {
   depot = await makeDepot();
   scratch = fs.mkdtempSync(path.join(tmpdir(), 'icepkg-image-'));
+  bench = new ImageBench(depot, scratch);
   await depot.publish(
     {
       name: 'base-files',
@@ -51,63 +47,9 @@ afterAll(() => {
   fs.rmSync(scratch, { recursive: true, force: true });
 });
 
-interface Written {
-  readonly board?: object;
-  readonly system?: object;
-  readonly overlay?: Readonly<Record<string, string>>;
-}
-
-const partitions = (filesystem: string): object[] => [{ name: 'root', type: 'root', filesystem, free: '4M' }];
-
-/** Writes definitions to a new folder and loads them. */
-function define({ board = {}, system = {}, overlay }: Written): Definition {
-  const folder = fs.mkdtempSync(path.join(scratch, 'definition-'));
-  const write = (file: string, value: object | string): void => {
-    const whole = path.join(folder, file);
-    fs.mkdirSync(path.dirname(whole), { recursive: true });
-    fs.writeFileSync(whole, typeof value === 'string' ? value : stringify(value));
-  };
-  write('boards/box.yaml', { arch: 'x86_64', loader: 'none', partitions: partitions('ext4'), ...board });
-  write('profiles/base.yaml', { packages: ['base-files'] });
-  const over = overlay === undefined ? {} : { overlay: 'over' };
-  write('systems/small.yaml', { profiles: ['base'], packages: ['tool'], ...over, ...system });
-  for (const [file, text] of Object.entries(overlay ?? {})) write(`systems/over/${file}`, text);
-  return loadDefinition({ image: 'small', board: 'box', roots: [folder] });
-}
-
-async function lockOf(definition: Definition, cache: string): Promise<Lock> {
-  const context = openDepot({
-    arch: definition.arch,
-    repositories: [{ name: 'main', mirrors: [depot.repository], trust: depot.trustedRoot }],
-    cacheFolder: cache,
-  });
-  return lockImage(definition, context);
-}
-
-interface Built extends BuiltImage {
-  readonly folder: string;
-  path(format: string): string;
-}
-
-async function build(
-  definition: Definition,
-  cache = fs.mkdtempSync(path.join(scratch, 'cache-')),
-): Promise<Built> {
-  const folder = fs.mkdtempSync(path.join(scratch, 'out-'));
-  const context = openDepot({
-    arch: definition.arch,
-    repositories: [{ name: 'main', mirrors: [depot.repository], trust: depot.trustedRoot }],
-    cacheFolder: cache,
-  });
-  const lock = await lockImage(definition, context);
-  const built = await buildImage({ definition, lock, depot: context, cacheFolder: cache, output: folder });
-  const find = (format: string): string =>
-    path.join(folder, built.files.find((file) => file.format === format)?.file ?? `no ${format}`);
-  return { ...built, folder, path: find };
-}
-
-const expectError = (code: string, message: RegExp) =>
-  expect.objectContaining({ code, message: expect.stringMatching(message) as string });
+const define = (written: Written): Definition => bench.define(written);
+const build = (definition: Definition, cache?: string): Promise<Built> =>
+  bench.build(definition, cache === undefined ? {} : { cache });
 
 describe('file systems', () => {
   test('ext4 has the owners, modes and times of the packages, and passes e2fsck', async () => {
@@ -124,12 +66,12 @@ describe('file systems', () => {
 
   test('squashfs and erofs have the same', async () => {
     const squashfs = await build(
-      define({ board: { formats: ['rootfs'], partitions: partitions('squashfs') } }),
+      define({ board: { formats: ['rootfs'], partitions: rootPartition('squashfs') } }),
     );
     const listed = tool('unsquashfs', '-lln', squashfs.path('rootfs'));
     expect(listed).toMatch(/-rwsr-xr-x 210\/210 .*usr\/bin\/tool\n/);
     expect(listed).toMatch(/drwxrwxrwt 0\/0 .*\/tmp\n/);
-    const erofs = await build(define({ board: { formats: ['rootfs'], partitions: partitions('erofs') } }));
+    const erofs = await build(define({ board: { formats: ['rootfs'], partitions: rootPartition('erofs') } }));
     tool('fsck.erofs', erofs.path('rootfs'));
     const dumped = tool('dump.erofs', '--path=/usr/bin/tool', erofs.path('rootfs'));
     expect(dumped).toMatch(/Uid: 210 +Gid: 210 +Access: 0755/);
@@ -153,7 +95,7 @@ test('a disk has each part where the table says, and building again gives the sa
       formats: ['img', 'qcow2'],
       partitions: [
         { name: 'esp', type: 'esp', filesystem: 'vfat', mount: '/boot' },
-        ...partitions('squashfs'),
+        ...rootPartition('squashfs'),
         { name: 'data', type: 'data', filesystem: 'ext4', size: '8M' },
       ],
     },
@@ -222,7 +164,7 @@ describe('locks', () => {
     const cache = fs.mkdtempSync(path.join(scratch, 'cache-'));
     const built = await build(definition, cache);
     const file = path.join(scratch, 'small.lock.json');
-    fs.writeFileSync(file, encodeLock(await lockOf(definition, cache)));
+    fs.writeFileSync(file, encodeLock(await bench.lock(definition, cache)));
     const lock = readLock(file);
     fs.rmSync(path.join(cache, 'images'), { recursive: true });
     const again = await buildImage({
@@ -236,7 +178,7 @@ describe('locks', () => {
   });
 
   test('one for something else is refused, and says how it differs', async () => {
-    const lock = await lockOf(define({}), fs.mkdtempSync(path.join(scratch, 'cache-')));
+    const lock = await bench.lock(define({}));
     const other = define({ system: { packages: ['kernel'] } });
     expect(() => checkLock(lock, other, 'x.lock.json')).toThrow(
       expectError(

@@ -12,7 +12,9 @@ architecture too, the same bytes every time. IMAGE is the name of a system, whic
 definition.
 
 With --lock FILE the packages are exactly those of the lock; where all are in the cache, no connection is opened. Without one
-the newest that fit are taken.`;
+the newest that fit are taken.
+
+The folder that receives the images lists all files of all its images in SHA256SUMS; with --key, SHA256SUMS.sig signs them.`;
   static override examples = [
     'icepkg image build golinux --board qemu-x86_64 --repository main=./repo --trust root.json',
     'icepkg image build ./my-device.yaml --lock my-device.lock.json --output images',
@@ -24,6 +26,11 @@ the newest that fit are taken.`;
     ...definitionFlags,
     ...depotFlags,
     lock: Flags.string({ helpValue: 'FILE', summary: 'take exactly the packages of this lock' }),
+    key: Flags.string({
+      multiple: true,
+      helpValue: 'FILE',
+      summary: 'private key to sign the checksums of the output folder with',
+    }),
     output: Flags.string({
       char: 'o',
       default: '.cache/images',
@@ -37,6 +44,7 @@ the newest that fit are taken.`;
     const definition = await loadImage(args.image, flags);
     const { buildImage } = await import('#bootstrap/build');
     const { checkLock, lockImage, readLock } = await import('#bootstrap/lock');
+    const { readKeyFile } = await import('#repo-server/key-files');
     const onProgress = createProgressReporter({ quiet: flags.quiet || this.jsonEnabled() });
     const locked = flags.lock === undefined ? undefined : readLock(flags.lock);
     if (locked !== undefined && flags.lock !== undefined) checkLock(locked, definition, flags.lock);
@@ -50,6 +58,7 @@ the newest that fit are taken.`;
       ...(depot === undefined ? {} : { depot }),
       cacheFolder: await imageCache(flags.cache),
       output: resolve(flags.output),
+      keys: (flags.key ?? []).map(readKeyFile),
       onProgress,
       onStep: (step) => {
         if (!flags.quiet) this.remark(`${definition.name}: ${step}`);

@@ -1,7 +1,6 @@
-import { resolve } from 'node:path';
 import { Args, Flags } from '#cli/oclif';
 import { BaseCommand } from '#cli/base-command';
-import { builtFlags, loadImage } from '#cli/image-flags';
+import { builtFlags, readBuilt } from '#cli/image-flags';
 import { IcepkgError } from '#schema/error';
 
 /** `icepkg image run`: boots a built image at the terminal. */
@@ -25,11 +24,8 @@ export default class ImageRun extends BaseCommand {
 
   async run(): Promise<unknown> {
     const { args, flags } = await this.parse(ImageRun);
-    const definition = await loadImage(args.image, flags);
-    const { descriptionName, readDescription } = await import('#bootstrap/description');
+    const { definition, folder, description } = await readBuilt(args.image, flags);
     const { qemuMachine, runMachine } = await import('#bootstrap/qemu');
-    const folder = resolve(flags.output);
-    const description = readDescription(folder, descriptionName(definition));
     const { persistent, forward: forwards = [] } = flags;
     const status = await runMachine(qemuMachine({ folder, definition, description, persistent, forwards }));
     if (status !== 0) throw new IcepkgError('image-failed', `QEMU ended with status ${status}`);

@@ -1,7 +1,6 @@
-import { resolve } from 'node:path';
 import { Args } from '#cli/oclif';
 import { BaseCommand } from '#cli/base-command';
-import { builtFlags, loadImage } from '#cli/image-flags';
+import { builtFlags, readBuilt } from '#cli/image-flags';
 import { IcepkgError } from '#schema/error';
 
 /** `icepkg image test`: boots a built image and checks it. */
@@ -18,12 +17,9 @@ export default class ImageTest extends BaseCommand {
 
   async run(): Promise<unknown> {
     const { args, flags } = await this.parse(ImageTest);
-    const definition = await loadImage(args.image, flags);
-    const { descriptionName, readDescription } = await import('#bootstrap/description');
+    const { definition, folder, description } = await readBuilt(args.image, flags);
     const { qemuMachine } = await import('#bootstrap/qemu');
     const { testImage } = await import('#bootstrap/test-image');
-    const folder = resolve(flags.output);
-    const description = readDescription(folder, descriptionName(definition));
     const machine = qemuMachine({ folder, definition, description, persistent: false, forwards: [] });
     const result = await testImage(definition, description, machine);
     this.print(`booted in ${result.bootSeconds.toFixed(2)} s`);

@@ -1,0 +1,211 @@
+/** What is done with built images: compared, explained, billed, signed, written to disks. */
+import * as fs from 'node:fs';
+import { tmpdir } from 'node:os';
+import * as path from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { diffImages, isSameImage } from '#bootstrap/diff';
+import { flashImage, type FlashTarget } from '#bootstrap/flash';
+import { releasedDigest } from '#bootstrap/release';
+import { imageCycloneDx } from '#bootstrap/sbom-cyclonedx';
+import { imageSpdx } from '#bootstrap/sbom-spdx';
+import { whyInImage } from '#bootstrap/why';
+import { generateKey } from '#schema/keys';
+import { expectError, ImageBench, tool, type Built } from '../support/images.ts';
+import { makeDepot, type Depot } from '../support/repository.ts';
+
+let depot: Depot;
+let scratch: string;
+let bench: ImageBench;
+let built: Built;
+const key = generateKey();
+
+beforeAll(async () => {
+  depot = await makeDepot();
+  scratch = fs.mkdtempSync(path.join(tmpdir(), 'icepkg-built-'));
+  bench = new ImageBench(depot, scratch);
+  await depot.publish(
+    { name: 'base-files', license: 'MIT', files: { 'etc/base': 'x', tmp: { directory: 0o1777 } } },
+    {
+      name: 'libtool',
+      license: 'Zlib',
+      provides: ['so:libtool.so.1'],
+      files: { 'usr/lib/libtool.so.1': 'code' },
+    },
+    {
+      name: 'tool',
+      license: 'GPL-2.0-only',
+      depends: ['so:libtool.so.1'],
+      files: {
+        'usr/bin/tool': { text: '#!/bin/sh\n', mode: 0o755 },
+        'usr/bin/tool2': { hard: 'usr/bin/tool' },
+      },
+    },
+  );
+  const overlay = { 'etc/own': 'of the definition\n' };
+  built = await bench.build(bench.define({ board: { formats: ['img'] }, overlay }), { keys: [key] });
+});
+afterAll(() => {
+  depot.dispose();
+  fs.rmSync(scratch, { recursive: true, force: true });
+});
+
+describe('difference', () => {
+  test('of packages, files and outputs', async () => {
+    await depot.publish({
+      name: 'tool',
+      version: '1.1.0-r0',
+      license: 'GPL-3.0-only',
+      files: { 'usr/bin/tool': { text: '#!/bin/sh\ntrue\n', mode: 0o755 }, 'usr/bin/more': '' },
+    });
+    const now = await bench.build(bench.define({ board: { formats: ['img'] } }));
+    const diff = diffImages(built.description, now.description);
+    expect(diff.packages.removed).toMatchObject([{ name: 'libtool' }]);
+    expect(diff.packages.changed).toMatchObject([
+      {
+        name: 'tool',
+        from: { version: '1.0.0-r0', license: 'GPL-2.0-only', size: 10 },
+        to: { version: '1.1.0-r0', license: 'GPL-3.0-only', size: 15 },
+      },
+    ]);
+    expect(diff.files?.added).toEqual(['usr/bin/more']);
+    expect(diff.files?.removed).toEqual(
+      expect.arrayContaining(['etc/own', 'usr/bin/tool2', 'usr/lib/libtool.so.1']),
+    );
+    expect(diff.files?.changed).toContainEqual({ path: 'usr/bin/tool', what: ['content 10 -> 15 bytes'] });
+  });
+
+  test('there is none to the image itself', () => {
+    expect(isSameImage(diffImages(built.description, built.description))).toBe(true);
+  });
+});
+
+describe('why', () => {
+  test.each([
+    ['libtool', ['libtool-1.0.0-r0', 'needed by tool-1.0.0-r0 (so:libtool.so.1)', 'asked for (tool)']],
+    ['/usr/bin/tool', ['usr/bin/tool', 'tool-1.0.0-r0', 'asked for (tool)']],
+    ['etc/own', ['etc/own', 'brought by the definition, or made while the image was composed']],
+  ])('%s', (wanted, chain) => {
+    expect(whyInImage(built.description, wanted).paths).toEqual([chain]);
+  });
+
+  test('what is not there is said to be missing', () => {
+    expect(() => whyInImage(built.description, 'nothing')).toThrow(
+      expectError('not-found', /small-box has no package or file nothing/),
+    );
+  });
+});
+
+describe('bill of materials', () => {
+  interface Spdx {
+    readonly type: string;
+    readonly spdxId: string;
+    readonly name?: string;
+    readonly from?: string;
+    readonly to?: readonly string[];
+    readonly relationshipType?: string;
+  }
+  const regular = (): string[] =>
+    built.description.entries.filter(({ type }) => type === 'file').map((entry) => entry.path);
+
+  test('SPDX has every file, contained in its packages or in the image', () => {
+    const text = imageSpdx(built.description);
+    expect(imageSpdx(built.description)).toBe(text);
+    const { '@graph': graph } = JSON.parse(text) as { '@graph': Spdx[] };
+    const files = graph.filter(({ type }) => type === 'software_File');
+    expect(files.map(({ name }) => name)).toEqual(regular().map((file) => `./${file}`));
+    const contained = graph.filter(({ relationshipType }) => relationshipType === 'contains');
+    const inside = new Set(contained.flatMap(({ to }) => to ?? []));
+    expect(files.filter(({ spdxId }) => !inside.has(spdxId))).toEqual([]);
+    const id = (name: string): string => graph.find((one) => one.name === name)?.spdxId ?? '';
+    const holder = (file: string): string[] =>
+      contained.filter(({ to }) => to?.includes(id(file))).map(({ from = '' }) => from);
+    expect(holder('./usr/bin/tool')).toEqual([id('tool')]);
+    const { spdxId: image } =
+      graph.find(({ type, spdxId }) => type === 'software_Package' && spdxId.endsWith('#image')) ?? {};
+    expect(holder('./etc/own')).toEqual([image]);
+    const needs = graph.find((one) => one.relationshipType === 'dependsOn' && one.from === id('tool'));
+    expect(needs?.to).toEqual([id('libtool')]);
+  });
+  test('CycloneDX has every file with its hash', () => {
+    interface Component {
+      readonly name: string;
+      readonly type: string;
+      readonly hashes: readonly { readonly content: string }[];
+      readonly components?: readonly Component[];
+    }
+    const document = JSON.parse(imageCycloneDx(built.description)) as { components: Component[] };
+    const all = document.components.flatMap((one) => [one].concat(one.components ?? []));
+    const files = all.filter(({ type }) => type === 'file');
+    expect(files.map(({ name }) => name).sort()).toEqual(regular().sort());
+    const own = files.find(({ name }) => name === 'etc/own');
+    const entry = built.description.entries.find((one) => one.path === 'etc/own');
+    expect(own?.hashes[0]?.content).toBe(entry?.sha256);
+  });
+});
+
+describe('release', () => {
+  const file = (): string => path.basename(built.path('img'));
+
+  test('sha256sum agrees, and the signature holds', () => {
+    expect(tool('sh', '-c', `cd '${built.folder}' && sha256sum -c SHA256SUMS`)).toMatch(
+      /small-box\.x86_64\.img: OK/,
+    );
+    const { sha256 } = built.files.find(({ format }) => format === 'img') ?? {};
+    expect(releasedDigest(built.folder, file(), [key.public])).toBe(sha256);
+  });
+
+  test('another key, and changed checksums, are refused', () => {
+    const other = generateKey();
+    expect(() => releasedDigest(built.folder, file(), [other.public])).toThrow(
+      expectError('trust-failed', /signed by none/),
+    );
+    const copy = bench.folder('release');
+    fs.cpSync(built.folder, copy, { recursive: true });
+    fs.appendFileSync(path.join(copy, 'SHA256SUMS'), `${'0'.repeat(64)}  evil.img\n`);
+    expect(() => releasedDigest(copy, file(), [key.public])).toThrow(
+      expectError('trust-failed', /signed by none/),
+    );
+  });
+
+  test('a signature does not outlive what it signed', async () => {
+    const output = bench.folder('release');
+    fs.cpSync(built.folder, output, { recursive: true });
+    await bench.build(bench.define({ board: { formats: ['tar'] } }), { output });
+    expect(fs.existsSync(path.join(output, 'SHA256SUMS.sig'))).toBe(false);
+  });
+});
+
+describe('flash', () => {
+  const flash = (target: string, sha256 = built.files.find(({ format }) => format === 'img')?.sha256 ?? '') =>
+    flashImage({ image: built.path('img'), sha256, target, confirm: () => Promise.resolve(true) });
+
+  test('to a new file and over a larger one', async () => {
+    const target = path.join(bench.folder('disk'), 'disk');
+    await flash(target);
+    tool('cmp', built.path('img'), target);
+    fs.truncateSync(target, fs.statSync(target).size + 4096);
+    const { size } = (await flash(target)) satisfies FlashTarget;
+    expect(size).toBe(fs.statSync(built.path('img')).size + 4096);
+  });
+
+  test('a target that is too small keeps what it has', async () => {
+    const target = path.join(bench.folder('disk'), 'disk');
+    fs.writeFileSync(target, 'precious');
+    await expect(flash(target)).rejects.toThrow(
+      expectError('image-failed', /too small: it has 0\.0 MiB, and the image \d+\.\d MiB/),
+    );
+    expect(fs.readFileSync(target, 'utf8')).toBe('precious');
+  });
+
+  test('an image that is not what was released is not written', async () => {
+    const target = path.join(bench.folder('disk'), 'disk');
+    await expect(flash(target, '0'.repeat(64))).rejects.toThrow(
+      expectError('verify-failed', /its hash differs/),
+    );
+    expect(fs.existsSync(target)).toBe(false);
+  });
+
+  test('a folder is no target', async () => {
+    await expect(flash(scratch)).rejects.toThrow(expectError('image-failed', /no disk and no file/));
+  });
+});
