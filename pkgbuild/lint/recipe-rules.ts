@@ -194,10 +194,10 @@ export const ABOUT_RULES: readonly RecipeRule[] = [
   {
     name: 'update-missing',
     severity: 'style',
-    why: 'Without it nobody is told of a new version, which is how faults that upstream mended stay.',
+    why: 'Without it nobody is told of a new version, which is how faults that upstream mended stay. A prebuilt Debian package is asked for by its own name.',
     fix: 'Name under `update` where new versions show, or say under `manual` why nobody looks.',
     check: ({ recipe }) =>
-      recipe.update === undefined && recipe.sources.some((source) => !('path' in source))
+      recipe.update === undefined && recipe.sources.some((source) => !('path' in source || 'deb' in source))
         ? [{ message: `${recipe.name} does not say where new versions show` }]
         : [],
   },

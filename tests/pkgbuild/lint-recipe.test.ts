@@ -100,7 +100,10 @@ const CASES: Readonly<Record<string, readonly [Change, Change?]>> = {
   'test-missing': [{ from: 'test: |\n  demo --version\n' }],
   'update-missing': [
     { from: 'update: { debian: demo }\n' },
-    { from: 'debian: demo', to: 'manual: they send letters' },
+    {
+      from: CLEAN.slice(CLEAN.indexOf('  - file'), CLEAN.indexOf('prepare')),
+      to: `  - { deb: demo, version: 1.2.0-1, sha256: ${SUM} }\n`,
+    },
   ],
   'depends-unprovided': [{ more: 'depends: [demo-tolls]\n' }, { more: 'depends: ["cmd:sh", demo-dev]\n' }],
   'depends-on-itself': [{ more: 'depends: [demo]\n' }, { more: 'depends: [demo-dev]\n' }],
