@@ -4,9 +4,9 @@ import { compareVersions } from '#schema/version';
 import type { Incompatibility } from './incompatibility.ts';
 import { offerOf, type Choice, type Offer } from './universe.ts';
 
-/** The choice to try; or the virtual name and its providers, of which none is preferable. */
+/** The choice to try; or the virtual name and its providers in order of name, of which none is preferable. */
 export type Decision =
-  { readonly choice: Choice } | { readonly name: string; readonly providers: readonly string[] };
+  { readonly choice: Choice } | { readonly name: string; readonly providers: readonly Choice[] };
 
 export interface Preferences {
   readonly upgrades: (name: string) => boolean;
@@ -55,7 +55,8 @@ export function choose(
   const rivals = known.filter((way) => way.alternative === best.alternative);
   const name = best.requirement?.name;
   if (name !== undefined && rivals.length > 1 && rivals.every(isUnranked)) {
-    return { name, providers: rivals.map(({ choice }) => choice.variable.name).sort() };
+    const providers = rivals.map(({ choice }) => choice);
+    return { name, providers: providers.sort((a, b) => (a.variable.name < b.variable.name ? -1 : 1)) };
   }
   return { choice: best.choice };
 }

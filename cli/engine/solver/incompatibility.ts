@@ -78,3 +78,13 @@ export function wishKey({ cause }: Incompatibility): string {
       return cause.kind;
   }
 }
+
+/**
+ * Whether what is still allowed lies within a term. Most variables of a long list are decided: one bit is compared
+ * then, and no mask is made.
+ */
+export function standingOf(allowed: bigint, mask: bigint): 'satisfied' | 'excluded' | 'open' {
+  const both = allowed & mask;
+  if (both === 0n) return 'excluded';
+  return both === allowed ? 'satisfied' : 'open';
+}

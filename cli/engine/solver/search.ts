@@ -6,7 +6,7 @@
 import { ABSENT, type Choice, type Variable } from './universe.ts';
 import type { Decision } from './choose.ts';
 import { Trail, type Assignment } from './trail.ts';
-import { factsOf, isSoft, type Incompatibility, type Terms } from './incompatibility.ts';
+import { factsOf, isSoft, standingOf, type Incompatibility, type Terms } from './incompatibility.ts';
 
 export interface Rules {
   /** Incompatibilities that hold whatever is chosen. */
@@ -28,6 +28,12 @@ interface Step {
   readonly need: Incompatibility | undefined;
 }
 
+/** Nothing is left but needs whose ways out are equal. */
+interface Tie {
+  readonly proof: Incompatibility;
+  readonly ways: readonly Choice[];
+}
+
 type Conditional = Incompatibility & { readonly unless: Terms };
 
 export class Search {
@@ -45,7 +51,8 @@ export class Search {
   #expandedTo = 0;
   #decidedTo = 0;
   #metTo = 0;
-  #backtracked = false;
+  /** True once rules are known of choices that are not made. */
+  #revisits = false;
   #proof: Incompatibility | undefined;
 
   constructor(rules: Rules) {
@@ -69,7 +76,12 @@ export class Search {
       if (conflict !== undefined) continue;
       const next = this.#nextStep();
       if (next === undefined) return { found: true, chosen: this.#chosen() };
-      if ('proof' in next) return { found: false, proof: next.proof };
+      if ('proof' in next) {
+        const unknown = next.ways.filter((choice) => !this.#expanded.has(choice));
+        if (unknown.length === 0) return { found: false, proof: next.proof };
+        conflict = this.#lookAhead(unknown);
+        continue;
+      }
       this.#known.push(this.#all.length);
       conflict = this.#assign(next.choice.variable, next.choice.bit, { need: next.need });
     }
@@ -171,7 +183,7 @@ export class Search {
       if (choice === undefined) continue;
       if (this.#expanded.has(choice)) {
         // Its needs were passed over while it was not chosen.
-        if (this.#backtracked) this.#metTo = 0;
+        if (this.#revisits) this.#metTo = 0;
         continue;
       }
       this.#expanded.add(choice);
@@ -179,6 +191,13 @@ export class Search {
       if (conflict !== undefined) return conflict;
     }
     return undefined;
+  }
+
+  /** What equal ways would need and exclude may leave only one of them. */
+  #lookAhead(choices: readonly Choice[]): Incompatibility | undefined {
+    for (const choice of choices) this.#expanded.add(choice);
+    this.#revisits = true;
+    return this.#addAll(choices.flatMap((choice) => this.#rules.of(choice)));
   }
 
   #fixed(variable: Variable): Choice | undefined {
@@ -191,7 +210,7 @@ export class Search {
    * The next choice to try: for a name that must be there, or for a need with several ways out. Needs whose ways
    * are equal come last, because another choice may settle them; where none does, they end the search.
    */
-  #nextStep(): Step | { readonly proof: Incompatibility } | undefined {
+  #nextStep(): Step | Tie | undefined {
     for (const variable of this.#rules.first) {
       const choice = this.#preferred(variable, ABSENT);
       if (choice !== undefined) return { choice, need: undefined };
@@ -202,6 +221,7 @@ export class Search {
       if (choice !== undefined) return { choice, need: undefined };
     }
     let proof: Incompatibility | undefined;
+    const ways: Choice[] = [];
     if (this.#level === 0 && this.#metTo === 0) this.#pruneNeeds();
     for (let index = this.#metTo; index < this.#needs.length; index++) {
       const need = this.#needs[index];
@@ -209,10 +229,11 @@ export class Search {
       if (need !== undefined && decision !== undefined) {
         if ('choice' in decision) return { choice: decision.choice, need };
         proof ??= this.#ambiguity(need, decision);
+        ways.push(...decision.providers);
       }
       if (proof === undefined) this.#metTo = index + 1;
     }
-    return proof === undefined ? this.#nextConditional() : { proof };
+    return proof === undefined ? this.#nextConditional() : { proof, ways };
   }
 
   #nextConditional(): Step | undefined {
@@ -236,9 +257,10 @@ export class Search {
   /** Why a choice is needed that nothing settles: the need itself, and what brought in those that need it. */
   #ambiguity(
     need: Incompatibility,
-    { name, providers: by }: Exclude<Decision, { readonly choice: Choice }>,
+    { name, providers }: Exclude<Decision, { readonly choice: Choice }>,
   ): Incompatibility {
     const { terms } = need;
+    const by = providers.map(({ variable }) => variable.name);
     let proof: Incompatibility = { terms, cause: { kind: 'ambiguous', need, name, by } };
     const seen = new Set<Variable>();
     const pending = [need];
@@ -348,15 +370,8 @@ export class Search {
     this.#decidedTo = Math.min(this.#decidedTo, changed);
     this.#known.length = level + 1;
     this.#metTo = 0;
-    this.#backtracked = true;
+    this.#revisits = true;
   }
-}
-
-/** Most variables of a long list are decided: one bit is compared then, and no mask is made. */
-function standingOf(allowed: bigint, mask: bigint): 'satisfied' | 'excluded' | 'open' {
-  const both = allowed & mask;
-  if (both === 0n) return 'excluded';
-  return both === allowed ? 'satisfied' : 'open';
 }
 
 interface Why {
