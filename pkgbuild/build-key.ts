@@ -11,14 +11,14 @@ import { toolchainId } from './toolchain.ts';
 import { walkTree } from './tree.ts';
 
 /** Raised when the builder itself comes to make something else of the same input. */
-const BUILDER_REVISION = 2;
+const BUILDER_REVISION = 3;
 
 /** What the command line adds to the recipe. */
 export interface KeyOptions {
   readonly codec: string;
   readonly epoch: number;
-  /** Versions of the packages of the machine that the recipe declares; absent where it declares none. */
-  readonly host?: readonly string[];
+  /** Names and versions of the packages of the machine whose programs the build sees. */
+  readonly host: readonly string[];
 }
 
 /** Everything that can change the result of a build; its digest is the key. */
@@ -29,21 +29,21 @@ export interface KeyDocument {
   readonly recipe: string;
   /** A line with a digest for each file beside the recipe that takes part. */
   readonly files: readonly string[];
-  /** What each of the build dependencies contributes. */
-  readonly dependencies: readonly string[];
+  /** The packages in the root of the build, a line with the digest of each. */
+  readonly root: readonly string[];
   readonly toolchain: string;
   readonly codec: string;
   readonly epoch: number;
-  readonly host?: readonly string[];
+  readonly host: readonly string[];
 }
 
 /** The name of the build in the cache. */
 export const keyOfDocument = (document: KeyDocument): string => sha256(canonicalJson(document));
 
-/** @param dependencyKeys what `node.dependencies` contribute, in their order */
+/** @param root the packages in the root of the build, a line with the digest of each */
 export async function keyDocument(
   node: BuildNode,
-  dependencyKeys: readonly string[],
+  root: readonly string[],
   options: KeyOptions,
 ): Promise<KeyDocument> {
   // What is done after the build does not change it.
@@ -59,11 +59,11 @@ export async function keyDocument(
       sources: sources.map(withoutPlaces),
     }),
     files: [...local, ...(recipe.patches ?? [])].map((file) => fingerprint(node.folder, file)),
-    dependencies: [...dependencyKeys],
+    root: [...root],
     toolchain: await toolchainId(node.toolArch),
     codec: options.codec,
     epoch: options.epoch,
-    ...(options.host === undefined ? {} : { host: [...options.host] }),
+    host: [...options.host],
   };
 }
 

@@ -8,21 +8,18 @@ import type { MachineArch } from '#schema/fields';
 import type { PrivateKey } from '#schema/keys';
 import { assemblePackages, type BuiltPackage } from './assemble.ts';
 import { keyDocument, keyOfDocument } from './build-key.ts';
-import {
-  buildFolder,
-  contribution,
-  isBuilt,
-  markTested,
-  readResult,
-  sysrootFiles,
-  testedBy,
-  writeResult,
-} from './cached-build.ts';
+import { buildFolder, isBuilt, markTested, readResult, testedBy, writeResult } from './cached-build.ts';
 import { compareBuilds } from './compare-builds.ts';
 import { BUILD_EPOCH } from './epoch.ts';
 import { hasFailed, openFailed } from './failed-build.ts';
-import { declaredVersions, hostFolder, hostPackages, type HostPackage } from './host-commands.ts';
-import { writeKeyRecord } from './key-record.ts';
+import {
+  declaredVersions,
+  hostFolder,
+  hostPackages,
+  hostVersions,
+  type HostPackage,
+} from './host-commands.ts';
+import { keyRecord, writeKeyRecord } from './key-record.ts';
 import { refuseBuilt } from './lint/lint.ts';
 import { collectLicenses } from './licenses.ts';
 import { DEFAULT_LIMITS, type Limits } from './limits.ts';
@@ -30,8 +27,9 @@ import { buildOrder, type BuildNode } from './order.ts';
 import { writeDocuments } from './provenance/write.ts';
 import { defaultRecipeRoots, findRecipe } from './recipe.ts';
 import { checkOptions, type Options } from './resolve-recipe.ts';
+import { buildRoot, packagesOf, rootLines, type RootPackage } from './root.ts';
 import { runInOrder } from './schedule.ts';
-import { testDigest, testPackages } from './test-packages.ts';
+import { testDigest, testPackages, testsOf } from './test-packages.ts';
 import { logFile, withBuiltTree } from './workspace.ts';
 
 export interface BuildRequest {
@@ -133,7 +131,7 @@ async function buildGraph(request: BuildRequest, goOn: boolean): Promise<BuildOu
   const host = await hostPackages();
   const declared = nodes.map(({ recipe }) => ({ recipe: recipe.name, names: recipe.hostDepends ?? [] }));
   const versions = host.length === 0 ? new Map<string, string>() : declaredVersions(host, declared);
-  const builder: Builder = { request, asked, host, versions, keys: new Map() };
+  const builder: Builder = { request, asked, host, versions, offers: new Map() };
   const options = { parallel: request.parallel ?? 1, goOn };
   const outcomes = await runInOrder(nodes, options, (node) => buildNode(node, builder));
   return [...outcomes].map(([node, outcome]): BuildOutcome => {
@@ -153,44 +151,37 @@ interface Builder {
   readonly asked: ReadonlySet<string>;
   readonly host: readonly HostPackage[];
   readonly versions: ReadonlyMap<string, string>;
-  /** Keys of what is built so far. */
-  readonly keys: Map<BuildNode, string>;
+  /** What is built so far. */
+  readonly offers: Map<BuildNode, readonly RootPackage[]>;
 }
 
 async function buildNode(node: BuildNode, builder: Builder): Promise<BuiltRecipe> {
-  const { request, keys } = builder;
+  const { request, offers } = builder;
   const { cacheFolder, codec } = request;
   const begun = Date.now();
   const tell = (phase: string): void =>
     request.onProgress({ recipe: node.recipe.name, arch: node.arch, phase });
   const declared = node.recipe.hostDepends ?? [];
-  const document = await keyDocument(
-    node,
-    node.dependencies.map((one) => contribution(cacheFolder, keyOf(keys, one))),
-    {
-      codec,
-      epoch: BUILD_EPOCH,
-      ...(declared.length === 0
-        ? {}
-        : { host: declared.map((name) => `${name} ${builder.versions.get(name) ?? ''}`) }),
-    },
-  );
+  const root = buildRoot(node, offers);
+  const document = await keyDocument(node, rootLines(root), {
+    codec,
+    epoch: BUILD_EPOCH,
+    host: hostVersions(builder.versions, declared),
+  });
   const key = keyOfDocument(document);
-  keys.set(node, key);
   const commands = await hostFolder(cacheFolder, builder.host, declared);
   const isAsked = builder.asked.has(node.recipe.name);
   const reproducible = request.checkReproducible && isAsked;
   const resume = request.resume === true && isAsked && hasFailed(cacheFolder, node);
-  const one: OneBuild = { builder, key, tell, commands };
+  const one: OneBuild = { builder, key, root, tell, commands };
   const kept = buildFolder(cacheFolder, key);
   const cached = !reproducible && !resume && isBuilt(kept);
   const folder = cached ? kept : await buildOne(node, { ...one, reproducible, resume });
-  if (!cached) writeKeyRecord(folder, node, document);
+  if (!cached) writeKeyRecord(folder, keyRecord(node, document, root));
+  offers.set(node, packagesOf(node, key, folder));
   if (cached && !(await runTests(node, folder, one))) tell('cached');
   const packages = await deliver(folder, request);
-  const dependencies = node.dependencies.flatMap((below) =>
-    readResult(buildFolder(cacheFolder, keyOf(keys, below))).filter(({ role }) => role !== 'doc'),
-  );
+  const dependencies = root.map(({ built }) => built);
   await writeDocuments(
     { node, key, codec, epoch: BUILD_EPOCH, dependencies },
     { folder: request.output, packages, keys: request.keys },
@@ -202,6 +193,7 @@ async function buildNode(node: BuildNode, builder: Builder): Promise<BuiltRecipe
 interface OneBuild {
   readonly builder: Builder;
   readonly key: string;
+  readonly root: readonly RootPackage[];
   readonly tell: (phase: string) => void;
   /** Programs of the machine that the build sees. */
   readonly commands: string | undefined;
@@ -214,19 +206,15 @@ interface Wanted extends OneBuild {
 
 /** Leaves the result in the cache, whole or not at all. @returns the folder that has the packages */
 async function buildOne(node: BuildNode, wanted: Wanted): Promise<string> {
-  const { request, keys } = wanted.builder;
-  const { cacheFolder } = request;
+  const { cacheFolder } = wanted.builder.request;
   const builds = path.join(cacheFolder, 'builds');
   makeFolder(builds);
   const first = fs.mkdtempSync(path.join(builds, '.build-'));
   const second = fs.mkdtempSync(path.join(builds, '.again-'));
-  const sysroot = node.dependencies.flatMap((one) =>
-    sysrootFiles(buildFolder(cacheFolder, keyOf(keys, one))),
-  );
   try {
-    await buildInto(first, node, wanted, sysroot);
+    await buildInto(first, node, wanted);
     if (wanted.reproducible) {
-      await buildInto(second, node, wanted, sysroot);
+      await buildInto(second, node, wanted);
       await compareBuilds(node, first, second);
     }
     await runTests(node, first, wanted);
@@ -250,12 +238,11 @@ async function buildOne(node: BuildNode, wanted: Wanted): Promise<string> {
 async function buildInto(
   folder: string,
   node: BuildNode,
-  { builder: { request }, tell, resume, commands }: Wanted,
-  sysroot: readonly string[],
+  { builder: { request }, root, tell, resume, commands }: Wanted,
 ): Promise<void> {
   const options = {
     cacheFolder: request.cacheFolder,
-    sysroot,
+    root,
     commands,
     resume,
     limits: request.limits ?? DEFAULT_LIMITS,
@@ -284,31 +271,19 @@ async function buildInto(
 async function runTests(
   node: BuildNode,
   folder: string,
-  { builder: { request, keys }, tell, commands }: OneBuild,
+  { builder: { request, offers }, key, tell, commands }: OneBuild,
 ): Promise<boolean> {
-  const below = new Set([
-    ...node.dependencies,
-    ...node.testNodes.flatMap((one) => [...one.dependencies, one]),
-  ]);
-  const belowKeys = [...below].map((one) => keyOf(keys, one));
-  const digest = request.check ? testDigest(node, belowKeys) : undefined;
-  if (digest === undefined || testedBy(folder) === digest) return false;
+  const tests = request.check ? testsOf(node, { own: packagesOf(node, key, folder), offers }) : [];
+  const digest = testDigest(tests);
+  if (tests.length === 0 || testedBy(folder) === digest) return false;
   tell('test');
-  const folders = [folder, ...belowKeys.map((key) => buildFolder(request.cacheFolder, key))];
-  await testPackages(node, {
-    files: folders.flatMap((one) => readResult(one).map(({ file }) => path.join(one, file))),
+  await testPackages(node, tests, {
     log: logFile(request.cacheFolder, node),
     commands,
     ...(request.signal === undefined ? {} : { signal: request.signal }),
   });
   markTested(folder, digest);
   return true;
-}
-
-function keyOf(keys: ReadonlyMap<BuildNode, string>, node: BuildNode): string {
-  const key = keys.get(node);
-  if (key === undefined) throw new Error(`${node.recipe.name} is not built before what needs it`);
-  return key;
 }
 
 /** Copies the packages of a build out of the cache, where they are unsigned, and signs them on the way. */

@@ -1,8 +1,6 @@
 /** Builds in the cache: a folder each, named by its key, with the package files and what they are. */
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { makeFolder } from '#engine/make-folder';
-import { sha256 } from '#schema/digest';
 import { isErrno } from '#schema/error';
 import type { BuiltPackage } from './assemble.ts';
 import { sha256File } from './sources/cache.ts';
@@ -28,31 +26,6 @@ export function isBuilt(folder: string): boolean {
   } catch (error) {
     if (isErrno(error, 'ENOENT') || error instanceof SyntaxError) return false;
     throw error;
-  }
-}
-
-/** Paths of the packages; documentation has no place in a sysroot. */
-export const sysrootFiles = (folder: string): string[] =>
-  readResult(folder)
-    .filter(({ role }) => role !== 'doc')
-    .map(({ file }) => path.join(folder, file));
-
-/**
- * What a build is to those that depend on it: the key of the first build that gave these very packages. So what
- * depends on it is not built again after a change that makes no difference.
- */
-export function contribution(cacheFolder: string, key: string): string {
-  const sums = readResult(buildFolder(cacheFolder, key)).map(({ file, sha256: sum }) => `${file} ${sum}`);
-  const folder = path.join(cacheFolder, 'outputs');
-  const file = path.join(folder, sha256(sums.join('\n')));
-  makeFolder(folder);
-  try {
-    fs.writeFileSync(file, key, { flag: 'wx' });
-    return key;
-  } catch (error) {
-    if (!isErrno(error, 'EEXIST')) throw error;
-    // Empty while another build is writing it.
-    return fs.readFileSync(file, 'utf8') || key;
   }
 }
 

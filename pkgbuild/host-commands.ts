@@ -28,10 +28,10 @@ export interface HostPackage {
   readonly needs: readonly string[];
 }
 
-/** What one program of the machine is shown as. */
 /** Large, and for processors that nothing is built for. */
 const USELESS = /^qemu-(?!aarch64-static$)|lto-dump/;
 
+/** What one program of the machine is shown as. */
 interface HostCommand {
   /** Below `/usr/bin` or `/usr/sbin`. */
   readonly shownAt: string;
@@ -89,6 +89,15 @@ export function declaredVersions(
     `not installed on this machine: ${missing.map(({ recipe, name }) => `${name} for ${recipe}`).join(', ')}`,
     { hint: `On Debian: apt-get install ${names.join(' ')}`, data: { missing: names } },
   );
+}
+
+/** Name and version of every package of the machine that a build names or has by itself, for its key. */
+export function hostVersions(versions: ReadonlyMap<string, string>, declared: readonly string[]): string[] {
+  const names = [...new Set([...BASE, ...declared])].toSorted();
+  return names.flatMap((name) => {
+    const version = versions.get(name);
+    return version === undefined ? [] : [`${name} ${version}`];
+  });
 }
 
 /**

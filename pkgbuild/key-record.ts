@@ -4,32 +4,48 @@ import * as path from 'node:path';
 import { isErrno } from '#schema/error';
 import type { KeyDocument } from './build-key.ts';
 import type { BuildNode } from './order.ts';
+import { rootLines, type RootPackage } from './root.ts';
 
 export interface KeyRecord {
   /** Name of the recipe. */
   readonly name: string;
   readonly arch: string;
   readonly document: KeyDocument;
-  /** Names of the recipes that `document.dependencies` are the keys of, in that order. */
-  readonly dependencies: readonly string[];
+  /** The recipes whose packages `document.root` lists. */
+  readonly root: readonly RootPart[];
+}
+
+/** What one recipe has in the root of a build. */
+export interface RootPart {
+  readonly recipe: string;
+  /** Key of the build that the packages came out of. */
+  readonly key: string;
+  /** Their lines in the document. */
+  readonly lines: readonly string[];
 }
 
 const RECORD_FILE = 'key.json';
 
-export function writeKeyRecord(folder: string, node: BuildNode, document: KeyDocument): void {
-  const record: KeyRecord = {
-    name: node.recipe.name,
-    arch: node.arch,
-    document,
-    dependencies: node.dependencies.map(({ recipe }) => recipe.name),
-  };
+export const writeKeyRecord = (folder: string, record: KeyRecord): void =>
   fs.writeFileSync(path.join(folder, RECORD_FILE), JSON.stringify(record));
+
+/** @param root the packages in the root of the build */
+export function keyRecord(node: BuildNode, document: KeyDocument, root: readonly RootPackage[]): KeyRecord {
+  const parts = new Map<string, RootPart>();
+  for (const one of root) {
+    const { recipe, key } = one;
+    const lines = [...(parts.get(recipe)?.lines ?? []), ...rootLines([one])];
+    parts.set(recipe, { recipe, key, lines });
+  }
+  return { name: node.recipe.name, arch: node.arch, document, root: [...parts.values()] };
 }
 
 /** `undefined` for a build that nothing was kept of. */
 export function readKeyRecord(folder: string): KeyRecord | undefined {
   try {
-    return JSON.parse(fs.readFileSync(path.join(folder, RECORD_FILE), 'utf8')) as KeyRecord;
+    const record = JSON.parse(fs.readFileSync(path.join(folder, RECORD_FILE), 'utf8')) as Partial<KeyRecord>;
+    // Builds of other times kept other things.
+    return record.root === undefined ? undefined : (record as KeyRecord);
   } catch (error) {
     if (error instanceof SyntaxError || isErrno(error, 'ENOENT', 'ENOTDIR')) return undefined;
     throw error;

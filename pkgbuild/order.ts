@@ -13,9 +13,9 @@ export interface BuildNode {
   readonly arch: MachineArch | 'noarch';
   /** Architecture that the toolchain is set up for. */
   readonly toolArch: MachineArch;
-  /** All that is in the sysroot, dependencies of dependencies included, in build order. */
-  readonly dependencies: readonly BuildNode[];
-  /** What is in the root of its tests besides, with what that needs. */
+  /** What is declared under `buildDepends`. */
+  readonly buildNodes: readonly BuildNode[];
+  /** What is declared under `testDepends`. */
   readonly testNodes: readonly BuildNode[];
 }
 
@@ -32,9 +32,10 @@ export function buildOrder(
 ): BuildNode[] {
   const done = new Map<string, BuildNode>();
   const asked = new Set(recipes.map(({ recipe }) => recipe.name));
-  const visit = (loaded: LoadedRecipe, trail: readonly string[]): BuildNode => {
+  const visit = (loaded: LoadedRecipe, arch: MachineArch, trail: readonly string[]): BuildNode => {
     const { name } = loaded.recipe;
-    const known = done.get(name);
+    const packages = packageArch(loaded.recipe, arch);
+    const known = done.get(`${name}.${packages}`);
     if (known !== undefined) return known;
     if (trail.includes(name))
       throw new IcepkgError(
@@ -44,35 +45,28 @@ export function buildOrder(
           hint: `Take one of them out of buildDepends or testDepends in ${loaded.file}`,
         },
       );
-    const packages = packageArch(loaded.recipe, arch);
     if (packages === undefined)
       throw new IcepkgError('build-failed', `${name} is not built for ${arch}`, {
         hint: `${loaded.file} lists its architectures under arch`,
       });
     const recipe = resolveRecipe(loaded, arch, asked.has(name) ? options : {});
     const near = [path.dirname(loaded.folder), ...roots];
-    const dependencies = new Set<BuildNode>();
-    for (const needed of recipe.buildDepends ?? []) {
-      const node = visit(dependencyOf(loaded, needed, near), [...trail, name]);
-      for (const below of node.dependencies) dependencies.add(below);
-      dependencies.add(node);
-    }
-    const testNodes = (recipe.testDepends ?? []).map((needed) =>
-      visit(dependencyOf(loaded, needed, near), [...trail, name]),
-    );
+    // A package for every machine must not differ by the one it was asked for.
+    const toolArch = packages === 'noarch' ? 'x86_64' : packages;
+    const visitAll = (names: readonly string[] = []): BuildNode[] =>
+      names.map((needed) => visit(dependencyOf(loaded, needed, near), toolArch, [...trail, name]));
     const node: BuildNode = {
       recipe,
       folder: loaded.folder,
       arch: packages,
-      // A package for every machine must not differ by the one it was asked for.
-      toolArch: packages === 'noarch' ? 'x86_64' : packages,
-      dependencies: [...dependencies],
-      testNodes,
+      toolArch,
+      buildNodes: visitAll(recipe.buildDepends),
+      testNodes: visitAll(recipe.testDepends),
     };
-    done.set(name, node);
+    done.set(`${name}.${packages}`, node);
     return node;
   };
-  for (const loaded of recipes) visit(loaded, []);
+  for (const loaded of recipes) visit(loaded, arch, []);
   return [...done.values()];
 }
 

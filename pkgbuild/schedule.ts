@@ -39,14 +39,15 @@ export async function runInOrder<T>(
   };
   while (waiting.size + running.size > 0) {
     for (const node of waiting) {
-      const needed = [...node.dependencies, ...node.testNodes].map((one) => ({
+      const needed = [...node.buildNodes, ...node.testNodes].map((one) => ({
         one,
         outcome: outcomes.get(one),
       }));
       const broken = needed.find(({ outcome }) => outcome !== undefined && outcome.state !== 'done');
       if (broken !== undefined) {
         waiting.delete(node);
-        outcomes.set(node, { state: 'blocked', by: broken.one });
+        const by = broken.outcome?.state === 'blocked' ? broken.outcome.by : broken.one;
+        outcomes.set(node, { state: 'blocked', by });
       } else if (!stopped && running.size < parallel && needed.every(({ outcome }) => outcome !== undefined))
         start(node);
     }

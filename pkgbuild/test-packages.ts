@@ -2,56 +2,60 @@
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { changeWorld } from '#engine/change-world';
-import { openContext } from '#engine/context';
-import { initRoot } from '#engine/init-root';
-import { worldRequest } from '#engine/requests';
-import { addToWorld } from '#engine/world';
 import { canonicalJson } from '#schema/canonical-json';
 import { sha256 } from '#schema/digest';
 import { IcepkgError } from '#schema/error';
 import type { MachineArch } from '#schema/fields';
 import { failureHint } from './failure.ts';
 import type { BuildNode } from './order.ts';
+import { installRoot, rootLines, testRoot, type Offers, type RootPackage } from './root.ts';
 import { runSandboxed } from './sandbox.ts';
 import { RECIPE_FOLDER } from './sources/resolve.ts';
 import { BUILD_ROOT } from './toolchain.ts';
 
 export interface TestOptions {
-  /** Package files that the solver may choose from. */
-  readonly files: readonly string[];
   readonly log: string;
   /** Programs of the machine that the test sees. */
   readonly commands: string | undefined;
   readonly signal?: AbortSignal;
 }
 
-interface PackageTest {
+export interface PackageTest {
+  /** The package that is tested. */
   readonly name: string;
   readonly script: string;
+  /** What is in its root. */
+  readonly root: readonly RootPackage[];
 }
 
-const testsOf = ({ recipe }: BuildNode): PackageTest[] =>
-  [recipe, ...(recipe.subpackages ?? [])].flatMap(({ name, test }) =>
-    test === undefined ? [] : [{ name, script: test }],
+/**
+ * @param from what the build itself gave, and what others offer
+ * @throws IcepkgError `build-failed` where a package lacks something that it needs
+ */
+export const testsOf = (
+  node: BuildNode,
+  from: { readonly own: readonly RootPackage[]; readonly offers: Offers },
+): PackageTest[] =>
+  [node.recipe, ...(node.recipe.subpackages ?? [])].flatMap(({ name, test }) =>
+    test === undefined ? [] : [{ name, script: test, root: testRoot(node, name, from) }],
   );
 
-/** Changes with the tests and with what is in their roots; `undefined` where there is nothing to test. */
-export function testDigest(node: BuildNode, keys: readonly string[]): string | undefined {
-  const tests = testsOf(node);
-  return tests.length === 0
-    ? undefined
-    : sha256(canonicalJson({ tests: tests.map(({ name, script }) => [name, script]), keys: [...keys] }));
-}
+/** Changes with the tests and with what is in their roots. */
+export const testDigest = (tests: readonly PackageTest[]): string =>
+  sha256(canonicalJson(tests.map(({ name, script, root }) => [name, script, rootLines(root)])));
 
 /** @throws IcepkgError `build-failed` naming the package and the log of the first test that does not pass */
-export async function testPackages(node: BuildNode, options: TestOptions): Promise<void> {
-  for (const test of testsOf(node)) await testPackage(node, test, options);
+export async function testPackages(
+  node: BuildNode,
+  tests: readonly PackageTest[],
+  options: TestOptions,
+): Promise<void> {
+  for (const test of tests) await testPackage(node, test, options);
 }
 
 async function testPackage(
   node: BuildNode,
-  { name, script }: PackageTest,
+  { name, script, root: packages }: PackageTest,
   options: TestOptions,
 ): Promise<void> {
   const workspace = fs.mkdtempSync(path.join(os.tmpdir(), `icepkg-build-${process.pid}-`));
@@ -60,7 +64,7 @@ async function testPackage(
   try {
     for (const folder of ['src', 'recipe', 'tools/bin'])
       fs.mkdirSync(path.join(workspace, folder), { recursive: true });
-    await installInto(root, node, { name, files: options.files });
+    await installRoot(root, node.toolArch, packages);
     for (const folder of ['proc', 'dev', 'tmp']) fs.mkdirSync(path.join(root, folder), { recursive: true });
     fs.writeFileSync(path.join(workspace, 'tools/bin/run'), runner(node.toolArch), { mode: 0o755 });
     fs.appendFileSync(log, `== test of ${name}\n`);
@@ -100,37 +104,6 @@ async function testPackage(
     );
   } finally {
     fs.rmSync(workspace, { recursive: true, force: true });
-  }
-}
-
-interface Installed {
-  readonly name: string;
-  readonly files: readonly string[];
-}
-
-async function installInto(root: string, node: BuildNode, { name, files }: Installed): Promise<void> {
-  initRoot(root, { arch: node.toolArch });
-  const wanted = [name, ...node.testNodes.map(({ recipe }) => recipe.name)];
-  try {
-    await changeWorld(openContext({ root, sync: false, offline: true }), {
-      ...worldRequest(`test ${name}`, (world) => addToWorld(world, wanted)),
-      files,
-      candidates: [],
-      recommends: false,
-      allowUntrusted: true,
-      dryRun: false,
-      confirm: () => true,
-    });
-  } catch (cause) {
-    if (!(cause instanceof IcepkgError)) throw cause;
-    throw new IcepkgError(
-      'build-failed',
-      `${node.recipe.name} for ${node.arch}: ${name} cannot be installed for its test: ${cause.message}`,
-      {
-        cause,
-        hint: 'Name the recipes of what it needs to run, and does not need to build, under testDepends',
-      },
-    );
   }
 }
 

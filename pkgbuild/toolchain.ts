@@ -54,7 +54,7 @@ libgcc.a%s %:if-exists(libgcc_eh.a%s)
 crtendS.o%s ${SYSROOT}/usr/lib/crtn.o
 
 *link:
--dynamic-linker /lib/ld-musl-${arch}.so.1 -nostdlib %{shared:-shared} %{static:-static} %{rdynamic:-export-dynamic} -rpath-link ${SYSROOT}/usr/lib --build-id=none
+-dynamic-linker /lib/ld-musl-${arch}.so.1 -nostdlib %{shared:-shared} %{static:-static} %{rdynamic:-export-dynamic} -z relro -z now -rpath-link ${SYSROOT}/usr/lib --build-id=none
 
 *esp_link:
 

@@ -4,11 +4,11 @@ import * as os from 'node:os';
 import * as path from 'node:path';
 import { makeFolder } from '#engine/make-folder';
 import { IcepkgError, isErrno } from '#schema/error';
-import { run } from './command.ts';
 import type { BuildNode } from './order.ts';
 import { failureHint } from './failure.ts';
 import { discardFailed, keepFailed, takeUp, type FailedBuild } from './failed-build.ts';
 import type { Limits } from './limits.ts';
+import { installFiles, type RootPackage } from './root.ts';
 import { runSandboxed, type SandboxMount } from './sandbox.ts';
 import { elfOf } from './scan.ts';
 import { fetchSource } from './sources/cache.ts';
@@ -26,8 +26,8 @@ import { walkTree } from './tree.ts';
 
 export interface WorkspaceOptions {
   readonly cacheFolder: string;
-  /** Package files of the dependencies; they become the sysroot. */
-  readonly sysroot: readonly string[];
+  /** What the engine installs into the sysroot. */
+  readonly root: readonly RootPackage[];
   readonly epoch: number;
   readonly jobs: number;
   readonly check: boolean;
@@ -61,7 +61,7 @@ export async function withBuiltTree<T>(
     const { mounts, repackaged } = await linkSources(node, workspace, options.cacheFolder);
     if (resumed === undefined) {
       writeToolchain(path.join(workspace, 'tools'), node.toolArch);
-      for (const file of options.sysroot) await unpackInto(path.join(workspace, 'sysroot'), file);
+      await installFiles(path.join(workspace, 'sysroot'), node.toolArch, options.root);
       discardFailed(options.cacheFolder, node);
     }
     await runPhases(node, workspace, { ...options, mounts, notes: repackaged.notes, resumed });
@@ -120,13 +120,6 @@ async function linkSources(node: BuildNode, workspace: string, cacheFolder: stri
   }
   const repackaged = inspectDebs(node.recipe, sources, (source) => files.get(source) ?? '');
   return { mounts, repackaged };
-}
-
-/** A package is a tar that any tar reads; no owner is wanted in a sysroot. */
-async function unpackInto(folder: string, file: string): Promise<void> {
-  const result = await run(['tar', '--no-same-owner', '--exclude=.icepkg', '-C', folder, '-xf', file]);
-  if (result.status !== 0)
-    throw new IcepkgError('build-failed', `cannot unpack ${file}: ${result.stderr.trim()}`);
 }
 
 interface PhaseContext extends WorkspaceOptions {

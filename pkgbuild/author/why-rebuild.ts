@@ -1,15 +1,15 @@
 /** Says what changed since a recipe was built last. */
-import * as path from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { Codec } from '#schema/container/codec';
 import type { MachineArch } from '#schema/fields';
 import { keyDocument, keyOfDocument, type KeyDocument } from '../build-key.ts';
-import { contribution, isBuilt } from '../cached-build.ts';
+import { buildFolder, isBuilt } from '../cached-build.ts';
 import { BUILD_EPOCH } from '../epoch.ts';
-import { declaredVersions, hostPackages } from '../host-commands.ts';
-import { lastRecord, readKeyRecord, type KeyRecord } from '../key-record.ts';
+import { declaredVersions, hostPackages, hostVersions } from '../host-commands.ts';
+import { keyRecord, lastRecord, readKeyRecord, type KeyRecord } from '../key-record.ts';
 import { buildOrder, type BuildNode } from '../order.ts';
 import { findRecipe } from '../recipe.ts';
+import { buildRoot, packagesOf, reachable, rootLines, type RootPackage } from '../root.ts';
 
 export interface RebuildRequest {
   readonly recipe: string;
@@ -41,33 +41,32 @@ export interface RebuildAnswer {
 /** @throws IcepkgError `not-found` for the recipe or one that it needs */
 export async function whyRebuild(request: RebuildRequest): Promise<RebuildAnswer> {
   const { cacheFolder, codec, roots, arch } = request;
-  const builds = path.join(cacheFolder, 'builds');
   const nodes = buildOrder([findRecipe(request.recipe, roots)], arch, roots);
   const versions = await versionsOf(nodes);
-  const records = new Map<string, KeyRecord>();
-  const keys = new Map<BuildNode, string>();
+  const records = new Map<string, Candidate>();
+  const offers = new Map<BuildNode, readonly RootPackage[]>();
   for (const node of nodes) {
     // What a dependency will give is known once it is built; until then it counts as different.
-    const below = node.dependencies.map((one) => {
-      const key = keys.get(one) ?? '';
-      return isBuilt(path.join(builds, key)) ? contribution(cacheFolder, key) : key;
-    });
-    const host = node.recipe.hostDepends?.map((name) => `${name} ${versions.get(name) ?? ''}`);
-    const options = { codec, epoch: BUILD_EPOCH, ...(host === undefined ? {} : { host }) };
-    const document = await keyDocument(node, below, options);
-    keys.set(node, keyOfDocument(document));
-    const dependencies = node.dependencies.map(({ recipe }) => recipe.name);
-    records.set(node.recipe.name, { name: node.recipe.name, arch: node.arch, document, dependencies });
+    const missing = [...reachable(node.buildNodes)].filter((one) => !offers.has(one));
+    const root = missing.length === 0 ? buildRoot(node, offers) : [];
+    const host = hostVersions(versions, node.recipe.hostDepends ?? []);
+    const options = { codec, epoch: BUILD_EPOCH, host };
+    const document = await keyDocument(node, rootLines(root), options);
+    const key = keyOfDocument(document);
+    const folder = buildFolder(cacheFolder, key);
+    if (missing.length === 0 && isBuilt(folder)) offers.set(node, packagesOf(node, key, folder));
+    const unknown = missing.map(({ recipe }) => recipe.name);
+    records.set(node.recipe.name, { ...keyRecord(node, document, root), unknown });
   }
   const last = nodes.at(-1);
   const now = last === undefined ? undefined : records.get(last.recipe.name);
   if (last === undefined || now === undefined) throw new Error(`${request.recipe} is not in its own order`);
   const answer = { recipe: now.name, arch: now.arch };
-  if (isBuilt(path.join(builds, keys.get(last) ?? ''))) return { ...answer, state: 'built', changes: [] };
+  if (offers.has(last)) return { ...answer, state: 'built', changes: [] };
   const before = lastRecord(cacheFolder, now.name, now.arch);
   if (before === undefined) return { ...answer, state: 'new', changes: [] };
   const past = (name: string, key: string): KeyRecord | undefined => {
-    const record = readKeyRecord(path.join(builds, key));
+    const record = readKeyRecord(buildFolder(cacheFolder, key));
     return record?.name === name ? record : undefined;
   };
   return {
@@ -75,6 +74,12 @@ export async function whyRebuild(request: RebuildRequest): Promise<RebuildAnswer
     state: 'changed',
     changes: compare(before, now, { past, now: (name) => records.get(name) }),
   };
+}
+
+/** What would be built now. */
+interface Candidate extends KeyRecord {
+  /** Recipes that it may be built with and that have to be built first; as long as there are some, its root is not known. */
+  readonly unknown: readonly string[];
 }
 
 /** Of the packages of the machine that the recipes declare. */
@@ -86,10 +91,10 @@ async function versionsOf(nodes: readonly BuildNode[]): Promise<ReadonlyMap<stri
 
 interface Records {
   readonly past: (name: string, key: string) => KeyRecord | undefined;
-  readonly now: (name: string) => KeyRecord | undefined;
+  readonly now: (name: string) => Candidate | undefined;
 }
 
-function compare(before: KeyRecord, after: KeyRecord, records: Records): Change[] {
+function compare(before: KeyRecord, after: Candidate, records: Records): Change[] {
   return [
     ...fieldChanges(before.document, after.document),
     ...fileChanges(before.document.files, after.document.files),
@@ -117,43 +122,55 @@ function fileChanges(before: readonly string[], after: readonly string[]): Chang
 const nameIn = (line: string): string =>
   /^(.*) \d+ [0-9a-f]{64}$/.exec(line)?.[1] ?? 'a folder beside the recipe';
 
-function dependencyChanges(before: KeyRecord, after: KeyRecord, records: Records): Change[] {
-  const keysOf = ({ dependencies, document }: KeyRecord): Map<string, string> =>
-    new Map(dependencies.map((name, index) => [name, document.dependencies[index] ?? '']));
-  const [old, now] = [keysOf(before), keysOf(after)];
+function dependencyChanges(before: KeyRecord, after: Candidate, records: Records): Change[] {
   const kind = 'build dependency';
-  const changed = [...now].filter(([name, key]) => old.has(name) && old.get(name) !== key);
+  const names = (record: KeyRecord): string[] => record.root.map(({ recipe }) => recipe);
+  const linesOf = (record: KeyRecord, name: string): string[] =>
+    record.root.flatMap(({ recipe, lines }) => (recipe === name ? lines : []));
+  const known = after.unknown.length === 0;
+  const changed = before.root.filter(({ recipe }) =>
+    known
+      ? names(after).includes(recipe) && !isDeepStrictEqual(linesOf(before, recipe), linesOf(after, recipe))
+      : after.unknown.includes(recipe),
+  );
   // Who is built with another one that changed has changed for no reason of its own.
-  const explained = changed.map(([name]): Change => {
-    const [earlier, current] = [records.past(name, old.get(name) ?? ''), records.now(name)];
+  const explained = changed.map(({ recipe, key }): Change => {
+    const [earlier, current] = [records.past(recipe, key), records.now(recipe)];
     const because = earlier === undefined || current === undefined ? [] : compare(earlier, current, records);
-    return { kind, what: name, because: because.filter((one) => one.kind !== kind) };
+    return { kind, what: recipe, because: because.filter((one) => one.kind !== kind) };
   });
   const roots = explained.filter(({ because }) => (because?.length ?? 0) > 0);
+  const only = (these: string[], those: string[]): string[] => these.filter((name) => !those.includes(name));
   return [
-    ...[...old.keys()]
-      .filter((name) => !now.has(name))
-      .map((what) => ({ kind, what, old: 'used', new: 'gone' })),
-    ...[...now.keys()]
-      .filter((name) => !old.has(name))
-      .map((what) => ({ kind, what, old: 'none', new: 'used' })),
+    ...only(known ? names(before) : [], names(after)).map((what) => ({
+      kind,
+      what,
+      old: 'used',
+      new: 'gone',
+    })),
+    ...only(known ? names(after) : [], names(before)).map((what) => ({
+      kind,
+      what,
+      old: 'none',
+      new: 'used',
+    })),
     ...(roots.length > 0 ? roots : explained),
   ];
 }
 
 function valueChanges(before: KeyDocument, after: KeyDocument): Change[] {
-  const host = (list: readonly string[] = []): string => list.join(', ');
-  const machine =
-    host(before.host) === host(after.host)
-      ? []
-      : [
-          {
-            kind: 'programs of the machine',
-            what: 'versions',
-            old: host(before.host),
-            new: host(after.host),
-          },
-        ];
+  const other = (list: readonly string[], than: readonly string[]): string =>
+    list.filter((one) => !than.includes(one)).join(', ');
+  const machine = isDeepStrictEqual(before.host, after.host)
+    ? []
+    : [
+        {
+          kind: 'programs of the machine',
+          what: 'versions',
+          old: other(before.host, after.host),
+          new: other(after.host, before.host),
+        },
+      ];
   const names = ['toolchain', 'builder', 'codec', 'epoch'] as const;
   const values = names
     .filter((name) => before[name] !== after[name])

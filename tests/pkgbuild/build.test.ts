@@ -114,18 +114,50 @@ test('a damaged package in the cache is built again', async () => {
   expect((await build(['hello'])).map((one) => one.cached)).toEqual([true]);
 });
 
-test('dependencies are in the sysroot, those of dependencies too, but no documentation', async () => {
-  recipe(
-    'low',
-    'install: install -Dm644 /dev/null "$DESTDIR/usr/include/low.h"; install -Dm644 /dev/null "$DESTDIR/usr/share/doc/low"\n',
-  );
-  recipe('middle', 'buildDepends: [low]\ninstall: install -Dm644 /dev/null "$DESTDIR/usr/lib/middle"\n');
-  recipe('top', 'buildDepends: [middle]\ninstall: cd "$SYSROOT" && find . -type f | sort >"$DESTDIR/seen"\n');
-  await build(['top']);
-  const seen = execFileSync('tar', ['-xOf', path.join(folder, 'out/top-1.0.0-r0.noarch.icepkg'), 'seen'], {
+const SEEN = 'install: cd "$SYSROOT" && find . -type f | sort >"$DESTDIR/seen"\n';
+const seen = (): string =>
+  execFileSync('tar', ['-xOf', path.join(folder, 'out/top-1.0.0-r0.noarch.icepkg'), 'seen'], {
     encoding: 'utf8',
   });
-  expect(seen).toBe('./usr/include/low.h\n./usr/lib/middle\n');
+const file = (name: string): string => `install -Dm644 /dev/null "$DESTDIR/${name}"`;
+
+test('the root of a build holds what is declared and what that needs to run, without documentation', async () => {
+  recipe('tool', `install: ${file('usr/bin/tool')}\n`);
+  recipe('base', `install: ${file('usr/include/base.h')}; ${file('usr/share/doc/base')}\n`);
+  recipe('run', `install: ${file('usr/lib/run')}\n`);
+  recipe(
+    'middle',
+    `buildDepends: [tool, base]\ntestDepends: [run]\ndepends: [base-dev, run, 'cmd:awk']\ninstall: ${file('usr/lib/middle')}\n`,
+  );
+  recipe('top', `buildDepends: [middle]\n${SEEN}`);
+  await build(['top']);
+  expect(seen()).toBe('./usr/include/base.h\n./usr/lib/middle\n./usr/lib/run\n');
+});
+
+test('a change of what is not in the root of a build does not build it again', async () => {
+  recipe('tool', `install: ${file('usr/bin/tool')}\n`);
+  recipe('middle', `buildDepends: [tool]\ninstall: ${file('usr/lib/middle')}\n`);
+  recipe('top', `buildDepends: [middle]\n${SEEN}`);
+  await build(['top']);
+  recipe('tool', `install: ${file('usr/bin/tool2')}\n`);
+  // What middle is built with changed, but not what came out of it.
+  expect((await build(['top'])).map((one) => [one.recipe, one.cached])).toEqual([
+    ['tool', false],
+    ['middle', false],
+    ['top', true],
+  ]);
+});
+
+test('a build dependency that cannot be installed says what it lacks', async () => {
+  recipe('middle', `depends: [elsewhere]\ninstall: ${file('usr/lib/middle')}\n`);
+  recipe('top', `buildDepends: [middle]\n${SEEN}`);
+  await expect(build(['top'])).rejects.toMatchObject({
+    code: 'build-failed',
+    message: expect.stringMatching(
+      /^top for noarch: the root of the build cannot be made: [^]*elsewhere/,
+    ) as string,
+    hint: expect.stringMatching(/testDepends .* buildDepends/) as string,
+  });
 });
 
 test('a failing step names recipe, phase and log, and leaves nothing', async () => {
