@@ -6,16 +6,15 @@ import { verifyPackage, type VerifiedPackage } from '#schema/container/verify';
 import { IcepkgError, isErrno } from '#schema/error';
 import type { PackageRecord } from '#schema/index-shard';
 import type { PublicKey } from '#schema/keys';
-import { comparePaths } from '#schema/path';
 import { packageFileName, recordOf } from '#schema/record';
 import { verifyManifest } from '#schema/signature';
-import { readRepositoryConfig } from './config.ts';
 import { documentsBeside, type FoundDocument } from './documents.ts';
-import { besides, DEFAULT_CHANNEL, doing, makeFolder, metadataFolder, syncFolder } from './layout.ts';
-import { withLock } from './lock.ts';
-import { readPool, writePool, type PooledPackage } from './pool.ts';
+import { besides, doing, makeFolder, syncFolder } from './layout.ts';
+import type { LockOptions } from './lock.ts';
+import { withChannel } from './change-channel.ts';
+import { stage, withStage, writePool, type Pool } from './pool.ts';
 
-export interface AddPackagesOptions {
+export interface AddPackagesOptions extends LockOptions {
   readonly channel?: string;
   /** Where given, each package must be signed by one of these. */
   readonly trustedKeys?: readonly PublicKey[];
@@ -37,47 +36,25 @@ export async function addPackages(
   files: readonly string[],
   options: AddPackagesOptions = {},
 ): Promise<readonly AddedPackage[]> {
-  const { channel = DEFAULT_CHANNEL, trustedKeys } = options;
-  metadataFolder(channel);
-  readRepositoryConfig(repository);
-  return withLock(repository, () => {
-    const pool = new Map<string, PooledPackage>(readPool(repository));
-    const incoming = files.map((file) => ({ file, checked: check(file, trustedKeys) }));
-    for (const { file, checked } of incoming) {
-      const other = pool.get(checked.path);
-      if (other !== undefined && other.record.package.sha256 !== checked.sha256)
-        throw differs(file, checked.path);
-      pool.set(checked.path, withDocuments(other ?? { record: recordIn(checked), channels: [] }, checked));
-    }
-    const added: AddedPackage[] = [];
+  return withChannel(repository, options, ({ channel, pool, served, wanted }) => {
+    const incoming = files.map((file) => ({ file, checked: check(file, options.trustedKeys) }));
+    for (const one of incoming) takeRecord(pool, one);
     const folders = new Set<string>();
-    for (const { file, checked } of incoming) {
-      const target = join(repository, checked.path);
-      if (!isSame(target, checked)) {
-        copyWhole(file, target, checked);
-        folders.add(dirname(target));
-      }
-      for (const { file: document, record } of pooledDocuments(pool, checked)) {
-        const beside = join(repository, record.path);
-        if (isSame(beside, record)) continue;
-        copyWhole(document, beside, record);
-        folders.add(dirname(beside));
-      }
-      const pooled = pool.get(checked.path) ?? { record: recordIn(checked), channels: [] };
-      const known = pooled.channels.includes(channel);
-      if (!known) {
-        pool.set(checked.path, { ...pooled, channels: [...pooled.channels, channel].sort(comparePaths) });
-      }
-      added.push({ record: pooled.record, outcome: known ? 'known' : 'added' });
-    }
+    for (const one of incoming)
+      for (const copied of copyIn(repository, { ...one, pool })) folders.add(dirname(copied));
     for (const folder of folders) syncFolder(folder);
+    const paths = incoming.map(({ checked }) => checked.path);
+    stage(pool, { channel, served }, { add: paths, remove: [] });
     // The pool comes last: a package that it names is there, whole.
     writePool(repository, pool);
-    return added;
+    const after = withStage(pool, channel, served);
+    return paths.flatMap((path): AddedPackage[] => {
+      const record = after.get(path);
+      return record === undefined ? [] : [{ record, outcome: wanted.has(path) ? 'known' : 'added' }];
+    });
   });
 }
-
-export interface RemovePackagesOptions {
+export interface RemovePackagesOptions extends LockOptions {
   readonly channel?: string;
 }
 
@@ -88,28 +65,22 @@ export interface RemovePackagesOptions {
 export async function removePackages(
   repository: string,
   names: readonly string[],
-  { channel = DEFAULT_CHANNEL }: RemovePackagesOptions = {},
+  options: RemovePackagesOptions = {},
 ): Promise<readonly PackageRecord[]> {
-  readRepositoryConfig(repository);
-  return withLock(repository, () => {
-    const pool = new Map<string, PooledPackage>(readPool(repository));
+  return withChannel(repository, options, ({ channel, pool, served, wanted }) => {
     const removed = new Map<string, PackageRecord>();
     for (const name of names) {
-      const found = [...pool].filter(
-        ([, { record, channels }]) =>
-          channels.includes(channel) && (record.name === name || `${record.name}-${record.version}` === name),
+      const found = [...wanted].filter(
+        ([, record]) => record.name === name || `${record.name}-${record.version}` === name,
       );
       if (found.length === 0) {
         throw new IcepkgError('not-found', `the channel ${channel} has no package ${name}`, {
           hint: 'Give NAME or NAME-VERSION-rN as icepkg repo status lists it',
         });
       }
-      for (const [path, { record }] of found) removed.set(path, record);
+      for (const [path, record] of found) removed.set(path, record);
     }
-    for (const [path, record] of removed) {
-      const channels = (pool.get(path)?.channels ?? []).filter((each) => each !== channel);
-      pool.set(path, { record, channels });
-    }
+    stage(pool, { channel, served }, { add: [], remove: [...removed.keys()] });
     writePool(repository, pool);
     return [...removed.values()];
   });
@@ -123,16 +94,38 @@ interface Checked extends VerifiedPackage {
   readonly documents: readonly FoundDocument[];
 }
 
-/** What was published under a path never changes: documents are taken once. */
-function withDocuments(pooled: PooledPackage, { documents }: Checked): PooledPackage {
-  if (pooled.record.documents !== undefined || documents.length === 0) return pooled;
-  return { ...pooled, record: { ...pooled.record, documents: documents.map(({ record }) => record) } };
+interface Incoming {
+  readonly file: string;
+  readonly checked: Checked;
 }
 
-/** The documents beside an incoming package that are those that the pool names. */
-function pooledDocuments(pool: ReadonlyMap<string, PooledPackage>, checked: Checked): FoundDocument[] {
-  const named = pool.get(checked.path)?.record.documents ?? [];
-  return checked.documents.filter(({ record }) => named.some(({ sha256 }) => sha256 === record.sha256));
+/** What was published under a path never changes; documents are taken once. @throws IcepkgError `usage` */
+function takeRecord(pool: Pool, { file, checked }: Incoming): void {
+  const { path, sha256, documents } = checked;
+  const known = pool.records.get(path) ?? recordIn(checked);
+  if (known.package.sha256 !== sha256 || (pool.retired.get(path) ?? sha256) !== sha256)
+    throw differs(file, path);
+  pool.retired.delete(path);
+  const takes = known.documents === undefined && documents.length > 0;
+  pool.records.set(path, takes ? { ...known, documents: documents.map(({ record }) => record) } : known);
+}
+
+/** Copies the package, and those documents beside it that the pool names; returns what was written. */
+function copyIn(repository: string, { file, checked, pool }: Incoming & { readonly pool: Pool }): string[] {
+  const named = pool.records.get(checked.path)?.documents ?? [];
+  const documents = checked.documents.filter(({ record }) =>
+    named.some(({ sha256 }) => sha256 === record.sha256),
+  );
+  const files = [
+    { from: file, path: checked.path, content: checked },
+    ...documents.map((of) => ({ from: of.file, path: of.record.path, content: of.record })),
+  ];
+  return files.flatMap(({ from, path, content }) => {
+    const target = join(repository, path);
+    if (isSame(target, content)) return [];
+    copyWhole(from, target, content);
+    return [target];
+  });
 }
 
 const recordIn = ({ header, path, size, sha256 }: Checked): PackageRecord =>

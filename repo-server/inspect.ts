@@ -1,16 +1,13 @@
 /** What stands between a repository as it is on disk and a repository that its clients can use. */
 import { existsSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
-import { decodeShard } from '#engine/client/shard';
-import { IcepkgError } from '#schema/error';
-import type { PackageRecord } from '#schema/index-shard';
+import { basename, join } from 'node:path';
 import { comparePaths } from '#schema/path';
-import type { TargetFile } from '#schema/tuf/metadata';
 import { readRepositoryConfig, ROLES } from './config.ts';
-import { DEFAULT_CHANNEL, PRIVATE_FOLDER, readIfAny } from './layout.ts';
+import { DEFAULT_CHANNEL, PRIVATE_FOLDER } from './layout.ts';
 import { isSignedFor, readChannel, type ChannelMetadata } from './metadata.ts';
-import { readPool, recordsIn } from './pool.ts';
+import { readPool, withStage } from './pool.ts';
 import { rootsToTake } from './roots.ts';
+import { filesOf, readableRecords } from './served.ts';
 
 export interface ChannelReport {
   /** File names of packages that the next publish offers. */
@@ -37,24 +34,21 @@ export function inspectChannel(repository: string, channel: string, now: Date = 
     else if (days < expiryDays[role] / 4)
       problems.push(`${role} expires in ${Math.ceil(days)} days: run ${remedy}`);
   }
-  const published = publishedRecords(repository, metadata, problems);
+  const before = readableRecords(repository, metadata.targets?.signed.targets ?? {}, (problem) =>
+    problems.push(`${problem.message}: restore it from a mirror or a backup`),
+  );
   // A mirror's copy lacks what the next publish would know.
   const isCopy = !existsSync(join(repository, PRIVATE_FOLDER));
-  const pooled = isCopy ? published : recordsIn(readPool(repository), channel);
-  const [before, after] = [published, pooled].map(
-    (records) => new Map(records.map((of) => [of.package.path, of])),
-  );
-  const named = [...(before?.values() ?? []), ...(after?.values() ?? [])].flatMap((of) =>
-    [of.package, ...(of.documents ?? [])].map(({ path }) => path),
-  );
+  const after = isCopy ? before : withStage(readPool(repository), channel, before);
+  const named = [...before.values(), ...after.values()].flatMap((of) => filesOf(of).map(({ path }) => path));
   for (const path of new Set(named)) {
     if (!existsSync(join(repository, path))) {
       problems.push(`${path} is missing: add the package again, or take it out with icepkg repo remove`);
     }
   }
   const differing = (one: typeof before, other: typeof before): string[] =>
-    [...(one?.values() ?? [])]
-      .filter((of) => other?.get(of.package.path)?.package.sha256 !== of.package.sha256)
+    [...one.values()]
+      .filter((of) => other.get(of.package.path)?.package.sha256 !== of.package.sha256)
       .map((of) => basename(of.package.path))
       .sort(comparePaths);
   return { toAdd: differing(after, before), toRemove: differing(before, after), problems };
@@ -76,26 +70,3 @@ function* signatureProblems(
     yield `${role} is not signed by the keys that root ${metadata.root.signed.version} names: run icepkg repo publish`;
   }
 }
-
-function publishedRecords(
-  repository: string,
-  { targets }: ChannelMetadata,
-  problems: string[],
-): PackageRecord[] {
-  const records = new Map<string, PackageRecord>();
-  for (const [path, target] of Object.entries(targets?.signed.targets ?? {})) {
-    const file = shardFileOf(path, target);
-    const bytes = readIfAny(join(repository, file));
-    try {
-      if (bytes === undefined) problems.push(`${file} is missing: run icepkg repo publish`);
-      else for (const of of decodeShard(bytes, file).packages) records.set(of.package.path, of);
-    } catch (error) {
-      if (!(error instanceof IcepkgError)) throw error;
-      problems.push(`${error.message}: run icepkg repo publish`);
-    }
-  }
-  return [...records.values()];
-}
-
-const shardFileOf = (path: string, { hashes }: TargetFile): string =>
-  `targets/${dirname(path)}/${hashes['sha256'] ?? ''}.${basename(path)}`;

@@ -9,7 +9,7 @@ import { sha256 } from '#schema/digest';
 import type { MachineArch } from '#schema/fields';
 import type { IndexShard, PackageRecord } from '#schema/index-shard';
 import { comparePaths } from '#schema/path';
-import { compareVersions, parseVersion } from '#schema/version';
+import { byVersion } from './index-diff.ts';
 
 /** Each has an index of its own, with the packages for every machine in it. */
 export const INDEXED_ARCHES = ['x86_64', 'aarch64'] as const satisfies readonly MachineArch[];
@@ -79,9 +79,4 @@ function sortRecords(records: readonly PackageRecord[]): PackageRecord[] {
   return records.toSorted(
     (a, b) => comparePaths(a.name, b.name) || byVersion(a.version, b.version) || comparePaths(a.arch, b.arch),
   );
-}
-
-function byVersion(a: string, b: string): number {
-  const [x, y] = [parseVersion(a), parseVersion(b)];
-  return x === undefined || y === undefined ? comparePaths(a, b) : compareVersions(x, y);
 }

@@ -3,7 +3,9 @@ import type { RoleName } from './config.ts';
 import { readRepositoryConfig, ROLES } from './config.ts';
 import { channelsOf } from './layout.ts';
 import { readChannel } from './metadata.ts';
-import { readPool, recordsIn } from './pool.ts';
+import { readPool, withStage } from './pool.ts';
+import { readableRecords } from './served.ts';
+import { channelNumber } from './snapshots.ts';
 
 export interface RoleStatus {
   readonly role: RoleName;
@@ -16,7 +18,9 @@ export interface RoleStatus {
 
 export interface ChannelStatus {
   readonly channel: string;
-  /** Packages that the pool has for it, published or not. */
+  /** Number of the snapshot that it serves. */
+  readonly snapshot: number | undefined;
+  /** Packages that it will have after the next publish. */
   readonly packages: readonly {
     readonly name: string;
     readonly version: string;
@@ -39,9 +43,11 @@ export function repositoryStatus(repository: string, now: Date = new Date()): Re
   const channels = channelsOf(repository).map((channel): ChannelStatus => {
     const metadata = readChannel(repository, channel);
     const root = metadata.root.signed;
+    const served = readableRecords(repository, metadata.targets?.signed.targets ?? {}, () => undefined);
     return {
       channel,
-      packages: recordsIn(pool, channel).map((record) => ({
+      snapshot: channelNumber(metadata),
+      packages: [...withStage(pool, channel, served).values()].map((record) => ({
         name: record.name,
         version: record.version,
         arch: record.arch,

@@ -49,7 +49,7 @@ const MetaFileSchema = v.looseObject({
   length: v.optional(Positive),
   hashes: v.optional(Hashes),
 });
-const TargetFileSchema = v.looseObject({
+export const TargetFileSchema = v.looseObject({
   length: Count,
   hashes: Hashes,
   custom: v.optional(v.record(Text, v.unknown())),

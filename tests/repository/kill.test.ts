@@ -24,7 +24,7 @@ test('killed before each write in turn', async () => {
   const root = depot.root();
   const names = async (): Promise<string[]> =>
     (await loadIndexes(root, { refresh: 'force' })).map(({ record }) => record.name).sort();
-  for (const step of [0, 1, 2, 3]) {
+  for (const step of [0, 1, 2, 3, 4]) {
     await addPackages(depot.repository, await depot.pack({ name: `p${step}` }));
     const before = await names();
     const { signal, stderr } = spawnSync(
@@ -37,4 +37,25 @@ test('killed before each write in turn', async () => {
     await publish(depot.repository, { keys: [depot.key] });
     expect(await names()).toContain(`p${step}`);
   }
+});
+
+test('a promotion killed before each write in turn', async () => {
+  await depot.publish({ name: 'first' });
+  await addPackages(depot.repository, await depot.pack({ name: 'next' }), { channel: 'beta' });
+  await publish(depot.repository, { keys: [depot.key], channel: 'beta' });
+  const key = join(depot.folder, 'publisher.key');
+  writeFileSync(key, encodePrivateKey(depot.key));
+  const root = depot.root();
+  const names = async (): Promise<string[]> =>
+    (await loadIndexes(root, { refresh: 'force' })).map(({ record }) => record.name);
+  for (const step of [0, 1, 2, 3]) {
+    expect(await names()).toEqual(['first']);
+    const { signal, stderr } = spawnSync(
+      process.execPath,
+      ['--conditions=source', '--import', 'tsx', child, depot.repository, key, String(step), 'beta'],
+      { encoding: 'utf8' },
+    );
+    expect({ step, signal, stderr }).toEqual({ step, signal: step < 3 ? 'SIGKILL' : null, stderr: '' });
+  }
+  expect(await names()).toEqual(['next']);
 });

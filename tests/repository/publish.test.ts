@@ -137,8 +137,8 @@ test('stopped before any write, a client reads the old repository whole, and the
       () => true,
     );
     if (!stopped) {
-      // A shard for this machine, targets, snapshot, timestamp.
-      expect(step).toBe(4);
+      // A shard for this machine, the snapshot's own file, targets, snapshot, timestamp.
+      expect(step).toBe(5);
       return;
     }
     expect(await offered(root)).toEqual(before);

@@ -1,5 +1,6 @@
 import { Args, Flags } from '#cli/oclif';
 import { BaseCommand } from '#cli/base-command';
+import { waitFlag, waiting } from '#cli/repo-flags';
 
 export default class RepoAdd extends BaseCommand {
   static override summary = 'Add packages to a repository';
@@ -22,6 +23,7 @@ export default class RepoAdd extends BaseCommand {
       helpValue: 'FILE',
       summary: 'refuse packages that none of these keys signed',
     }),
+    wait: waitFlag,
   };
 
   async run(): Promise<unknown> {
@@ -30,6 +32,7 @@ export default class RepoAdd extends BaseCommand {
     const { readAnyKey } = await import('#repo-server/key-files');
     const added = await addPackages(args.repository, argv.slice(1).map(String), {
       channel: flags.channel,
+      ...waiting(flags.wait, (text) => this.remark(text)),
       ...(flags.trust === undefined
         ? {}
         : { trustedKeys: flags.trust.map((file) => readAnyKey(file).public) }),

@@ -1,11 +1,13 @@
 import { Args, Flags } from '#cli/oclif';
 import { BaseCommand } from '#cli/base-command';
+import { messageFlag, waitFlag, waiting } from '#cli/repo-flags';
 import { countText } from '#cli/size';
 
 export default class RepoPublish extends BaseCommand {
   static override summary = 'Sign and publish what was added';
-  static override description = `Writes the index and the metadata of a channel. Whoever reads the repository meanwhile, also when this is killed
-half way, sees the old state whole or the new state whole.
+  static override description = `Makes a numbered snapshot of what a channel serves with what was added and taken out since, and lets the channel
+serve it. Whoever reads the repository meanwhile, also when this is killed half way, sees the old state whole or the
+new state whole. Where another publisher is at work it waits, and publishes on top of what that one published.
 
 Without a change only the timestamp is renewed, for which its key is enough: run it regularly, well within the
 days that a timestamp is good for.`;
@@ -24,7 +26,8 @@ days that a timestamp is good for.`;
       summary: 'private key of the roles targets, snapshot and timestamp',
     }),
     channel: Flags.string({ default: 'stable', helpValue: 'CHANNEL', summary: 'channel to publish' }),
-    message: Flags.string({ char: 'm', helpValue: 'TEXT', summary: 'words for the signed index' }),
+    message: messageFlag,
+    wait: waitFlag,
   };
 
   async run(): Promise<unknown> {
@@ -35,12 +38,13 @@ days that a timestamp is good for.`;
       channel: flags.channel,
       keys: flags.key.map(readKeyFile),
       ...(flags.message === undefined ? {} : { message: flags.message }),
+      ...waiting(flags.wait, (text) => this.remark(text)),
     });
-    const { channel, changed, packages, versions, expires } = published;
+    const { channel, changed, packages, snapshot, expires } = published;
     this.print(
       changed
-        ? `published ${countText(packages, 'package')} to ${channel} (index ${versions.targets}), good until ${expires}`
-        : `${channel} is unchanged (index ${versions.targets}), good until ${expires}`,
+        ? `published ${countText(packages, 'package')} to ${channel} (snapshot ${snapshot}), good until ${expires}`
+        : `${channel} is unchanged${snapshot === undefined ? '' : ` (snapshot ${snapshot})`}, good until ${expires}`,
     );
     return published;
   }

@@ -1,5 +1,6 @@
 import { Args, Flags } from '#cli/oclif';
 import { BaseCommand } from '#cli/base-command';
+import { waitFlag, waiting } from '#cli/repo-flags';
 
 export default class RepoRemove extends BaseCommand {
   static override summary = 'Take packages out of a channel';
@@ -20,6 +21,7 @@ export default class RepoRemove extends BaseCommand {
       helpValue: 'CHANNEL',
       summary: 'channel to take them out of',
     }),
+    wait: waitFlag,
   };
 
   async run(): Promise<unknown> {
@@ -27,6 +29,7 @@ export default class RepoRemove extends BaseCommand {
     const { removePackages } = await import('#repo-server/add');
     const removed = await removePackages(args.repository, argv.slice(1).map(String), {
       channel: flags.channel,
+      ...waiting(flags.wait, (text) => this.remark(text)),
     });
     for (const { name, version, arch } of removed) this.print(`took out ${name}-${version} (${arch})`);
     return { packages: removed };

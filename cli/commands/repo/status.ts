@@ -22,8 +22,10 @@ that keeps clients from using it or soon will. Exits 0 all the same: scripts loo
     const inspected = [];
     for (const of of channels) inspected.push({ ...of, ...inspectChannel(args.repository, of.channel) });
     const status = { ...repository, channels: inspected };
-    for (const { channel, packages, roles, toAdd, toRemove, problems } of inspected) {
-      this.print(`${status.name}/${channel}: ${countText(packages.length, 'package')}`);
+    for (const { channel, snapshot, packages, roles, toAdd, toRemove, problems } of inspected) {
+      this.print(
+        `${status.name}/${channel}: ${countText(packages.length, 'package')}${snapshot === undefined ? '' : `, snapshot ${snapshot}`}`,
+      );
       const rows = roles.map(({ role, version, expires, expired, threshold, keyids }) => [
         `  ${role}`,
         `version ${version}`,
