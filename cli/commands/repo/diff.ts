@@ -19,7 +19,7 @@ snapshot. With --staged one channel is given, and the other side is what its nex
     after: Args.string({ description: 'channel, or number of a snapshot' }),
   };
   static override flags = {
-    staged: Flags.boolean({ summary: 'compare with what the next publish makes of it' }),
+    staged: Flags.boolean({ default: false, summary: 'compare with what the next publish makes of it' }),
   };
 
   async run(): Promise<unknown> {
