@@ -20,7 +20,7 @@ import {
   type HostPackage,
 } from './host-commands.ts';
 import { keyRecord, writeKeyRecord } from './key-record.ts';
-import { refuseBuilt } from './lint/lint.ts';
+import { refuseBuilt, refuseRecipe } from './lint/lint.ts';
 import { collectLicenses } from './licenses.ts';
 import { DEFAULT_LIMITS, type Limits } from './limits.ts';
 import { buildOrder, type BuildNode } from './order.ts';
@@ -128,6 +128,7 @@ function graphOf(request: BuildRequest): Graph {
 
 async function buildGraph(request: BuildRequest, goOn: boolean): Promise<BuildOutcome[]> {
   const { nodes, asked } = graphOf(request);
+  if (!goOn) for (const { loaded } of nodes) refuseRecipe(loaded);
   const host = await hostPackages();
   const declared = nodes.map(({ recipe }) => ({ recipe: recipe.name, names: recipe.hostDepends ?? [] }));
   const versions = host.length === 0 ? new Map<string, string>() : declaredVersions(host, declared);
@@ -159,6 +160,7 @@ async function buildNode(node: BuildNode, builder: Builder): Promise<BuiltRecipe
   const { request, offers } = builder;
   const { cacheFolder, codec } = request;
   const begun = Date.now();
+  refuseRecipe(node.loaded);
   const tell = (phase: string): void =>
     request.onProgress({ recipe: node.recipe.name, arch: node.arch, phase });
   const declared = node.recipe.hostDepends ?? [];

@@ -8,6 +8,8 @@ import { resolveRecipe, type Options, type ResolvedRecipe } from './resolve-reci
 /** One recipe as it is built for one architecture. */
 export interface BuildNode {
   readonly recipe: ResolvedRecipe;
+  /** The recipe as it was read. */
+  readonly loaded: LoadedRecipe;
   readonly folder: string;
   /** Architecture of the packages. */
   readonly arch: MachineArch | 'noarch';
@@ -57,6 +59,7 @@ export function buildOrder(
       names.map((needed) => visit(dependencyOf(loaded, needed, near), toolArch, [...trail, name]));
     const node: BuildNode = {
       recipe,
+      loaded,
       folder: loaded.folder,
       arch: packages,
       toolArch,

@@ -3,9 +3,11 @@ import * as path from 'node:path';
 import { readHeader } from '#schema/container/read';
 import { IcepkgError } from '#schema/error';
 import type { Manifest } from '#schema/manifest';
+import type { LoadedRecipe } from '../recipe.ts';
 import type { Recipe } from '../recipe-schema.ts';
 import { globToRegExp } from '../tree.ts';
 import { readPackageView } from './package-view.ts';
+import { readRecipeView } from './recipe-view.ts';
 import { SEVERITIES, type RecipeView, type Remark, type Rule, type Severity } from './rule.ts';
 import { ALL_RULES, PACKAGE_RULES, RECIPE_RULES } from './rules.ts';
 import type { LintAllow } from './schema.ts';
@@ -86,6 +88,11 @@ export function refuseFindings(what: string, found: readonly Finding[], from: Se
     hint: `${first.fix.replaceAll('`', '')} What is right as it is goes under lint.allow in the recipe, with the reason`,
     data: { findings: [first, ...more] },
   });
+}
+
+/** Looks at a recipe that is to be built, and refuses errors. */
+export function refuseRecipe(loaded: LoadedRecipe): void {
+  refuseFindings(loaded.recipe.name, lintRecipe(readRecipeView(loaded, undefined)));
 }
 
 /** Looks at what a build made, and refuses errors. @param folder holds the package files */

@@ -8,7 +8,7 @@ import { readHeader } from '#schema/container/read';
 import { sha256 } from '#schema/digest';
 import { generateKey } from '#schema/keys';
 import { verifyManifest } from '#schema/signature';
-import { buildRecipes, type BuildRequest, type BuiltRecipe } from '#pkgbuild/build';
+import { buildEverything, buildRecipes, type BuildRequest, type BuiltRecipe } from '#pkgbuild/build';
 
 let folder: string;
 beforeEach(() => {
@@ -27,21 +27,21 @@ function recipe(name: string, body: string, files: Readonly<Record<string, strin
   for (const [file, text] of Object.entries(files)) fs.writeFileSync(path.join(home, file), text);
 }
 
+const request = (names: readonly string[]): BuildRequest => ({
+  recipes: names,
+  arch: 'x86_64',
+  roots: [path.join(folder, 'recipes')],
+  cacheFolder: path.join(folder, 'cache'),
+  output: path.join(folder, 'out'),
+  keys: [],
+  codec: 'zstd',
+  jobs: 1,
+  check: true,
+  checkReproducible: false,
+  onProgress: () => {},
+});
 const build = (names: readonly string[], more: Partial<BuildRequest> = {}): Promise<BuiltRecipe[]> =>
-  buildRecipes({
-    recipes: names,
-    arch: 'x86_64',
-    roots: [path.join(folder, 'recipes')],
-    cacheFolder: path.join(folder, 'cache'),
-    output: path.join(folder, 'out'),
-    keys: [],
-    codec: 'zstd',
-    jobs: 1,
-    check: true,
-    checkReproducible: false,
-    onProgress: () => {},
-    ...more,
-  });
+  buildRecipes({ ...request(names), ...more });
 
 const HELLO = `sources:
   - path: hello
@@ -171,6 +171,21 @@ test('a failing step names recipe, phase and log, and leaves nothing', async () 
   });
   expect(fs.existsSync(path.join(folder, 'out'))).toBe(false);
   expect(fs.readdirSync(path.join(folder, 'cache/builds'))).toEqual([]);
+});
+
+test('what the linter calls an error in a recipe is refused before anything is built', async () => {
+  recipe('low', 'install: mkdir -p "$DESTDIR/low"\n');
+  recipe('loud', 'buildDepends: [low]\ninstall: sudo mkdir -p "$DESTDIR/loud"\n');
+  const phases: string[] = [];
+  const onProgress: BuildRequest['onProgress'] = (progress) => phases.push(progress.phase);
+  await expect(build(['loud'], { onProgress })).rejects.toMatchObject({
+    code: 'lint-failed',
+    message: 'loud: install runs sudo (sudo)',
+    hint: expect.stringContaining('lint.allow') as string,
+  });
+  expect(phases).toEqual([]);
+  const outcomes = await buildEverything(request(['loud', 'low']));
+  expect(outcomes.map(({ state }) => state)).toEqual(['built', 'failed']);
 });
 
 test('a source is taken from the first place that has it, by its sha256', async () => {
