@@ -1,5 +1,4 @@
 /** Takes packages into a repository, and out of its channels. */
-import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
 import { dirname, join } from 'node:path';
 import { verifyPackage, type VerifiedPackage } from '#schema/container/verify';
@@ -9,6 +8,7 @@ import type { PublicKey } from '#schema/keys';
 import { packageFileName, recordOf } from '#schema/record';
 import { verifyManifest } from '#schema/signature';
 import { documentsBeside, type FoundDocument } from './documents.ts';
+import { hashFile } from './hash-file.ts';
 import { besides, doing, makeFolder, syncFolder } from './layout.ts';
 import type { LockOptions } from './lock.ts';
 import { withChannel } from './change-channel.ts';
@@ -152,7 +152,7 @@ function differs(file: string, path: string): IcepkgError {
 /** True where the very package is in place already; a damaged one is replaced. */
 function isSame(target: string, checked: Content): boolean {
   try {
-    return fs.statSync(target).size === checked.size && hashFile(target) === checked.sha256;
+    return fs.statSync(target).size === checked.size && hashFile(target).sha256 === checked.sha256;
   } catch (error) {
     if (isErrno(error, 'ENOENT')) return false;
     throw error;
@@ -167,7 +167,7 @@ function copyWhole(file: string, target: string, checked: Content): void {
       makeFolder(dirname(target));
       fs.copyFileSync(file, aside, fs.constants.COPYFILE_FICLONE);
       fs.chmodSync(aside, 0o644);
-      if (hashFile(aside) !== checked.sha256) {
+      if (hashFile(aside).sha256 !== checked.sha256) {
         throw new IcepkgError('package-corrupt', `${file}: changed while it was being added`, {
           hint: 'Add it again once nothing writes to it any more',
         });
@@ -183,24 +183,4 @@ function copyWhole(file: string, target: string, checked: Content): void {
       fs.rmSync(aside, { force: true });
     }
   });
-}
-
-const PIECE = 1024 * 1024;
-
-function hashFile(file: string): string {
-  const hash = createHash('sha256');
-  const room = Buffer.allocUnsafe(PIECE);
-  const fd = fs.openSync(file, 'r');
-  try {
-    for (
-      let size = fs.readSync(fd, room, 0, PIECE, null);
-      size > 0;
-      size = fs.readSync(fd, room, 0, PIECE, null)
-    ) {
-      hash.update(room.subarray(0, size));
-    }
-  } finally {
-    fs.closeSync(fd);
-  }
-  return hash.digest('hex');
 }

@@ -5,6 +5,7 @@ import { canonicalJson, parseJson } from '#schema/canonical-json';
 import { decode } from '#schema/decode';
 import { IcepkgError } from '#schema/error';
 import { CONFIG_FILE, readIfAny, writeDurably } from './layout.ts';
+import { RetentionSchema } from './retention.ts';
 
 export const ROLES = ['root', 'targets', 'snapshot', 'timestamp'] as const;
 export type RoleName = (typeof ROLES)[number];
@@ -16,6 +17,8 @@ export const RepositoryConfigSchema = v.strictObject({
   name: v.pipe(v.string(), v.regex(/^[A-Za-z0-9_][A-Za-z0-9_+.-]{0,127}$/, 'expected a name')),
   /** How many days each role's metadata is good for once signed. */
   expiryDays: v.strictObject({ root: Days, targets: Days, snapshot: Days, timestamp: Days }),
+  /** Which snapshots a collection keeps. */
+  retention: v.optional(RetentionSchema),
 });
 export type RepositoryConfig = v.InferOutput<typeof RepositoryConfigSchema>;
 export type ExpiryDays = RepositoryConfig['expiryDays'];

@@ -1,0 +1,82 @@
+/** Which files of a repository somebody may still ask for, and which are there. */
+import * as fs from 'node:fs';
+import { join } from 'node:path';
+import { isErrno } from '#schema/error';
+import { parseMetadata } from '#schema/tuf/metadata';
+import { channelsOf, metadataFolder, readIfAny } from './layout.ts';
+import { readChannel } from './metadata.ts';
+import type { Pool } from './pool.ts';
+import { filesOf, recordsNamedBy, shardFileOf, type IndexTargets } from './served.ts';
+import { channelNumber, readSnapshot } from './snapshots.ts';
+
+/**
+ * Paths that the channels, the snapshots in `kept` and what is staged name.
+ * @throws IcepkgError where a shard cannot be read: then nothing can be known to be unneeded
+ */
+export function referencedFiles(repository: string, pool: Pool, kept: ReadonlySet<number>): Set<string> {
+  const files = new Set<string>();
+  const seen = new Set<string>();
+  const addIndex = (targets: IndexTargets): void => {
+    // Snapshots share most of their shards.
+    const fresh = Object.entries(targets).filter(([path, target]) => {
+      const file = shardFileOf(path, target);
+      files.add(file);
+      return !seen.has(file) && seen.add(file);
+    });
+    for (const record of recordsNamedBy(repository, Object.fromEntries(fresh)).values())
+      for (const { path } of filesOf(record)) files.add(path);
+  };
+  for (const channel of channelsOf(repository)) {
+    const { timestamp, snapshot, targets } = readChannel(repository, channel);
+    const folder = metadataFolder(channel);
+    if (timestamp === undefined || snapshot === undefined || targets === undefined) continue;
+    files.add(`${folder}/${snapshot.signed.version}.snapshot.json`);
+    files.add(`${folder}/${targets.signed.version}.targets.json`);
+    addIndex(targets.signed.targets);
+    for (const name of targetsFiles(repository, folder)) {
+      const bytes = readIfAny(join(repository, folder, name));
+      if (bytes === undefined) continue;
+      const number = channelNumber({ targets: parseMetadata(bytes, 'targets', name) });
+      // The history of the channel, by which it finds its way back.
+      if (number !== undefined && kept.has(number)) files.add(`${folder}/${name}`);
+    }
+  }
+  for (const number of kept) addIndex(readSnapshot(repository, number).targets);
+  for (const { add } of pool.staged.values()) {
+    for (const path of add) {
+      const record = pool.records.get(path);
+      if (record !== undefined) for (const of of filesOf(record)) files.add(of.path);
+    }
+  }
+  return files;
+}
+
+/** What the collector may judge: packages and what lies beside them, shards, numbered metadata but roots. */
+export function collectableFiles(repository: string): string[] {
+  const files: string[] = [];
+  for (const folder of foldersIn(repository, 'packages'))
+    for (const name of namesIn(repository, folder))
+      if (/^[^.].*\.icepkg(?:\.[a-z0-9.-]+)?$/.test(name)) files.push(`${folder}/${name}`);
+  for (const folder of foldersIn(repository, 'targets/index'))
+    for (const name of namesIn(repository, folder))
+      if (/^[0-9a-f]{64}\.[0-9a-f]+\.json\.zst$/.test(name)) files.push(`${folder}/${name}`);
+  for (const channel of channelsOf(repository))
+    for (const name of namesIn(repository, metadataFolder(channel)))
+      if (/^\d+\.(?:snapshot|targets)\.json$/.test(name)) files.push(`${metadataFolder(channel)}/${name}`);
+  return files;
+}
+
+const targetsFiles = (repository: string, folder: string): string[] =>
+  namesIn(repository, folder).filter((name) => /^\d+\.targets\.json$/.test(name));
+
+const foldersIn = (repository: string, folder: string): string[] =>
+  namesIn(repository, folder).map((name) => `${folder}/${name}`);
+
+function namesIn(repository: string, folder: string): string[] {
+  try {
+    return fs.readdirSync(join(repository, folder));
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return [];
+    throw error;
+  }
+}

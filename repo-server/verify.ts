@@ -1,0 +1,94 @@
+/** Looks at a whole repository as a client would, and beyond: every signature, and the digest of every file that is named. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { folderTransport } from '#engine/client/folder';
+import { getBytes } from '#engine/client/transport';
+import { openTrustStore } from '#engine/trust/store';
+import { refreshTrust } from '#engine/trust/updater';
+import { IcepkgError } from '#schema/error';
+import { readRepositoryConfig } from './config.ts';
+import { hashFile } from './hash-file.ts';
+import { channelsOf, metadataFolder, readIfAny } from './layout.ts';
+import { filesOf, readableRecords, type IndexTargets } from './served.ts';
+import { readChannel } from './metadata.ts';
+import { readSnapshot, snapshotNumbers } from './snapshots.ts';
+
+export interface VerifiedRepository {
+  readonly channels: number;
+  readonly snapshots: number;
+  /** Files whose digest was computed. */
+  readonly files: number;
+  readonly bytes: number;
+  /** Each names the thing. */
+  readonly problems: readonly string[];
+}
+
+/** Reads everything; holds no lock, since what is published never changes. @throws IcepkgError `not-found` */
+export async function verifyRepository(
+  repository: string,
+  now: Date = new Date(),
+): Promise<VerifiedRepository> {
+  readRepositoryConfig(repository);
+  const problems: string[] = [];
+  const files = new Map<string, { readonly size: number; readonly sha256: string }>();
+  const addIndex = (targets: IndexTargets): void => {
+    const records = readableRecords(repository, targets, (problem) => problems.push(problem.message));
+    for (const record of records.values())
+      for (const { path, size, sha256 } of filesOf(record)) files.set(path, { size, sha256 });
+  };
+  const channels = channelsOf(repository);
+  for (const channel of channels) {
+    await problemOf(problems, () => refreshAsClient(repository, channel, now));
+    await problemOf(problems, () => addIndex(readChannel(repository, channel).targets?.signed.targets ?? {}));
+  }
+  const numbers = snapshotNumbers(repository);
+  for (const number of numbers)
+    await problemOf(problems, () => addIndex(readSnapshot(repository, number).targets));
+  let bytes = 0;
+  for (const [path, { size, sha256 }] of files) {
+    await problemOf(problems, () => {
+      const actual = hashFile(join(repository, path));
+      if (actual.sha256 !== sha256 || actual.size !== size)
+        throw new IcepkgError('verify-failed', `${path} is damaged`);
+      bytes += size;
+    });
+  }
+  return {
+    channels: channels.length,
+    snapshots: numbers.length,
+    files: files.size,
+    bytes,
+    problems: [...new Set(problems)],
+  };
+}
+
+async function problemOf(problems: string[], work: () => void | Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (!(error instanceof IcepkgError)) throw error;
+    problems.push(error.message);
+  }
+}
+
+/** The client's own workflow, from the first root on. */
+async function refreshAsClient(repository: string, channel: string, now: Date): Promise<void> {
+  const folder = metadataFolder(channel);
+  const first = readIfAny(join(repository, folder, '1.root.json'));
+  if (first === undefined) throw new IcepkgError('not-found', `${folder}/1.root.json is missing`);
+  const trust = mkdtempSync(join(tmpdir(), 'icepkg-verify-'));
+  const transport = folderTransport(repository);
+  try {
+    const store = openTrustStore(trust);
+    store.anchor(first);
+    const fetcher = {
+      base: folder,
+      fetch: (name: string, limit: number) => getBytes(transport, `${folder}/${name}`, limit),
+    };
+    await refreshTrust({ store, now, fetcher });
+  } finally {
+    transport.close();
+    rmSync(trust, { recursive: true, force: true });
+  }
+}
