@@ -15,7 +15,8 @@ beforeAll(async () => {
     'usr/bin/su': { text: 'program', mode: 0o4755 },
     'var/spool': { directory: 0o1777 },
   };
-  await depot.publish({ name: 'su', files }, { name: 'su', version: '1.1.0-r0', files });
+  const beside = { name: 'beside', files: { 'usr/bin/beside': 'another program' } };
+  await depot.publish({ name: 'su', files }, { name: 'su', version: '1.1.0-r0', files }, beside);
 });
 afterAll(() => depot.dispose());
 
@@ -45,6 +46,11 @@ test.skipIf(process.getuid?.() !== 0)('install, upgrade, roll back, reinstall an
   expect(run('verify').stdout).toContain('all as installed');
   run('reinstall', 'su', '--yes');
   expect(run('verify').stdout).toContain('all as installed');
+  run('install', 'beside', '--yes');
+  expect(run('verify').stdout).toContain('2 packages');
+  run('reinstall', 'beside', '--yes');
   run('remove', 'su', '--yes');
+  expect(run('verify').stdout).toContain('1 package,');
+  run('remove', 'beside', '--yes');
   expect(run('verify').stdout).toContain('0 packages');
 });

@@ -131,11 +131,16 @@ function planDirectory(work: Work, placed: Placed): void {
     const before = work.places.old.get(path)?.find((row) => row.type === 'directory');
     const said = { mode: entry.mode, ...owner };
     const same = before?.mode === said.mode && before.uid === said.uid && before.gid === said.gid;
-    const found =
-      before === undefined ? outsiders(work, path).length === 0 : before.deviation?.startsWith(KEPT);
+    const others = outsiders(work, path);
+    const found = before === undefined ? others.length === 0 : before.deviation?.startsWith(KEPT);
     if (found === true && (same || before === undefined)) keepDirectory(work, placed, said);
     else if (before !== undefined && (!same || before.deviation !== undefined))
       work.directories.push({ path, ...said });
+    else {
+      // It stays as it is, so that what could not be set for the others is not set for this one either.
+      const known = others.find((row) => row.deviation !== undefined)?.deviation;
+      if (known !== undefined) work.deviations.set(path, known);
+    }
     return;
   }
   if (kind !== undefined) {
