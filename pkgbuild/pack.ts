@@ -50,6 +50,8 @@ export interface Packed {
 const AT_ONCE = 4;
 
 const MANUAL = 'docs/packing.md lists the fields of a manifest file';
+const TO_HAVE_IT =
+  'A pattern is a path below the folder, without a leading slash; make what it should match there, or under entries';
 const FOREIGN = {
   conflicts: "A conflict is a dependency with a bang: depends: ['!other@<2']",
   files:
@@ -189,9 +191,9 @@ async function writePlanned(planned: Planned, options: PackOptions): Promise<Pac
   });
   const entries = withDeclared(held.entries, document, held.rules);
   for (const index of held.rules.idle())
-    throw document.refuse(['owners', index, 'path'], `matches nothing in ${job.folder}`);
+    throw document.refuse(['owners', index, 'path'], `matches nothing in ${job.folder}`, TO_HAVE_IT);
   for (const index of held.idleConfig)
-    throw document.refuse(['configFiles', index], `matches no file in ${job.folder}`);
+    throw document.refuse(['configFiles', index], `matches no file in ${job.folder}`, TO_HAVE_IT);
   const metadata = describe(planned, tree, options.epoch);
   try {
     const written = await writePackage({

@@ -15,7 +15,10 @@ beforeAll(async () => {
     'usr/bin/su': { text: 'program', mode: 0o4755 },
     'var/spool': { directory: 0o1777 },
   };
-  const beside = { name: 'beside', files: { 'usr/bin/beside': 'another program' } };
+  const beside = {
+    name: 'beside',
+    files: { 'usr/bin/beside': 'another program', 'usr/bin/too': { hard: 'usr/bin/beside' } },
+  };
   await depot.publish({ name: 'su', files }, { name: 'su', version: '1.1.0-r0', files }, beside);
 });
 afterAll(() => depot.dispose());

@@ -136,6 +136,8 @@ function makeHardlink(work: Work, { path, link }: StagedEntry): void {
   const from = link.staged ? place(work, link.path) : work.directories.at(link.path);
   if (from === undefined) throw new Error(`the way to ${link.path} vanished`);
   fs.linkSync(from, place(work, path));
+  const deviation = work.deviations.get(link.path);
+  if (deviation !== undefined) work.deviations.set(path, deviation);
 }
 
 function makeSymlink(work: Work, staged: StagedEntry): void {
