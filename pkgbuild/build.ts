@@ -282,6 +282,7 @@ async function runTests(
   await testPackages(node, tests, {
     log: logFile(request.cacheFolder, node),
     commands,
+    limits: request.limits ?? DEFAULT_LIMITS,
     ...(request.signal === undefined ? {} : { signal: request.signal }),
   });
   markTested(folder, digest);

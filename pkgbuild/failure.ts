@@ -1,12 +1,19 @@
 /** What to say where a step fails: the end of the log, and a guess where one is at hand. */
 import * as fs from 'node:fs';
+import type { Stop } from './limits.ts';
 
 /** Lines of the log that a failure shows. */
 const LOG_TAIL = 15;
 
+export const howEnded = (status: number, stopped: Stop | undefined): string =>
+  stopped === undefined ? `ended with status ${status}` : `was stopped: ${stopped.why}`;
+
+export const logTail = (log: string): string[] =>
+  fs.readFileSync(log, 'utf8').trimEnd().split('\n').slice(-LOG_TAIL);
+
 export function failureHint(log: string): string {
-  const tail = fs.readFileSync(log, 'utf8').trimEnd().split('\n').slice(-LOG_TAIL);
-  const guess = undeclaredCommand(tail);
+  const tail = logTail(log);
+  const guess = undeclaredCommand(tail) ?? refusedBySandbox(tail);
   const said = guess === undefined ? '' : `${guess}\n`;
   return `${said}The whole log is ${log}; it ends with:\n${tail.join('\n')}`;
 }
@@ -20,5 +27,17 @@ function undeclaredCommand(tail: readonly string[]): string | undefined {
     if (name !== undefined && ['/usr/bin', '/usr/sbin'].some((folder) => fs.existsSync(`${folder}/${name}`)))
       return `The machine has ${name}, but the recipe does not declare it: name its Debian package (dpkg -S ${name}) under hostDepends`;
   }
+  return undefined;
+}
+
+const NO_NETWORK =
+  /could not resolve host|temporary failure in name resolution|name or service not known|network is unreachable|unable to resolve host|lookup .* on .*:53|getaddrinfo E/i;
+const READ_ONLY = /read-only file system/i;
+
+function refusedBySandbox(tail: readonly string[]): string | undefined {
+  if (tail.some((line) => NO_NETWORK.test(line)))
+    return 'Steps have no network: name what they fetch under sources, with its sha256';
+  if (tail.some((line) => READ_ONLY.test(line)))
+    return 'Steps write below /build and /tmp only: install into $DESTDIR, which is /build/dest';
   return undefined;
 }

@@ -1,45 +1,86 @@
 /** Stops a build that goes beyond what any honest one needs: processes without end, a full disk, too long. */
 import * as fs from 'node:fs';
+import { run } from './command.ts';
 
 export interface Limits {
   /** Processes at once. */
   readonly processes: number;
+  /** Bytes that the folder of a build may hold. */
+  readonly diskBytes: number;
   /** Bytes that must stay free where the build writes. */
   readonly freeBytes: number;
   /** Seconds that one phase may take; no limit without. */
   readonly seconds?: number;
 }
 
-export const DEFAULT_LIMITS: Limits = { processes: 1000, freeBytes: 256 * 1024 * 1024 };
+const GIB = 1024 ** 3;
+export const DEFAULT_LIMITS: Limits = { processes: 1000, diskBytes: 32 * GIB, freeBytes: GIB / 4 };
+
+/** The limit that a build went beyond. */
+export interface Stop {
+  readonly limit: 'processes' | 'disk' | 'time';
+  /** A clause such as `it took longer than 60 seconds`. */
+  readonly why: string;
+}
 
 export interface Watch {
   /** Why the build was stopped, if it was. */
-  stopped(): string | undefined;
+  stopped(): Stop | undefined;
   end(): void;
 }
 
 const INTERVAL = 200;
+/** The folder is measured whenever that share of its limit was taken from the disk. */
+const SHARE = 1 / 8;
 
 /** Watches the sandbox below the process `pid`; everything in it ends with that process. */
 export function watchLimits(pid: number, workspace: string, limits: Limits): Watch {
   const begun = Date.now();
-  let why: string | undefined;
+  let stop: Stop | undefined;
+  let measuredAt = freeBytes(workspace);
   const timer = setInterval(() => {
-    why ??= beyond(pid, workspace, limits, (Date.now() - begun) / 1000);
-    if (why !== undefined) kill(pid);
+    const free = freeBytes(workspace);
+    stop ??= beyond(pid, { free, seconds: (Date.now() - begun) / 1000 }, limits);
+    if (stop !== undefined) kill(pid);
+    else if (measuredAt - free > limits.diskBytes * SHARE) {
+      measuredAt = free;
+      void folderBytes(workspace).then((size) => {
+        if (size <= limits.diskBytes) return;
+        stop ??= { limit: 'disk', why: `it wrote more than ${limits.diskBytes / GIB} GiB` };
+        kill(pid);
+      });
+    }
   }, INTERVAL);
-  return { stopped: () => why, end: () => clearInterval(timer) };
+  return { stopped: () => stop, end: () => clearInterval(timer) };
 }
 
-function beyond(pid: number, workspace: string, limits: Limits, seconds: number): string | undefined {
-  if (limits.seconds !== undefined && seconds > limits.seconds)
-    return `it took longer than ${limits.seconds} seconds`;
-  const { bavail, bsize } = fs.statfsSync(workspace);
-  if (bavail * bsize < limits.freeBytes) return `it has filled the disk that holds ${workspace}`;
-  if (countBelow(pid, limits.processes) > limits.processes)
-    return `it started more than ${limits.processes} processes`;
-  return undefined;
+const freeBytes = (folder: string): number => {
+  const { bavail, bsize } = fs.statfsSync(folder);
+  return bavail * bsize;
+};
+
+/** The build goes on meanwhile, so files may vanish. */
+async function folderBytes(folder: string): Promise<number> {
+  const { stdout } = await run(['du', '-s', '-x', '-B1', folder]);
+  return Number.parseInt(stdout, 10) || 0;
 }
+
+interface Usage {
+  readonly free: number;
+  readonly seconds: number;
+}
+
+function beyond(pid: number, { free, seconds }: Usage, limits: Limits): Stop | undefined {
+  if (limits.seconds !== undefined && seconds > limits.seconds)
+    return { limit: 'time', why: `it took longer than ${limits.seconds} seconds` };
+  if (free < limits.freeBytes) return { limit: 'disk', why: 'it has filled the disk' };
+  return countBelow(pid, limits.processes) > limits.processes ? tooManyProcesses(limits) : undefined;
+}
+
+export const tooManyProcesses = ({ processes }: Limits): Stop => ({
+  limit: 'processes',
+  why: `it started more than ${processes} processes`,
+});
 
 /** Descendants of a process, counted until there are too many. */
 function countBelow(pid: number, enough: number): number {

@@ -5,7 +5,9 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { run, runOnTerminal, type CommandResult } from './command.ts';
-import { watchLimits, type Limits, type Watch } from './limits.ts';
+import { logTail } from './failure.ts';
+import { tooManyProcesses, watchLimits, type Limits, type Stop, type Watch } from './limits.ts';
+import { openProcessGroup, type ProcessGroup } from './process-group.ts';
 import { BUILD_ROOT } from './toolchain.ts';
 
 export interface SandboxMount {
@@ -38,13 +40,27 @@ export interface SandboxRequest {
 /** Links at the top of a merged-usr host. */
 const USR_LINKS = ['bin', 'sbin', 'lib', 'lib32', 'lib64'];
 
+/** So many more processes than the limit may come to be until they are seen. */
+const SLACK = 100;
+/** Bytes that `/tmp` may hold; it is memory. */
+const TMP_BYTES = 2 * 1024 ** 3;
+const SHARED_MEMORY_BYTES = 64 * 1024 ** 2;
+/** What shells say where no group tells. */
+const CANNOT_FORK = /cannot fork|fork: .*resource temporarily unavailable/i;
+
 /** What a run ended with; `stopped` names the limit that it went beyond. */
 export interface SandboxResult extends CommandResult {
-  readonly stopped: string | undefined;
+  readonly stopped: Stop | undefined;
 }
 
 export async function runSandboxed(request: SandboxRequest): Promise<SandboxResult> {
-  const argv = ['bwrap', ...sandboxArguments(request), '/bin/sh', '-eu', '-c', request.script];
+  const { limits } = request;
+  const most = limits === undefined ? undefined : limits.processes + SLACK;
+  const group = most === undefined ? undefined : openProcessGroup(most);
+  // For whoever is not root; in a user namespace of its own, where nothing else counts.
+  const bound = most === undefined ? '' : `ulimit -p ${most}\n`;
+  const sandboxed = ['bwrap', ...sandboxArguments(request), '/bin/sh', '-eu', '-c', bound + request.script];
+  const argv = group?.enter(sandboxed) ?? sandboxed;
   const options = request.signal === undefined ? {} : { signal: request.signal };
   const output = request.log === undefined ? undefined : fs.openSync(request.log, 'a');
   let watch: Watch | undefined;
@@ -53,14 +69,27 @@ export async function runSandboxed(request: SandboxRequest): Promise<SandboxResu
       ...options,
       ...(output === undefined ? {} : { output }),
       onStart: (pid) => {
-        if (request.limits !== undefined) watch = watchLimits(pid, request.workspace, request.limits);
+        if (limits !== undefined) watch = watchLimits(pid, request.workspace, limits);
       },
     });
-    return { ...result, stopped: watch?.stopped() };
+    return { ...result, stopped: watch?.stopped() ?? refused(result, request, group) };
   } finally {
     watch?.end();
+    await group?.remove();
     if (output !== undefined) fs.closeSync(output);
   }
+}
+
+/** What was refused one more process may end by itself before the watch sees how many there are. */
+function refused(
+  result: CommandResult,
+  { log, limits }: SandboxRequest,
+  group: ProcessGroup | undefined,
+): Stop | undefined {
+  if (limits === undefined || result.status === 0) return undefined;
+  const exceeded =
+    group?.exceeded() ?? CANNOT_FORK.test(log === undefined ? result.stderr : logTail(log).join('\n'));
+  return exceeded ? tooManyProcesses(limits) : undefined;
 }
 
 /** A shell on the terminal, where a step would run. */
@@ -100,6 +129,14 @@ function sandboxArguments(request: SandboxRequest): string[] {
     '/proc',
     '--dev',
     '/dev',
+    '--size',
+    String(SHARED_MEMORY_BYTES),
+    '--tmpfs',
+    '/dev/shm',
+    '--remount-ro',
+    '/dev',
+    '--size',
+    String(TMP_BYTES),
     '--tmpfs',
     '/tmp',
     '--bind',

@@ -6,7 +6,8 @@ import { canonicalJson } from '#schema/canonical-json';
 import { sha256 } from '#schema/digest';
 import { IcepkgError } from '#schema/error';
 import type { MachineArch } from '#schema/fields';
-import { failureHint } from './failure.ts';
+import { failureHint, howEnded } from './failure.ts';
+import type { Limits } from './limits.ts';
 import type { BuildNode } from './order.ts';
 import { installRoot, rootLines, testRoot, type Offers, type RootPackage } from './root.ts';
 import { runSandboxed } from './sandbox.ts';
@@ -17,6 +18,7 @@ export interface TestOptions {
   readonly log: string;
   /** Programs of the machine that the test sees. */
   readonly commands: string | undefined;
+  readonly limits: Limits;
   readonly signal?: AbortSignal;
 }
 
@@ -60,7 +62,7 @@ async function testPackage(
 ): Promise<void> {
   const workspace = fs.mkdtempSync(path.join(os.tmpdir(), `icepkg-build-${process.pid}-`));
   const root = path.join(workspace, 'root');
-  const { log, commands, signal } = options;
+  const { log, commands, limits, signal } = options;
   try {
     for (const folder of ['src', 'recipe', 'tools/bin'])
       fs.mkdirSync(path.join(workspace, folder), { recursive: true });
@@ -71,7 +73,7 @@ async function testPackage(
     const inside = `${BUILD_ROOT}/root`;
     const emulator =
       node.toolArch === 'aarch64' && process.arch !== 'arm64' ? emulatorMount(root, inside) : [];
-    const { status } = await runSandboxed({
+    const { status, stopped } = await runSandboxed({
       workspace,
       readOnly: [{ from: node.folder, to: RECIPE_FOLDER }],
       environment: {
@@ -88,6 +90,7 @@ async function testPackage(
       script: `set -x\n${script}`,
       directory: `${BUILD_ROOT}/src`,
       log,
+      limits,
       capabilities: ['CAP_SYS_CHROOT'],
       more: ['--proc', `${inside}/proc`, '--dev', `${inside}/dev`, '--tmpfs', `${inside}/tmp`, ...emulator],
       ...(commands === undefined ? {} : { commands }),
@@ -96,7 +99,7 @@ async function testPackage(
     if (status === 0) return;
     throw new IcepkgError(
       'build-failed',
-      `${node.recipe.name} for ${node.arch}: the test of ${name} ended with status ${status}`,
+      `${node.recipe.name} for ${node.arch}: the test of ${name} ${howEnded(status, stopped)}`,
       {
         hint: failureHint(log),
         data: { phase: 'test', package: name, status, log },

@@ -3,12 +3,13 @@ import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { makeFolder } from '#engine/make-folder';
-import { IcepkgError, isErrno } from '#schema/error';
+import { IcepkgError } from '#schema/error';
 import type { BuildNode } from './order.ts';
-import { failureHint } from './failure.ts';
+import { failureHint, howEnded } from './failure.ts';
 import { discardFailed, keepFailed, takeUp, type FailedBuild } from './failed-build.ts';
-import type { Limits } from './limits.ts';
+import type { Limits, Stop } from './limits.ts';
 import { installFiles, type RootPackage } from './root.ts';
+import { isRunning } from './running.ts';
 import { runSandboxed, type SandboxMount } from './sandbox.ts';
 import { elfOf } from './scan.ts';
 import { fetchSource } from './sources/cache.ts';
@@ -84,14 +85,6 @@ function removeAbandoned(): void {
   }
 }
 
-function isRunning(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch (error) {
-    return !isErrno(error, 'ESRCH');
-  }
-}
-
 /** The log of the build of a recipe for an architecture; the newest replaces the one before. */
 export function logFile(cacheFolder: string, { recipe, arch }: BuildNode): string {
   const logs = path.join(cacheFolder, 'logs');
@@ -153,7 +146,8 @@ async function runPhases(node: BuildNode, workspace: string, context: PhaseConte
       ...(context.signal === undefined ? {} : { signal: context.signal }),
     });
     if (result.status === 0) return;
-    if (context.resumed === undefined || context.resumed.phase !== phase)
+    const endless = result.stopped !== undefined && result.stopped.limit !== 'time';
+    if (!endless && (context.resumed === undefined || context.resumed.phase !== phase))
       await keepFailed(context.cacheFolder, node, {
         workspace,
         phase,
@@ -212,14 +206,17 @@ interface Failure {
   readonly status: number;
   readonly log: string;
   /** The limit that it went beyond. */
-  readonly stopped: string | undefined;
+  readonly stopped: Stop | undefined;
 }
 
 function phaseFailed(node: BuildNode, phase: string, { status, log, stopped }: Failure): IcepkgError {
   const { name, version, release } = node.recipe;
-  const how = stopped === undefined ? `ended with status ${status}` : `was stopped: ${stopped}`;
-  return new IcepkgError('build-failed', `${name} ${version}-r${release} for ${node.arch}: ${phase} ${how}`, {
-    hint: failureHint(log),
-    data: { phase, status, log },
-  });
+  return new IcepkgError(
+    'build-failed',
+    `${name} ${version}-r${release} for ${node.arch}: ${phase} ${howEnded(status, stopped)}`,
+    {
+      hint: failureHint(log),
+      data: { phase, status, log },
+    },
+  );
 }

@@ -68,6 +68,11 @@ delivered along with those of the recipes, because a repository needs both.`;
       exclusive: ['all', 'resume'],
     }),
     'time-limit': Flags.integer({ min: 1, helpValue: 'MINUTES', summary: 'stop a phase that takes longer' }),
+    'disk-limit': Flags.integer({
+      min: 1,
+      helpValue: 'GIB',
+      summary: 'stop a build whose folder grows larger',
+    }),
     'no-check': Flags.boolean({ summary: 'leave out the checks that recipes define' }),
     'check-reproducible': Flags.boolean({ summary: 'build the named recipes twice and compare the bytes' }),
   };
@@ -98,6 +103,7 @@ delivered along with those of the recipes, because a repository needs both.`;
       resume: flags.resume,
       limits: {
         ...DEFAULT_LIMITS,
+        ...(flags['disk-limit'] === undefined ? {} : { diskBytes: flags['disk-limit'] * 1024 ** 3 }),
         ...(flags['time-limit'] === undefined ? {} : { seconds: flags['time-limit'] * 60 }),
       },
       onProgress: ({ recipe, arch: builtFor, phase }) => {

@@ -111,22 +111,54 @@ test('the tree of a failed build is kept, and can be gone on with', async () => 
 });
 
 test.each([
+  ['processes that double', { processes: 30 }, 'f() { f | f & }; f', 'it started more than 30 processes'],
   [
-    'processes without end',
+    'processes that wait',
+    { processes: 30 },
     'i=0; while [ $i -lt 60 ]; do sleep 60 & i=$((i + 1)); done; wait',
     'it started more than 30 processes',
   ],
-  ['time', 'sleep 60', 'it took longer than 1 seconds'],
-  ['a full disk', 'sleep 60', 'it has filled the disk'],
-])('a build that takes %s is stopped', async (what, script, why) => {
-  recipe('greedy', `build: |\n  ${script}\n`);
-  const limits = {
-    ...DEFAULT_LIMITS,
-    ...(what === 'time' ? { seconds: 1 } : {}),
-    ...(what === 'a full disk' ? { freeBytes: 2 ** 60 } : {}),
-    ...(what === 'processes without end' ? { processes: 30 } : {}),
-  };
-  await expect(buildRecipes(request(['greedy'], { limits }))).rejects.toThrow(`build was stopped: ${why}`);
+  ['time', { seconds: 1 }, 'sleep 60', 'it took longer than 1 seconds'],
+  ['the last of the disk', { freeBytes: 2 ** 60 }, 'sleep 60', 'it has filled the disk'],
+  [
+    'more of the disk than it may',
+    { diskBytes: 2 ** 25 },
+    'while :; do head -c 4000000 /dev/zero >>large; done',
+    'it wrote more than 0.03125 GiB',
+  ],
+])('a build that takes %s is stopped, and nothing of it stays', async (_, limits, script, why) => {
+  recipe('greedy', `build: |\n  ${script}; sleep 60\n`);
+  const all = { ...DEFAULT_LIMITS, ...limits };
+  const built = buildRecipes(request(['greedy'], { limits: all }));
+  await expect(built).rejects.toThrow(`greedy 1.0.0-r0 for noarch: build was stopped: ${why}`);
+  const kept = fs.existsSync(path.join(folder, 'cache/failed/greedy.noarch'));
+  expect(kept).toBe('seconds' in limits);
+  expect(
+    fs.readdirSync(os.tmpdir()).filter((name) => name.startsWith(`icepkg-build-${process.pid}-`)),
+  ).toEqual([]);
+});
+
+test('a test of a package that takes too much is stopped', async () => {
+  recipe('greedy', `${FILE}test: sleep 60\n`);
+  const limits = { ...DEFAULT_LIMITS, seconds: 1 };
+  await expect(buildRecipes(request(['greedy'], { limits }))).rejects.toThrow(
+    'greedy for noarch: the test of greedy was stopped: it took longer than 1 seconds',
+  );
+});
+
+test.each([
+  ['echo planted >/usr/bin/planted', 'Steps write below /build and /tmp only: install into $DESTDIR'],
+  [
+    'getent hosts example.org || echo "fetch: Could not resolve host: example.org"; false',
+    'Steps have no network',
+  ],
+])('a step that does %s is told what it may do', async (script, said) => {
+  recipe('bold', `build: |\n  ${script}\n`);
+  await expect(buildRecipes(request(['bold']))).rejects.toMatchObject({
+    message: expect.stringContaining('build ended with status') as string,
+    hint: expect.stringContaining(said) as string,
+  });
+  expect(fs.existsSync('/usr/bin/planted')).toBe(false);
 });
 
 test('the first difference of two builds is shown', async () => {
