@@ -1,6 +1,7 @@
 /** Carries a scenario out through the whole engine, in a root of its own, and tells what became of it. */
 import {
   chmodSync,
+  linkSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
@@ -116,7 +117,7 @@ function entriesOf({ name, version, files }: PackageSpec): PackageEntry[] {
       if (!entries.has(above)) entries.set(above, { type: 'directory', path: above, mode: 0o755 });
     }
     if (type === 'directory') entries.set(path, { type, path, mode: mode ?? 0o755 });
-    else if (type === 'symlink') entries.set(path, { type, path, target: text ?? '' });
+    else if (type === 'symlink' || type === 'hardlink') entries.set(path, { type, path, target: text ?? '' });
     else {
       const content = Buffer.from(text ?? ownText(name, version));
       entries.set(path, { type, path, mode: mode ?? 0o644, content, ...(config ? { config } : {}) });
@@ -142,11 +143,14 @@ async function carryOut(scenario: Scenario, place: Place): Promise<Result> {
     if ('deleted' in change) rmSync(join(root, change.deleted), { recursive: true });
     else putFile(root, change);
   }
+  for (const command of scenario.commands.slice(0, -1))
+    await changeWorld(context, await requestOf(scenario, command, { ...place, context }));
+  const command = scenario.commands.at(-1) ?? [];
   const before = stateOf(root);
   let error: IcepkgError | undefined;
   let outcome: ChangeOutcome | undefined;
   try {
-    outcome = await changeWorld(context, await requestOf(scenario, context, place));
+    outcome = await changeWorld(context, await requestOf(scenario, command, { ...place, context }));
   } catch (caught) {
     if (!(caught instanceof IcepkgError)) throw caught;
     error = caught;
@@ -245,11 +249,15 @@ const candidatesOf = async (
   return found;
 };
 
-async function requestOf(scenario: Scenario, context: EngineContext, place: Place): Promise<ChangeRequest> {
+async function requestOf(
+  scenario: Scenario,
+  command: readonly string[],
+  place: Place & { readonly context: EngineContext },
+): Promise<ChangeRequest> {
   const candidates: Candidate[] = [];
   for (const [name, specs] of scenario.repositories)
     candidates.push(...(await candidatesOf(name, specs, place)));
-  const [verb = '', ...rest] = scenario.command;
+  const [verb = '', ...rest] = command;
   const flags = rest.filter((word) => word.startsWith('--'));
   const names: string[] = [];
   for (const word of rest.filter((one) => !one.startsWith('--'))) {
@@ -258,7 +266,7 @@ async function requestOf(scenario: Scenario, context: EngineContext, place: Plac
     for (const spec of local) names.push((await place.packed(spec)).file);
   }
   return {
-    ...verbRequest(context, verb, names),
+    ...verbRequest(place.context, verb, names),
     candidates,
     allowUntrusted: true,
     overwrite: flags.flatMap((flag) => /^--overwrite=(.*)$/.exec(flag)?.[1] ?? []),
@@ -301,9 +309,10 @@ function putFile(root: string, { path, type, text, mode }: FileSpec): void {
   if (type !== 'directory' || lstatSync(file, { throwIfNoEntry: false })?.isDirectory() === false)
     rmSync(file, { recursive: true, force: true });
   if (type === 'symlink') symlinkSync(text ?? '', file);
+  else if (type === 'hardlink') linkSync(join(root, text ?? ''), file);
   else if (type === 'directory') mkdirSync(file, { recursive: true });
   else writeFileSync(file, text ?? 'mine');
-  if (type !== 'symlink') chmodSync(file, mode ?? (type === 'file' ? 0o644 : 0o755));
+  if (type === 'file' || type === 'directory') chmodSync(file, mode ?? (type === 'file' ? 0o644 : 0o755));
 }
 
 /** A line of what is expected as a sorted list. */

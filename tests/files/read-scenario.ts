@@ -10,12 +10,13 @@
  *     holds: app                                    also `keep:` and `skip:` with globs, `pins: app=edge`
  *     before: lib -> usr/lib                        on the disk before anything was installed
  *     disk: etc/app.conf=mine; -bin/app             what somebody did to the disk since, `-` for deleted
- *     $ upgrade                                     install, remove, upgrade, reinstall, autoremove, hold, unhold
+ *     $ upgrade                                     install, remove, upgrade, reinstall, autoremove, hold, unhold; of several
+ *                                                   commands the last one is looked at
  *     packages: app 2; lib 2 (needed)               all that is installed then; `needed`: nobody asked for it
  *     files: bin/app, etc/app.conf=two, lib -> usr/lib      all that is on the disk then
  *     says: a part of a notice
  *
- * or `no: code, a part of the message`. `1` stands for `1.0.0-r0`. Files are `path`, `path=text`, `path -> target`,
+ * or `no: code, a part of the message`. `1` stands for `1.0.0-r0`. Files are `path`, `path=text`, `path -> target`, `path == path`,
  * `path/`; `(config)` and modes such as `(755)` follow. Without a text a file of `app 1` holds `app 1`, one of the
  * disk `mine`; quotes keep spaces. After a name and version: needs, provides, recommends, replaces, when (installIf), priority,
  * arch and has.
@@ -24,8 +25,8 @@ import type { Arch } from '#schema/fields';
 
 export interface FileSpec {
   readonly path: string;
-  readonly type: 'file' | 'directory' | 'symlink';
-  /** Of a file its text, of a symlink its target. */
+  readonly type: 'file' | 'directory' | 'symlink' | 'hardlink';
+  /** Of a file its text, of a link its target. */
   readonly text: string | undefined;
   readonly mode: number | undefined;
   readonly config: boolean;
@@ -57,7 +58,8 @@ export interface Scenario {
   readonly keepOrphans: boolean;
   readonly before: readonly FileSpec[];
   readonly disk: readonly (FileSpec | { readonly deleted: string })[];
-  readonly command: readonly string[];
+  /** Each as its words. */
+  readonly commands: readonly (readonly string[])[];
   readonly expected: readonly string[];
 }
 
@@ -127,8 +129,8 @@ function readScenario(title: string, lines: readonly string[]): Scenario {
         one.startsWith('-') ? { deleted: unquoted(one.slice(1)) } : readFile(one),
       ),
     ),
-    command: words(lines[action]?.slice(1) ?? ''),
-    expected: lines.slice(action + 1),
+    commands: lines.filter((line) => line.startsWith('$')).map((line) => words(line.slice(1))),
+    expected: lines.slice(action).filter((line) => !line.startsWith('$')),
   };
 }
 
@@ -193,6 +195,8 @@ function readFile(text: string): FileSpec {
   };
   const [path = '', target] = rest.split(' -> ').map(unquoted);
   if (target !== undefined) return { ...common, type: 'symlink', path, text: target };
+  const [name = '', other] = path.split(' == ');
+  if (other !== undefined) return { ...common, type: 'hardlink', path: name, text: other };
   if (path.endsWith('/')) return { ...common, type: 'directory', path: path.slice(0, -1), text: undefined };
   const equals = path.indexOf('=');
   return equals === -1

@@ -1,6 +1,6 @@
 /** What a root holds, as lists that a scenario can name. */
-import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import { join } from 'node:path';
+import { lstatSync, readdirSync, readFileSync, readlinkSync, type Stats } from 'node:fs';
+import { join, relative } from 'node:path';
 import type { World } from '#engine/model';
 import { readStore } from '#engine/queries/read-store';
 import { shortVersion } from './read-scenario.ts';
@@ -30,35 +30,39 @@ export function stateOf(root: string): State {
   });
 }
 
-const OWN = new Set(['var/lib/ice-pkg', 'etc/icepkg', 'var/cache/icepkg', '.icepkg']);
+const OWN = ['var/lib/ice-pkg', 'etc/icepkg', 'var/cache/icepkg', '.icepkg'];
 
 /** Files, links, empty directories, and directories of another mode than usual. */
 function listFiles(root: string, usual: (path: string) => string | undefined): readonly string[] {
   const found: string[] = [];
-  const queue = [''];
-  for (let at = queue.pop(); at !== undefined; at = queue.pop()) {
-    const names = readdirSync(join(root, at));
-    const stats = lstatSync(join(root, at));
-    const mode = stats.mode & 0o7777;
-    const isUsual = mode === 0o755;
-    if (at !== '' && (names.length === 0 || !isUsual))
-      found.push(`${at}/${isUsual ? '' : ` (${mode.toString(8)})`}`);
-    for (const name of names) {
-      const path = at === '' ? name : `${at}/${name}`;
-      if (OWN.has(path)) continue;
-      const kind = lstatSync(join(root, path));
-      if (kind.isDirectory()) queue.push(path);
-      else found.push(describe(root, path, usual));
+  /** The first name of each file. */
+  const first = new Map<number, string>();
+  for (const path of walk(root)) {
+    const stats = lstatSync(join(root, path));
+    if (stats.isSymbolicLink()) found.push(`${path} -> ${readlinkSync(join(root, path))}`);
+    else if (stats.isDirectory()) {
+      if (stats.mode % 0o10000 !== 0o755 || readdirSync(join(root, path)).length === 0)
+        found.push(`${path}/${modeText(stats, 0o755)}`);
+    } else if (first.has(stats.ino)) found.push(`${path} == ${first.get(stats.ino)}`);
+    else {
+      first.set(stats.ino, path);
+      const text = readFileSync(join(root, path), 'utf8');
+      found.push(`${path}${text === usual(path) ? '' : `=${text}`}${modeText(stats, 0o644)}`);
     }
   }
   return found.sort();
 }
 
-function describe(root: string, path: string, usual: (path: string) => string | undefined): string {
-  const file = join(root, path);
-  const stats = lstatSync(file);
-  if (stats.isSymbolicLink()) return `${path} -> ${readlinkSync(file)}`;
-  const text = readFileSync(file, 'utf8');
-  const mode = stats.mode & 0o7777;
-  return `${path}${text === usual(path) ? '' : `=${text}`}${mode === 0o644 ? '' : ` (${mode.toString(8)})`}`;
+function modeText({ mode }: Stats, usual: number): string {
+  return mode % 0o10000 === usual ? '' : ` (${(mode % 0o10000).toString(8)})`;
+}
+
+/** Every path below the root but icepkg's own, in order. */
+function walk(root: string): readonly string[] {
+  const found: string[] = [];
+  for (const entry of readdirSync(root, { recursive: true, withFileTypes: true })) {
+    const path = relative(root, join(entry.parentPath, entry.name));
+    if (!OWN.some((own) => path === own || path.startsWith(`${own}/`))) found.push(path);
+  }
+  return found.sort();
 }

@@ -90,6 +90,10 @@ function leaves(work: Work, path: string): boolean {
   return work.places.old.has(path) && outsiders(work, path).length === 0;
 }
 
+/** True where what is there, no directory, is what a package that changes put there. */
+const leavesOther = (work: Work, path: string): boolean =>
+  leaves(work, path) && work.places.old.get(path)?.some(({ type }) => type !== 'directory') === true;
+
 /** Everything above a path is, or comes to be, a directory. */
 function checkWay(work: Work, { manifest, path }: Placed): void {
   for (let above = parentPath(path); above !== ''; above = parentPath(above)) {
@@ -105,7 +109,7 @@ function checkWay(work: Work, { manifest, path }: Placed): void {
     }
     const kind = work.request.disk.kind(above);
     if (kind === undefined || kind === 'directory') continue;
-    if (leaves(work, above)) work.displace.add(above);
+    if (leavesOther(work, above)) work.displace.add(above);
     else
       work.conflicts.push(
         `${manifest.name} holds ${path}, but ${above} is no directory: ${ownerText(work, above)}`,
@@ -144,7 +148,7 @@ function planDirectory(work: Work, placed: Placed): void {
     return;
   }
   if (kind !== undefined) {
-    if (!leaves(work, path)) {
+    if (!leavesOther(work, path)) {
       work.conflicts.push(
         `${path} is a directory in ${manifest.name} but no directory here: ${ownerText(work, path)}`,
       );
@@ -237,10 +241,21 @@ function planConfig(work: Work, placed: Placed, old: string | undefined): void {
       work.digests.set(path, entry.sha256);
       return;
     case 'beside':
-      stage(work, placed, `${path}.icepkg-new`);
+      stageBeside(work, placed, `${path}.icepkg-new`);
       work.digests.set(`${path}.icepkg-new`, entry.sha256);
       work.notices.push(`kept ${path}, which was changed; the new one is ${path}.icepkg-new`);
   }
+}
+
+function stageBeside(work: Work, placed: Placed, path: string): void {
+  const { store, disk } = work.request;
+  const holder = work.places.placed.get(path)?.manifest.name ?? store.ownersOf(path)[0]?.package;
+  if (holder !== undefined || disk.kind(path) === 'directory') {
+    const what = holder === undefined ? 'a directory is' : `a path of ${holder} is`;
+    work.conflicts.push(
+      `${placed.path} was changed, and ${what} where the one of ${placed.manifest.name} would land: ${path}`,
+    );
+  } else stage(work, placed, path);
 }
 
 /** The first path at or below a directory that must stay; only then it cannot give way. */
@@ -336,8 +351,9 @@ function freeName(work: Work, path: string): string {
       wanted = `${above}.icepkg-save${path.slice(above.length)}`;
   }
   let name = wanted;
-  for (let count = 1; work.request.disk.kind(name) !== undefined || work.digests.has(name); count++)
-    name = `${wanted}.${count}`;
+  const isTaken = (path: string): boolean =>
+    work.request.disk.kind(path) !== undefined || work.digests.has(path) || work.places.placed.has(path);
+  for (let count = 1; isTaken(name); count++) name = `${wanted}.${count}`;
   return name;
 }
 

@@ -35,6 +35,8 @@ interface Restore extends RestoreRequest {
   readonly remove: { readonly path: string; readonly directory: boolean }[];
   readonly directories: Journal['directories'][number][];
   readonly notices: string[];
+  /** Where a file was copied to, by its inode in the undo store: its other names follow it. */
+  readonly copies: Map<string, string>;
 }
 
 export function stageRestore(request: RestoreRequest): {
@@ -54,6 +56,7 @@ export function stageRestore(request: RestoreRequest): {
     remove: [],
     directories: [],
     notices: [],
+    copies: new Map(),
   };
   try {
     openAreas(request.root, request.areas);
@@ -132,8 +135,15 @@ function stageKept(work: Restore, path: string, { transaction, written }: PriorS
   }
   work.onStep(`stage ${path}`);
   // A file that people edit in place must not share its bytes with the undo store.
-  if (written === undefined) linkOrCopy(kept, staged, stats);
-  else copyEntry(kept, staged, stats);
+  const inode = `${stats.dev}:${stats.ino}`;
+  const copy = work.copies.get(inode);
+  const from = copy === undefined ? undefined : work.kept.at(copy);
+  if (from !== undefined) linkOrCopy(from, staged, stats);
+  else if (written === undefined) linkOrCopy(kept, staged, stats);
+  else {
+    copyEntry(kept, staged, stats);
+    work.copies.set(inode, stagePath(work.areas, path));
+  }
   // Whoever rolls this rollback back wants to know whether the operator edited what is put there now.
   work.write.set(path, written === undefined ? undefined : digestOf(staged));
 }
