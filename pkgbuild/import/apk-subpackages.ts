@@ -1,15 +1,18 @@
 /** Subpackages of APKBUILDs: those that come by themselves, those by their usual files, those whose function can be read. */
 import type { DraftSubpackage, Notes } from './draft.ts';
+import { DEV_FILES, isByItself } from './places.ts';
 import type { ShellFile } from './shell-file.ts';
-import { expandWord, plain, Unreadable, type Values } from './shell-values.ts';
-import { ShellError, tokenize } from './shell-tokens.ts';
-import { importDependency, importProvide } from './words.ts';
+import type { Value } from './shell-values.ts';
+import { PART, readSplit, TREE } from './split-shell.ts';
+import { SOURCE_FOLDER } from './steps.ts';
 
 interface Means {
   /** Of the main package. */
   readonly name: string;
   readonly file: Pick<ShellFile, 'functions' | 'values'>;
   readonly notes: Notes;
+  /** Where its functions start. */
+  readonly folder: string;
   readonly line: number | undefined;
 }
 
@@ -31,15 +34,37 @@ const USUAL: Readonly<Record<string, readonly string[]>> = {
   'bash-completion': ['usr/share/bash-completion'],
   'zsh-completion': ['usr/share/zsh'],
   'fish-completion': ['usr/share/fish'],
+  systemd: ['usr/lib/systemd'],
+};
+/** The same as functions, for those that begin with them. */
+const FUNCTIONS: Readonly<Record<string, readonly string[]>> = {
+  default_libs: ['lib/lib*.so.*', 'usr/lib/lib*.so.*'],
+  default_openrc: ['etc/conf.d', 'etc/init.d'],
+  openrc: ['etc/conf.d', 'etc/init.d'],
+  default_lang: ['usr/share/locale'],
+  default_bashcomp: ['usr/share/bash-completion'],
+  default_zshcomp: ['usr/share/zsh'],
+  default_fishcomp: ['usr/share/fish'],
+  default_static: ['usr/lib/*.a', 'lib/*.a'],
+  default_dev: [],
+  default_doc: [],
 };
 
-export function apkSubpackages(words: readonly string[], means: Means): DraftSubpackage[] {
+/** What is left in the tree is in the package as a whole. */
+export function apkSubpackages(
+  words: readonly string[],
+  means: Means,
+): { readonly made: DraftSubpackage[]; readonly steps: string[] } {
   const made: DraftSubpackage[] = [];
+  const steps: string[] = [];
+  const names = new Set<string>();
   for (const word of words) {
-    const [name = '', given = ''] = word.split(':');
+    const [name = '', given = '', arch = ''] = word.split(':');
+    if (names.has(name)) continue;
+    names.add(name);
     const suffix = name.startsWith(`${means.name}-`) ? name.slice(means.name.length + 1) : name;
     const of = given === '' ? suffix.replaceAll('-', '_') : given;
-    const own = means.file.functions.get(of)?.body;
+    const own = means.file.functions.get(of) ?? means.file.functions.get(suffix);
     const field = `subpackages ${name}`;
     if (own === undefined && Object.hasOwn(AUTOMATIC, suffix)) {
       const why = AUTOMATIC[suffix];
@@ -48,104 +73,63 @@ export function apkSubpackages(words: readonly string[], means: Means): DraftSub
       const usual = USUAL[given === '' ? suffix : given] ?? USUAL[suffix];
       if (usual === undefined) means.notes.add('lost', field, 'nothing says which files it has', means.line);
       else made.push({ name, files: usual });
-    } else if (suffix === 'dev' || suffix === 'doc') {
-      means.notes.add(
-        'left',
-        field,
-        `its function is not needed: the builder makes ${name}`,
-        means.file.functions.get(of)?.line,
-      );
     } else {
-      const read = readFunction(own, means);
-      const line = means.file.functions.get(of)?.line;
+      const read = readFunction(own.body, { ...means, name, main: means.name, suffix });
+      steps.push(...read.steps);
       for (const command of read.unknown)
-        means.notes.add('lost', field, `"${command}" of ${of}() is not carried over`, line);
-      if (read.files.length > 0) made.push({ name, ...read.about, files: read.files });
-      else if (read.unknown.length === 0)
-        means.notes.add('lost', field, `${of}() does not say which files it has`, line);
+        means.notes.add('lost', field, `"${command}" of ${own.name}() is not carried over`, own.line);
+      for (const what of read.left)
+        means.notes.add(
+          'lost',
+          field,
+          `its ${what} is a script of apk: say what it does under scripts`,
+          own.line,
+        );
+      if (suffix === 'dev' || suffix === 'doc') {
+        // The builder has its own list; what the function moves besides is told.
+        const more = read.files.filter((file) => !isByItself(file));
+        if (more.length > 0 && suffix === 'dev')
+          made.push({ name, ...read.about, files: [...DEV_FILES, ...more] });
+      } else if (read.files.length > 0) made.push({ name, ...read.about, files: read.files });
+      else if (read.unknown.length === 0 && suffix !== 'static')
+        means.notes.add(
+          'lost',
+          field,
+          read.steps.length === 0
+            ? 'it has no files, only what it depends on'
+            : `${own.name}() does not say which files it has`,
+          own.line,
+        );
     }
+    if (arch !== '' && arch !== 'noarch' && arch !== 'build' && arch !== 'all')
+      means.notes.add('left', field, `it is for ${arch} alone`, means.line);
   }
-  return made;
+  return { made, steps };
 }
 
-interface ReadFunction {
-  readonly files: string[];
-  /** Commands that are not understood. */
-  readonly unknown: string[];
-  readonly about: { description?: string; depends?: string[]; replaces?: string[]; provides?: string[] };
-}
-
-/** Understands assignments, `amove`, and `mv` and `mkdir` between the two folders. */
-function readFunction(body: string, { file, name }: Means): ReadFunction {
-  const values: Values = new Map([
+function readFunction(
+  body: string,
+  { file, name, main, folder }: Means & { readonly main: string; readonly suffix: string },
+): ReturnType<typeof readSplit> {
+  const known = (text: string): Value => ({ known: true, words: [text], array: false, line: 0 });
+  const values = new Map<string, Value>([
     ...file.values,
-    ['pkgdir', { known: true, words: [''], array: false, line: 0 }],
-    ['subpkgdir', { known: true, words: ['\u0001'], array: false, line: 0 }],
-    ['subpkgname', { known: true, words: [name], array: false, line: 0 }],
+    ['pkgdir', known(TREE)],
+    ['subpkgdir', known(PART)],
+    ['subpkgname', known(name)],
+    ['pkgname', known(main)],
+    ['builddir', known(folder)],
+    ['srcdir', known(SOURCE_FOLDER)],
+    ['startdir', known('/build/recipe')],
+    ['depends', known('')],
+    ['provides', known('')],
+    ['replaces', known('')],
+    ['install_if', known('')],
   ]);
-  const result: ReadFunction = { files: [], unknown: [], about: {} };
-  for (const command of commandsOf(body)) {
-    try {
-      if (!readCommand(command, { values, result })) result.unknown.push(command.join(' ').slice(0, 100));
-    } catch (error) {
-      if (!(error instanceof Unreadable || error instanceof ShellError)) throw error;
-      result.unknown.push(command.join(' ').slice(0, 100));
-    }
-  }
-  return result;
-}
-
-/** Simple commands of a body; a compound shows as its words. */
-function commandsOf(body: string): string[][] {
-  const commands: string[][] = [];
-  let words: string[] = [];
-  for (const token of tokenize(body)) {
-    if (token.kind === 'word') words.push(token.text);
-    else if (words.length > 0) {
-      commands.push(words);
-      words = [];
-    }
-  }
-  return words.length > 0 ? [...commands, words] : commands;
-}
-
-function readCommand(
-  words: readonly string[],
-  { values, result }: { readonly values: Values; readonly result: ReadFunction },
-): boolean {
-  const [command = '', ...rest] = words;
-  const assignment = /^([a-z_]+)=([^]*)$/.exec(command);
-  if (assignment !== null && rest.length === 0) {
-    const value = plain(assignment[2] ?? '', values);
-    if (assignment[1] === 'pkgdesc') result.about.description = value;
-    else if (isRelation(assignment[1])) {
-      const convert = assignment[1] === 'provides' ? importProvide : importDependency;
-      const said = value.split(/\s+/).flatMap((one) => (one === '' ? [] : (convert(one) ?? [])));
-      if (said.length > 0) result.about[assignment[1]] = said;
-    } else return /^(?:arch|license|url|options|install_if)$/.test(assignment[1] ?? '') && value === '';
-    return true;
-  }
-  if (command === 'return' || command === 'true' || command === ':') return true;
-  const paths = rest.filter((word) => !word.startsWith('-')).flatMap((word) => expandWord(word, values));
-  if (command === 'mkdir' || command === 'install') return rest.includes('-d') || command === 'mkdir';
-  if (command === 'cd') return false;
-  if (command === 'amove') return add(paths, result);
-  if (command !== 'mv') return false;
-  const target = paths.pop() ?? '';
-  return target.startsWith('\u0001') && paths.every((path) => path.startsWith('/')) && add(paths, result);
-}
-
-const isRelation = (field: string | undefined): field is 'depends' | 'replaces' | 'provides' =>
-  field === 'depends' || field === 'replaces' || field === 'provides';
-
-function add(paths: readonly string[], { files }: ReadFunction): boolean {
-  const patterns = paths.map((path) =>
-    path
-      .replaceAll(/\/{2,}/g, '/')
-      .replace(/^\//, '')
-      .replace(/\/$/, ''),
-  );
-  if (patterns.some((path) => path === '' || path.includes('\u0001') || path.includes('..'))) return false;
-  files.push(...patterns);
-  return true;
+  return readSplit(body, {
+    values,
+    functions: new Map([...file.functions].map(([of, one]) => [of, one.body])),
+    start: folder,
+    usual: FUNCTIONS,
+  });
 }

@@ -3,8 +3,9 @@ import { IcepkgError } from '#schema/error';
 import { apkSubpackages } from './apk-subpackages.ts';
 import { sayable, type Draft, type Notes } from './draft.ts';
 import { importSource, isArchive, placeSources, splitPatches, stemOf } from './places.ts';
-import { readShellFile, variableReader, type Reader, type ShellFile } from './shell-file.ts';
+import { exportsOf, readShellFile, variableReader, type Reader, type ShellFile } from './shell-file.ts';
 import { importStep, SOURCE_FOLDER, type StepContext } from './steps.ts';
+import { toldMeson, usualSteps, withSplits } from './usual-steps.ts';
 import {
   importArch,
   importBuildDepends,
@@ -12,6 +13,8 @@ import {
   importLicense,
   importProvide,
   importVersion,
+  joinNeeds,
+  type BuildNeeds,
 } from './words.ts';
 
 export interface ImportContext {
@@ -23,16 +26,29 @@ export interface ImportContext {
 }
 
 const HELPERS: Readonly<Record<string, string>> = {
-  'abuild-meson': "it runs meson with Alpine's settings; write meson setup with a cross file",
   amove: 'it moves files between packages; list them under subpackages',
-  update_config_sub: 'it is a function of abuild',
-  update_config_guess: 'it is a function of abuild',
   default_build: 'it is a function of abuild',
   default_package: 'it is a function of abuild',
-  die: 'it is a function of abuild; write exit 1',
-  error: 'it is a function of abuild',
-  msg: 'it is a function of abuild; write echo',
 };
+/** Functions of abuild that have something of the same effect, or none. */
+const REWRITES: readonly (readonly [RegExp, string])[] = [
+  // Options for cross-building that the files bring themselves.
+  [
+    /^[ \t]*if \[ "\$CBUILD" != "\$CHOST" \]; then\n(?:[ \t]*(?:local )?\w*cross_?opts=[^\n]*\n)+[ \t]*fi[ \t]*$/gim,
+    '',
+  ],
+  [/^[ \t]*local \w*cross_?opts=?(?:"[^"\n]*")?[ \t]*$/gim, ''],
+  [/\$\{?\w*cross_?opts\}?/gi, ''],
+  [/\bwant_check\b/g, 'true'],
+  [
+    /^([ \t]*)(?:default_prepare|default_unpack|update_config_sub|update_config_guess)[ \t]*(?:;|\|\| return 1)?[ \t]*$/gm,
+    '',
+  ],
+  [/^([ \t]*)paxmark [^\n]*$/gm, ''],
+  [/^([ \t]*)(?:msg|warning|error|einfo)(?= )/gm, '$1echo'],
+  [/^([ \t]*)die [^\n]*$/gm, '$1exit 1'],
+  [/(\|\||&&)([ \t]*)(?:msg|warning|error)(?= )/g, '$1$2echo'],
+];
 
 /** Variables that say nothing about the package here. */
 const LEFT: Readonly<Record<string, string>> = {
@@ -51,6 +67,16 @@ export function importApkbuild(text: string, context: ImportContext): Draft {
     srcdir: SOURCE_FOLDER,
     startdir: '/build/recipe',
     pkgdir: '$DESTDIR',
+    // Every build is one for another machine; none is a bootstrap.
+    CHOST: '$HOST',
+    CTARGET: '$HOST',
+    CBUILD: '$BUILD',
+    CBUILD_ARCH: 'build',
+    CROSS_COMPILE: '$CROSS',
+    CLIBC: 'musl',
+    CTARGET_LIBC: 'musl',
+    BOOTSTRAP: '',
+    APORTS_BOOTSTRAP: '',
   };
   const file = readShellFile(text, { file: context.file, given, notes });
   const read = variableReader(file, notes);
@@ -103,9 +129,19 @@ export function importApkbuild(text: string, context: ImportContext): Draft {
     notes,
     folders,
     helpers: HELPERS,
+    rewrites: REWRITES,
+    functions: ownFunctions(file, read.list('subpackages')),
     values: file.values,
     renamed: renamed(pkgver === version, folder),
   };
+  const parts = apkSubpackages(read.list('subpackages'), {
+    name,
+    file,
+    notes,
+    folder,
+    line: read.line('subpackages'),
+  });
+  const needs = buildNeeds(read, { context, own: name });
   return {
     name,
     version,
@@ -121,9 +157,10 @@ export function importApkbuild(text: string, context: ImportContext): Draft {
     },
     sources,
     patches,
-    buildDepends: buildDepends(read, { context, isData: arch === 'noarch', own: name }),
-    env: {},
-    steps: importSteps(file, stepContext, { folder, check: !options.has('!check') }),
+    buildDepends: [...(arch === 'noarch' ? [] : ['musl']), ...needs.recipes].sort(),
+    hostDepends: needs.host,
+    env: exportsOf(file).env,
+    steps: withSplits(importSteps(file, stepContext, { folder, check: !options.has('!check') }), parts.steps),
     relations: {
       depends: relations('depends', importDependency),
       provides: relations('provides', importProvide),
@@ -131,33 +168,52 @@ export function importApkbuild(text: string, context: ImportContext): Draft {
       installIf: relations('install_if', importDependency),
     },
     providerPriority: Number(/^\d{1,9}$/.exec(read.text('provider_priority') ?? '')?.[0] ?? 0) || undefined,
-    subpackages: apkSubpackages(read.list('subpackages'), {
-      name,
-      file,
-      notes,
-      line: read.line('subpackages'),
-    }),
+    subpackages: parts.made,
     strip: options.has('!strip') ? false : undefined,
   };
 }
 
 function tellOption(option: string, notes: Notes, line: number | undefined): void {
   if (option === 'net')
-    notes.add('lost', 'options', 'net: the build wants the network, which builds do not have', line);
+    notes.add(
+      'open',
+      'options',
+      'net: builds have no network, so the source must hold all that is fetched',
+      line,
+    );
   else if (option === 'suid')
     notes.add('left', 'options', 'suid: files keep the mode that install gives them', line);
 }
 
-function buildDepends(
+/** Functions of the file that are neither abuild's phases nor those of subpackages. */
+function ownFunctions({ functions }: ShellFile, subpackages: readonly string[]): Map<string, string> {
+  const splits = new Set(subpackages.map((word) => word.split(':')[1] || (word.split('-').pop() ?? '')));
+  const phases = new Set([
+    'prepare',
+    'build',
+    'check',
+    'package',
+    'fetch',
+    'unpack',
+    'snapshot',
+    'dev',
+    'doc',
+  ]);
+  return new Map(
+    [...functions.values()]
+      .filter(({ name }) => !phases.has(name) && !splits.has(name))
+      .map(({ name, body }) => [name, body]),
+  );
+}
+
+function buildNeeds(
   read: Reader,
-  {
-    context,
-    isData,
-    own,
-  }: { readonly context: ImportContext; readonly isData: boolean; readonly own: string },
-): string[] {
-  const fields = ['makedepends', 'makedepends_build', 'makedepends_host', 'depends_dev'];
-  const found = fields.flatMap((field) =>
+  { context, own }: { readonly context: ImportContext; readonly own: string },
+): BuildNeeds {
+  // makedepends has both of its parts where the file has them.
+  const parts = ['makedepends_build', 'makedepends_host'];
+  const fields = ['makedepends', ...(read.list('makedepends').length > 0 ? [] : parts), 'depends_dev'];
+  const found = fields.map((field) =>
     importBuildDepends(
       read.list(field).filter((one) => one.split(/[<>=~]/)[0]?.replace(/-dev$/, '') !== own),
       {
@@ -168,7 +224,7 @@ function buildDepends(
       },
     ),
   );
-  return [...new Set([...(isData ? [] : ['musl']), ...found])].sort();
+  return joinNeeds(found);
 }
 
 /** Shell text that stands for abuild's own variables. */
@@ -185,7 +241,9 @@ const renamed = (sameVersion: boolean, folder: string): Record<string, string> =
   CBUILD_ARCH: '$(uname -m)',
   CROSS_COMPILE: '$CROSS',
   CLIBC: 'musl',
+  CBUILDROOT: '$SYSROOT',
   MAKEFLAGS: '-j$JOBS',
+  MAKEOPTS: '-j$JOBS',
   ...(sameVersion ? { pkgver: '$VERSION' } : {}),
 });
 
@@ -238,13 +296,18 @@ function appliesPatches({ functions }: ShellFile): boolean {
 }
 
 function importSteps(
-  { functions }: ShellFile,
+  { functions, statements }: ShellFile,
   context: Omit<StepContext, 'field' | 'line'>,
   { folder, check }: { readonly folder: string; readonly check: boolean },
 ): Draft['steps'] {
+  const exported = exportsOf({ statements, values: context.values }).text;
   const step = (name: string, body = functions.get(name)?.body): string | undefined => {
     if (body === undefined) return undefined;
-    const text = importStep(body, { ...context, field: `${name}()`, line: functions.get(name)?.line });
+    const text = importStep(`${exported}${body}`, {
+      ...context,
+      field: `${name}()`,
+      line: functions.get(name)?.line,
+    });
     return text === undefined || folder === SOURCE_FOLDER ? text : `cd ${folder}\n${text}`;
   };
   const prepare = functions
@@ -261,5 +324,6 @@ function importSteps(
     check: checks,
     install: step('package'),
   };
-  return Object.fromEntries(Object.entries(steps).filter(([, text]) => text !== undefined));
+  const texts = Object.entries(steps).filter((entry): entry is [string, string] => entry[1] !== undefined);
+  return toldMeson(usualSteps(Object.fromEntries(texts)), context.notes);
 }

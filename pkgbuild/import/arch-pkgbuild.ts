@@ -1,10 +1,12 @@
 /** Arch's PKGBUILD as a recipe. */
 import { IcepkgError } from '#schema/error';
 import type { ImportContext } from './apkbuild.ts';
-import { sayable, type Draft, type DraftSource, type Notes } from './draft.ts';
+import { archSubpackages, mainPackage, setFields, withoutFields } from './arch-subpackages.ts';
+import { sayable, type Draft, type DraftSource, type DraftSteps, type Notes } from './draft.ts';
 import { importSource, isArchive, placeSources, stemOf } from './places.ts';
-import { readShellFile, variableReader, type Reader, type ShellFile } from './shell-file.ts';
+import { exportsOf, readShellFile, variableReader, type Reader, type ShellFile } from './shell-file.ts';
 import { importStep, SOURCE_FOLDER, type StepContext } from './steps.ts';
+import { toldMeson, usualSteps, withSplits } from './usual-steps.ts';
 import {
   importArch,
   importBuildDepends,
@@ -12,14 +14,13 @@ import {
   importLicense,
   importProvide,
   importVersion,
+  joinNeeds,
 } from './words.ts';
 
-const HELPERS: Readonly<Record<string, string>> = {
-  'arch-meson': "it runs meson with Arch's settings; write meson setup with a cross file",
-  msg: 'it is a function of makepkg; write echo',
-  msg2: 'it is a function of makepkg; write echo',
-  error: 'it is a function of makepkg',
-};
+/** Functions of makepkg that print. */
+const REWRITES: readonly (readonly [RegExp, string])[] = [
+  [/^([ \t]*)(?:msg2?|warning|error|plain)(?= )/gm, '$1echo'],
+];
 
 /** What the format has besides, and why it is not carried over. */
 const LOST: Readonly<Record<string, string>> = {
@@ -43,6 +44,8 @@ export function importArchPkgbuild(text: string, context: ImportContext): Draft 
   const read = variableReader(file, notes);
   const names = read.list('pkgname');
   const name = read.text('pkgbase') ?? names[0];
+  const main = name === undefined ? undefined : mainPackage(file.functions, name, names);
+  if (main !== undefined) setFields(file.functions.get(main)?.body ?? '', file.values);
   const pkgver = read.text('pkgver');
   if (name === undefined || pkgver === undefined)
     throw new IcepkgError(
@@ -87,11 +90,30 @@ export function importArchPkgbuild(text: string, context: ImportContext): Draft 
   const stepContext = {
     notes,
     folders,
-    helpers: HELPERS,
+    helpers: {},
+    rewrites: REWRITES,
+    functions: ownFunctions(file),
     values: file.values,
     renamed: { ...RENAMED, ...(version === pkgver ? { pkgver: '$VERSION' } : {}) },
   };
   const isData = arch === 'noarch';
+  // What a PKGBUILD needs to run it also builds with.
+  const needs = joinNeeds([
+    importBuildDepends([...read.list('makedepends'), ...libraries(read, context)], {
+      known: context.known,
+      field: 'makedepends',
+      line: read.line('makedepends'),
+      notes,
+    }),
+  ]);
+  const parts = archSubpackages(
+    names.filter((one) => names.length > 1 && `package_${one}` !== main),
+    {
+      file,
+      notes,
+      main: name,
+    },
+  );
   return {
     name,
     version,
@@ -111,20 +133,13 @@ export function importArchPkgbuild(text: string, context: ImportContext): Draft 
     },
     sources,
     patches: [],
-    buildDepends: [
-      ...new Set([
-        ...(isData ? [] : ['musl']),
-        // What a PKGBUILD needs to run it also builds with.
-        ...importBuildDepends([...read.list('makedepends'), ...libraries(read, context)], {
-          known: context.known,
-          field: 'makedepends',
-          line: read.line('makedepends'),
-          notes,
-        }),
-      ]),
-    ].sort(),
-    env: {},
-    steps: importSteps(file, stepContext, { name, names, check: !options.has('!check') }),
+    buildDepends: [...(isData ? [] : ['musl']), ...needs.recipes].sort(),
+    hostDepends: needs.host,
+    env: exportsOf(file).env,
+    steps: withSplits(
+      importSteps(file, stepContext, { name, names, check: !options.has('!check') }),
+      parts.steps,
+    ),
     relations: {
       depends: [
         ...relations('depends', importDependency, (one) => !isLibrary(one, context)),
@@ -138,7 +153,7 @@ export function importArchPkgbuild(text: string, context: ImportContext): Draft 
       replaces: relations('replaces', importDependency),
     },
     configFiles: read.list('backup').filter((one) => /^[^/]/.test(one)),
-    subpackages: [],
+    subpackages: parts.made,
     strip: options.has('!strip') ? false : undefined,
   };
 }
@@ -152,6 +167,14 @@ const RENAMED = {
   CARCH: '$ARCH',
   MAKEFLAGS: '-j$JOBS',
 } as const;
+
+/** Functions that are none of makepkg's. */
+const ownFunctions = ({ functions }: ShellFile): Map<string, string> =>
+  new Map(
+    [...functions.values()]
+      .filter(({ name }) => !/^(?:prepare|build|check|pkgver|verify|package(?:_.*)?)$/.test(name))
+      .map(({ name, body }) => [name, body]),
+  );
 
 /** A licence may have white space: each word of the array is one. */
 function licenseWords({ values }: ShellFile): readonly string[] {
@@ -222,38 +245,29 @@ interface Naming {
   readonly check: boolean;
 }
 
+/** Files beside the PKGBUILD are one folder above the sources there. */
+const BESIDE =
+  /(?<![\w./-])\.\.\/(?=[A-Za-z0-9_][\w.+-]*\.(?:patch|diff|c|h|conf|service|sh|install|config)\b)/g;
+
 function importSteps(
-  { functions }: ShellFile,
+  { functions, statements }: ShellFile,
   context: Omit<StepContext, 'field' | 'line'>,
   { name, names, check }: Naming,
-): Draft['steps'] {
+): DraftSteps {
+  const exported = exportsOf({ statements, values: context.values }).text;
   const step = (of: string): string | undefined => {
     const own = functions.get(of);
-    const body = own?.body.replaceAll(
-      /(?<![\w./-])\.\.\/(?=[A-Za-z0-9_][\w.+-]*\.(?:patch|diff|c|h|conf|service|sh|install|config)\b)/g,
-      `${SOURCE_FOLDER}/`,
-    );
-    return body === undefined
-      ? undefined
-      : importStep(body, { ...context, field: `${of}()`, line: own?.line });
+    if (own === undefined) return undefined;
+    const body = `${exported}${withoutFields(own.body)}`.replaceAll(BESIDE, `${SOURCE_FOLDER}/`);
+    return importStep(body, { ...context, field: `${of}()`, line: own.line });
   };
-  const main = [`package`, `package_${name}`, `package_${names[0] ?? ''}`].find((one) => functions.has(one));
-  for (const other of names)
-    if (names.length > 1 && `package_${other}` !== main)
-      context.notes.add(
-        'lost',
-        `package_${other}()`,
-        `what goes into ${other} is not carried over: list its files under subpackages`,
-        functions.get(`package_${other}`)?.line,
-      );
-  for (const known of functions.values())
-    if (known.name.startsWith('_'))
-      context.notes.add('lost', `${known.name}()`, 'functions of its own are not carried over', known.line);
+  const main = mainPackage(functions, name, names);
   const steps = {
     prepare: step('prepare'),
     build: step('build'),
     check: check ? step('check') : undefined,
     install: main === undefined ? undefined : step(main),
   };
-  return Object.fromEntries(Object.entries(steps).filter(([, text]) => text !== undefined));
+  const texts = Object.entries(steps).filter((entry): entry is [string, string] => entry[1] !== undefined);
+  return toldMeson(usualSteps(Object.fromEntries(texts)), context.notes);
 }

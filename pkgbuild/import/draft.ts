@@ -38,7 +38,22 @@ export interface DraftSubpackage {
   readonly depends?: readonly string[];
   readonly replaces?: readonly string[];
   readonly provides?: readonly string[];
+  readonly installIf?: readonly string[];
+  readonly providerPriority?: number;
 }
+
+export type DraftInputs = Readonly<Record<string, string | boolean | readonly string[]>>;
+
+/** Shell, or a pipeline with its inputs. */
+export type DraftStep = (
+  { readonly run: string } | { readonly uses: string; readonly with?: DraftInputs }
+) & {
+  /** A condition in the words of a recipe. */
+  readonly if?: string;
+};
+export type DraftSteps = Readonly<
+  Partial<Record<'prepare' | 'build' | 'check' | 'install', readonly DraftStep[]>>
+>;
 
 export interface Draft {
   readonly name: string;
@@ -51,8 +66,10 @@ export interface Draft {
   readonly sources: readonly DraftSource[];
   readonly patches: readonly string[];
   readonly buildDepends: readonly string[];
+  /** Debian packages of the machine that builds. */
+  readonly hostDepends: readonly string[];
   readonly env: Readonly<Record<string, string>>;
-  readonly steps: Readonly<Partial<Record<'prepare' | 'build' | 'check' | 'install', string>>>;
+  readonly steps: DraftSteps;
   readonly relations: Readonly<
     Partial<Record<'depends' | 'provides' | 'replaces' | 'installIf' | 'recommends', readonly string[]>>
   >;

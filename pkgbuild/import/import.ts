@@ -96,7 +96,7 @@ function readText(file: string): string {
   }
   const text = new TextDecoder('utf-8').decode(bytes);
   if (text.includes('\0')) throw unreadable(file, 'holds zero bytes, so it is no text');
-  return text.replaceAll(/[\ue000-\ue002]/g, '\ufffd').replaceAll('\r\n', '\n');
+  return text.replaceAll(/[\ue000-\ue002\u0001\u0002]/g, '\ufffd').replaceAll('\r\n', '\n');
 }
 
 const unreadable = (file: string, why: string): IcepkgError =>

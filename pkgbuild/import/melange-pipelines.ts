@@ -1,173 +1,202 @@
-/** melange's pipelines as sources, patches and shell steps. */
-import type { Draft, DraftSource, Notes } from './draft.ts';
-import { importSource, isArchive, placeSources } from './places.ts';
-import { importStep } from './steps.ts';
-import {
-  fill,
-  listOf,
-  recordOf,
-  textOf,
-  type LineFinder,
-  type Mapping,
-  type Substitutions,
-} from './yaml-values.ts';
+/** melange's pipelines as sources, patches and steps. */
+import type { Draft, DraftSource, DraftStep, DraftSteps } from './draft.ts';
+import { checkedOut, fetched, patchNames, type PipelineContext } from './melange-sources.ts';
+import { HOST_TOOLS, SHELL, VENDORED, type Inputs } from './melange-shell.ts';
+import { placeSources } from './places.ts';
+import { importStep, SOURCE_FOLDER } from './steps.ts';
+import { setsSomething, usualSteps } from './usual-steps.ts';
+import { fill, listOf, recordOf, textOf, type Mapping } from './yaml-values.ts';
 
-export interface PipelineContext {
-  readonly notes: Notes;
-  readonly substitutions: Substitutions;
-  readonly line: LineFinder;
+/** Done by the builder for every package, or to the machine that builds. */
+const AUTOMATIC = new Set([
+  'strip',
+  'split/dev',
+  'split/manpages',
+  'split/infodir',
+  'split/debug',
+  'split/static',
+  'split/alldocs',
+]);
+const MAX_DEPTH = 10;
+
+/** One of the pipelines in the order that they run, with what it inherits. */
+interface Item {
+  readonly pipeline: Mapping;
+  readonly folder: string;
+  readonly environment: Mapping;
+  readonly condition: string | undefined;
 }
 
-/** Done by the builder for every package. */
-const AUTOMATIC = new Set(['strip', 'split/dev', 'split/manpages', 'split/infodir', 'split/debug']);
+interface Made {
+  readonly text: string;
+  readonly condition: string | undefined;
+  /** Shell of its own: what it sets holds for nothing else. */
+  readonly apart: boolean;
+}
 
-type Inputs = (name: string, otherwise?: string) => string;
+export interface ImportedPipelines extends Pick<Draft, 'sources' | 'patches' | 'steps'> {
+  readonly hostDepends: readonly string[];
+}
 
-/** Named pipelines as shell. */
-const SHELL: Readonly<Record<string, (input: Inputs) => string>> = {
-  'autoconf/configure': (input) =>
-    `${input('dir') === '' ? '' : `cd ${input('dir')}\n`}[ -x ./configure ] || autoreconf -vfi\n./configure --build="$BUILD" --host="$HOST" --prefix=/usr --sysconfdir=/etc --libdir=/usr/lib --mandir=/usr/share/man --infodir=/usr/share/info --localstatedir=/var${more(input('opts'))}`,
-  'autoconf/make': (input) => `make -C ${input('dir', '.')} -j"$JOBS"${more(input('opts'))}`,
-  'autoconf/make-install': (input) =>
-    `make -C ${input('dir', '.')} install DESTDIR="$DESTDIR"${more(input('opts'))}`,
-  'cmake/configure': (input) =>
-    `cmake -B ${input('output-dir', 'output')} -S . -DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR="$ARCH" -DCMAKE_C_COMPILER="\${CROSS}gcc" -DCMAKE_FIND_ROOT_PATH="$SYSROOT" -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_PREFIX=/usr -DCMAKE_INSTALL_LIBDIR=lib${more(input('opts'))}`,
-  'cmake/build': (input) => `cmake --build ${input('output-dir', 'output')} -j "$JOBS"`,
-  'cmake/install': (input) => `DESTDIR="$DESTDIR" cmake --install ${input('output-dir', 'output')}`,
-  'meson/compile': (input) => `meson compile -C ${input('output-dir', 'output')} -j "$JOBS"`,
-  'meson/install': (input) =>
-    `DESTDIR="$DESTDIR" meson install --no-rebuild -C ${input('output-dir', 'output')}`,
-};
-
-const more = (options: string): string => {
-  const words = options.replaceAll(/[ \t]*\\?[ \t]*\n\s*/g, ' ').trim();
-  return words === '' ? '' : ` ${words}`;
-};
-
-export function importPipelines(
-  pipelines: readonly Mapping[],
-  context: PipelineContext,
-): Pick<Draft, 'sources' | 'patches' | 'steps'> {
-  const { notes, substitutions, line } = context;
+export function importPipelines(pipelines: readonly Mapping[], context: PipelineContext): ImportedPipelines {
   const found: DraftSource[] = [];
   const patches: string[] = [];
-  const build: string[] = [];
-  const install: string[] = [];
-  const pending = pipelines.map((pipeline) => ({ pipeline, depth: 0 }));
-  for (let next = pending.shift(); next !== undefined; next = pending.shift()) {
-    const { pipeline, depth } = next;
+  const made: Made[] = [];
+  const host = new Set<string>();
+  for (const item of flattened(pipelines, context)) {
+    const { pipeline } = item;
     const uses = textOf(pipeline['uses']);
     const inputs = recordOf(pipeline['with']);
-    const input: Inputs = (name, otherwise = '') => fill(textOf(inputs[name]) ?? otherwise, substitutions);
-    const label = uses ?? textOf(pipeline['name']) ?? 'runs';
-    const condition = textOf(pipeline['if']);
-    if (condition !== undefined)
-      notes.add('lost', label, `its condition ${condition} is not carried over`, line('if'));
-    if (pipeline['working-directory'] !== undefined)
-      notes.add('lost', label, 'its working-directory is not carried over', line('working-directory'));
-    const inner = listOf(pipeline['pipeline']).map(recordOf);
-    if (depth < 10) pending.unshift(...inner.map((one) => ({ pipeline: one, depth: depth + 1 })));
-    const add = (text: string): void => {
-      const phase = install.length > 0 || /\$\{?DESTDIR\}?/.test(text) ? install : build;
-      phase.push(text.trim());
-    };
+    const input: Inputs = (name, otherwise = '') =>
+      fill(textOf(inputs[name]) ?? otherwise, context.substitutions);
     const runs = textOf(pipeline['runs']);
+    const add = (text: string): void => {
+      made.push(inPlace(text, item, context));
+    };
     if (runs !== undefined) {
-      const step = stepOf(fill(runs, substitutions), context);
+      const step = stepOf(fill(runs, context.substitutions), context);
       if (step !== undefined) add(step);
     }
-    if (uses === undefined) continue;
-    if (uses === 'fetch') found.push(...fetched(inputs, input, context));
-    else if (uses === 'git-checkout') found.push(...checkedOut(inputs, input, context));
+    if (uses === undefined || AUTOMATIC.has(uses)) continue;
+    if (uses === 'fetch') found.push(...fetched(inputs, input, { ...context, folder: item.folder }));
+    else if (uses === 'git-checkout')
+      found.push(...checkedOut(inputs, input, { ...context, folder: item.folder }));
     else if (uses === 'patch') patches.push(...patchNames(input, context));
-    else if (!AUTOMATIC.has(uses)) {
+    else {
       const shell = SHELL[uses];
-      if (shell === undefined)
-        notes.add('lost', uses, 'the pipeline is not known: write its steps', line('uses'));
-      else add(shell(input));
+      const vendored = VENDORED[uses];
+      if (vendored !== undefined)
+        context.notes.add(
+          'open',
+          uses,
+          `${vendored}${input('deps') === '' ? '' : `, with ${input('deps').replaceAll(/\s+/g, ' ').trim()}`}`,
+          context.line('uses'),
+        );
+      if (shell === undefined && vendored === undefined)
+        context.notes.add('lost', uses, 'the pipeline is not known: write its steps', context.line('uses'));
+      for (const tool of HOST_TOOLS[uses] ?? []) host.add(tool);
+      for (const text of shell?.(input, {
+        name: context.name,
+        fromGit: found.some(({ git }) => git !== undefined),
+        before: made.map((one) => one.text).join('\n'),
+      }) ?? [])
+        add(text);
     }
   }
-  const step = (texts: readonly string[]): string => `${texts.join('\n')}\n`;
+  const steps = stepsOf(made);
+  if (made.some(({ text }) => /(?:^|\s)autoreconf\s/m.test(text)))
+    for (const tool of ['autoconf', 'automake', 'libtool']) host.add(tool);
+  return { sources: placeSources(found, undefined), patches, steps, hostDepends: [...host] };
+}
+
+/** Pipelines with those inside them in their place. */
+function flattened(pipelines: readonly Mapping[], context: PipelineContext): Item[] {
+  const items: Item[] = [];
+  const visit = (pipeline: Mapping, outer: Omit<Item, 'pipeline'>, depth: number): void => {
+    const folder = textOf(pipeline['working-directory']);
+    const condition = textOf(pipeline['if']);
+    const own: Omit<Item, 'pipeline'> = {
+      folder:
+        folder === undefined
+          ? outer.folder
+          : fill(folder, context.substitutions).replace(/^\/home\/build\/?/, ''),
+      environment: { ...outer.environment, ...recordOf(pipeline['environment']) },
+      condition: outer.condition,
+    };
+    const known = condition === undefined ? undefined : conditionOf(fill(condition, context.substitutions));
+    if (known === 'never') return;
+    if (condition !== undefined && known === undefined)
+      context.notes.add(
+        'lost',
+        textOf(pipeline['uses']) ?? textOf(pipeline['name']) ?? 'runs',
+        `its condition ${condition} is not carried over`,
+        context.line('if'),
+      );
+    const item = { ...own, condition: known === undefined || known === 'always' ? own.condition : known };
+    items.push({ pipeline, ...item });
+    if (depth < MAX_DEPTH)
+      for (const inner of listOf(pipeline['pipeline']).map(recordOf)) visit(inner, item, depth + 1);
+  };
+  for (const pipeline of pipelines) visit(pipeline, { folder: '', environment: {}, condition: undefined }, 0);
+  return items;
+}
+
+/** A condition in the words of a recipe; `undefined` where it has none. */
+export function conditionOf(text: string): string | undefined {
+  const parts = text.split(/(&&|\|\|)/).map((part) => part.trim());
+  const said: string[] = [];
+  for (const part of parts) {
+    if (part === '&&' || part === '||') {
+      said.push(part);
+      continue;
+    }
+    const match = /^\(?\s*['"]?([^'"=!]*?)['"]?\s*(==|!=)\s*['"]?([^'"=!]*?)['"]?\s*\)?$/.exec(part);
+    if (match === null) return undefined;
+    const [, left = '', operator, right = ''] = match;
+    const arch = left === '$ARCH' ? right : right === '$ARCH' ? left : undefined;
+    if (arch === undefined) {
+      if (parts.length > 1 || left.includes('${{') || right.includes('${{')) return undefined;
+      return (left === right) === (operator === '==') ? 'always' : 'never';
+    }
+    if (arch !== 'x86_64' && arch !== 'aarch64') {
+      if (parts.length > 1) return undefined;
+      return operator === '==' ? 'never' : 'always';
+    }
+    said.push(`${operator === '!=' ? '!' : ''}${arch}`);
+  }
+  return said.join(' ');
+}
+
+function inPlace(text: string, { folder, environment, condition }: Item, context: PipelineContext): Made {
+  const exports = Object.entries(environment).flatMap(([name, value]) => {
+    const one = textOf(value);
+    return one === undefined || !/^[A-Za-z_]\w*$/.test(name)
+      ? []
+      : [`export ${name}="${fill(one, context.substitutions).replaceAll(/["\\`]/g, '\\$&')}"\n`];
+  });
+  const enter = folder === '' || folder === '.' ? '' : `mkdir -p ${folder}\ncd ${folder}\n`;
+  const whole = `${exports.join('')}${enter}${text.trim()}\n`;
+  return { text: whole, condition, apart: condition !== undefined || setsSomething(whole) };
+}
+
+/** Pipelines of ours where nothing but them is done; else each text in a shell of its own, as melange runs it. */
+function stepsOf(made: readonly Made[]): DraftSteps {
+  const first = made.findIndex(({ text }) => /\$\{?DESTDIR\}?/.test(text));
+  const cut = first === -1 ? made.length : first;
+  const [build, install] = [made.slice(0, cut), made.slice(cut)];
+  const joined = (list: readonly Made[]): string => list.map(({ text }) => text).join('');
+  if (made.every(({ apart }) => !apart) && made.length > 0) {
+    const steps = usualSteps({
+      ...(build.length === 0 ? {} : { build: joined(build) }),
+      ...(install.length === 0 ? {} : { install: joined(install) }),
+    });
+    if (Object.values(steps).some((list) => list.some((step) => 'uses' in step))) return steps;
+  }
+  const each = (list: readonly Made[]): DraftStep[] =>
+    list.length > 0 && list.every(({ apart }) => !apart)
+      ? [{ run: joined(list) }]
+      : list.map(({ text, condition }) => ({
+          run: text,
+          ...(condition === undefined ? {} : { if: condition }),
+        }));
   return {
-    sources: placeSources(found, undefined),
-    patches,
-    steps: {
-      ...(build.length === 0 ? {} : { build: step(build) }),
-      ...(install.length === 0 ? {} : { install: step(install) }),
-    },
+    ...(build.length === 0 ? {} : { build: each(build) }),
+    ...(install.length === 0 ? {} : { install: each(install) }),
   };
 }
 
-function stepOf(text: string, { notes, line }: PipelineContext): string | undefined {
+function stepOf(text: string, { notes, line, environment }: PipelineContext): string | undefined {
   for (const left of text.matchAll(/\$\{\{\s*([^}]{1,100}?)\s*\}\}/g))
     notes.add('lost', 'runs', `the step uses ${left[1] ?? ''}, which is not known`, line('runs'));
   return importStep(text, {
-    renamed: {},
+    renamed: Object.fromEntries(environment.map((name) => [name, `$${name}`])),
     values: new Map(),
-    folders: [],
+    folders: ['/home/build'],
     helpers: {},
+    rewrites: [[/\/home\/build(?=\/|$)/gm, SOURCE_FOLDER]],
+    functions: new Map(),
     field: 'runs',
     line: line('runs'),
     notes,
   });
-}
-
-function fetched(inputs: Mapping, input: Inputs, { notes, line }: PipelineContext): DraftSource[] {
-  const hex = (name: string, digits: number): string | undefined =>
-    new RegExp(`^[0-9a-f]{${digits}}$`).test(input(name)) ? input(name) : undefined;
-  const entry = {
-    text: input('uri'),
-    line: line('uri'),
-    field: 'fetch',
-    sha256: hex('expected-sha256', 64),
-    sha512: hex('expected-sha512', 128),
-  };
-  const source = importSource(entry, notes);
-  if (source === undefined) return [];
-  const keep = textOf(inputs['extract']) === 'false' || !isArchive(source.file);
-  if (
-    textOf(inputs['extract']) !== 'false' &&
-    !isArchive(source.file) &&
-    /\.(?:zip|gem|crate|whl)$/.test(source.file)
-  )
-    notes.add('lost', 'fetch', `${source.file} is no tar: unpack it in prepare`, line('uri'));
-  return [{ ...source, ...(keep && isArchive(source.file) ? { extract: false } : {}) }];
-}
-
-function checkedOut(inputs: Mapping, input: Inputs, { notes, line }: PipelineContext): DraftSource[] {
-  const commit = input('expected-commit');
-  const url = input('repository');
-  if (!/^[0-9a-f]{40}$/.test(commit) || !/^(?:https?|git|ssh):\/\/\S+$/.test(url)) {
-    notes.add('lost', 'git-checkout', `${url}: recipes need the whole name of a commit`, line('repository'));
-    return [];
-  }
-  if (inputs['cherry-picks'] !== undefined)
-    notes.add(
-      'lost',
-      'git-checkout',
-      'its cherry-picks are not carried over: make patches of them',
-      line('cherry-picks'),
-    );
-  if (textOf(inputs['recurse-submodules']) === 'true')
-    notes.add('lost', 'git-checkout', 'submodules are not carried over', line('recurse-submodules'));
-  const destination = input('destination');
-  const name =
-    url
-      .split('/')
-      .pop()
-      ?.replace(/\.git$/, '')
-      .replaceAll(/[^A-Za-z0-9_.+~-]/g, '_') ?? 'source';
-  const into = destination === '' || destination === '.' ? {} : { into: destination.replace(/^\.\//, '') };
-  return [{ git: { url, commit }, file: `${name.replace(/^[^A-Za-z0-9_]+/, '') || 'source'}.tar`, ...into }];
-}
-
-function patchNames(input: Inputs, { notes, line }: PipelineContext): string[] {
-  if (input('series') !== '')
-    notes.add('lost', 'patch', 'a series file is not read: list its patches', line('series'));
-  const strip = input('strip-components', '1');
-  if (strip !== '1')
-    notes.add('lost', 'patch', `patches are applied with -p1, not -p${strip}`, line('strip-components'));
-  return input('patches')
-    .split(/\s+/)
-    .filter((name) => name !== '');
 }

@@ -1,6 +1,9 @@
-/** Subpackages of a melange file: by their named pipelines, or by the files that they move. */
+/** Subpackages of a melange file: by their named pipelines, or by what their shell moves and makes. */
 import type { DraftSubpackage, Notes } from './draft.ts';
-import { importDependency } from './words.ts';
+import { DEV_FILES, isByItself } from './places.ts';
+import { PART, readSplit, TREE } from './split-shell.ts';
+import { SOURCE_FOLDER } from './steps.ts';
+import { importDependency, importProvide } from './words.ts';
 import {
   fill,
   listOf,
@@ -20,6 +23,12 @@ interface Means {
   readonly name: string;
 }
 
+export interface MelangePart {
+  readonly made: readonly DraftSubpackage[];
+  /** Shell for `install`. */
+  readonly steps: readonly string[];
+}
+
 /** Named pipelines that take files by their places. */
 const SPLITS: Readonly<Record<string, readonly string[]>> = {
   'split/locales': ['usr/share/locale'],
@@ -27,88 +36,108 @@ const SPLITS: Readonly<Record<string, readonly string[]>> = {
   'split/bin': ['usr/bin'],
   'split/sbin': ['usr/sbin'],
   'split/libexec': ['usr/libexec'],
+  'split/bashcomp': ['usr/share/bash-completion'],
+  'split/zshcomp': ['usr/share/zsh'],
+  'split/fishcomp': ['usr/share/fish'],
 };
-const AUTOMATIC: Readonly<Record<string, string>> = {
-  'split/dev': 'dev',
-  'split/manpages': 'doc',
-  'split/infodir': 'doc',
-  'split/alldocs': 'doc',
-  'split/static': 'static',
-  'split/debug': 'dbg',
-};
-const MOVE =
-  /^mv\s+(?:-\S+\s+)?((?:"?\$\{\{targets\.(?:destdir|outdir)\}\}"?\S*\s+)+)"?\$\{\{targets\.(?:subpkgdir|contextdir)\}\}"?\S*$/;
-const HARMLESS = /^(?:mkdir|install\s+-d|install\s+-m?\d*\s*-d|set\s+-|#|$|done$|fi$|cd\s|:$|true$)/;
+const AUTOMATIC = new Set([
+  'split/dev',
+  'split/manpages',
+  'split/infodir',
+  'split/alldocs',
+  'split/static',
+  'split/debug',
+  'strip',
+]);
+const NOTHING: MelangePart = { made: [], steps: [] };
 
-export function melangeSubpackage(subpackage: Mapping, means: Means): DraftSubpackage[] {
+export function melangeSubpackage(subpackage: Mapping, means: Means): MelangePart {
   const { notes, substitutions, line } = means;
   const name = fill(textOf(subpackage['name']) ?? '', substitutions);
   const field = `subpackages ${name}`;
+  const lost = (why: string, key = 'subpackages'): void => notes.add('lost', field, why, line(key));
   if (!/^[A-Za-z0-9_][A-Za-z0-9_+.-]{0,127}$/.test(name)) {
-    notes.add('lost', field, 'its name is not known', line('subpackages'));
-    return [];
+    lost('its name is not known');
+    return NOTHING;
   }
   const files: string[] = [];
+  const steps: string[] = [];
+  let understood = true;
   let automatic = false;
   for (const pipeline of listOf(subpackage['pipeline']).map(recordOf)) {
     const uses = textOf(pipeline['uses']);
-    const made = AUTOMATIC[uses ?? ''];
-    const split = SPLITS[uses ?? ''];
     const other = textOf(recordOf(pipeline['with'])['package']) !== undefined;
-    if (uses !== undefined && made !== undefined && !other) automatic = true;
-    else if (split !== undefined && !other) files.push(...split);
-    else if (uses !== undefined && uses !== 'strip')
-      notes.add('lost', field, `the pipeline ${uses} is not known`, line('uses'));
+    if (uses !== undefined && !other && AUTOMATIC.has(uses)) automatic = true;
+    else if (uses !== undefined && !other && SPLITS[uses] !== undefined) files.push(...(SPLITS[uses] ?? []));
+    else if (uses !== undefined) {
+      understood = false;
+      lost(`the pipeline ${uses} is not known`, 'uses');
+    }
     const runs = textOf(pipeline['runs']);
-    if (runs !== undefined) files.push(...movedFiles(runs, { ...means, field }));
+    if (runs === undefined) continue;
+    const read = readRuns(runs, textOf(pipeline['working-directory']) ?? '', { ...means, part: name });
+    files.push(...read.files);
+    steps.push(...read.steps);
+    for (const command of read.unknown) lost(`"${command}" is not carried over`);
+    understood &&= read.unknown.length === 0;
   }
+  if (subpackage['scriptlets'] !== undefined) lost('say what its scriptlets do under scripts', 'scriptlets');
   const suffix = name.startsWith(`${means.name}-`) ? name.slice(means.name.length + 1) : '';
-  if (files.length === 0 && (automatic || ['dev', 'doc', 'dbg', 'static'].includes(suffix))) {
-    if (suffix !== 'dev' && suffix !== 'doc')
-      notes.add('left', field, 'the builder splits -dev and -doc only', line('subpackages'));
-    return [];
-  }
+  const beyond = files.filter((file) => !isByItself(file));
+  const isBuilders = suffix === 'dev' || suffix === 'doc';
+  if (isBuilders && (beyond.length === 0 || suffix === 'doc')) return { made: [], steps };
   if (files.length === 0) {
-    notes.add('lost', field, 'nothing says which files it has', line('subpackages'));
-    return [];
+    if (automatic || ['dbg', 'static'].includes(suffix))
+      notes.add('left', field, 'the builder splits -dev and -doc only', line('subpackages'));
+    else if (understood) lost('it has no files, only what it depends on');
+    return { made: [], steps };
   }
-  const description = textOf(subpackage['description']);
-  const depends = textsOf(recordOf(subpackage['dependencies'])['runtime'])
-    .map((one) => fill(one, substitutions))
-    .flatMap((one) => importDependency(one) ?? []);
-  return [
-    {
-      name,
-      files,
-      ...(description === undefined
-        ? {}
-        : { description: fill(description, substitutions).replaceAll(/\s+/g, ' ').trim() }),
-      ...(depends.length === 0 ? {} : { depends }),
-    },
-  ];
+  const all = suffix === 'dev' ? [...DEV_FILES, ...beyond] : files;
+  return { made: [{ name, files: [...new Set(all)], ...about(subpackage, means) }], steps };
 }
 
-/** What `mv` takes from the main package to the subpackage. */
-function movedFiles(
+function about(subpackage: Mapping, { substitutions }: Means): Partial<DraftSubpackage> {
+  const dependencies = recordOf(subpackage['dependencies']);
+  const list = (key: string, convert: (text: string) => string | undefined): string[] =>
+    textsOf(dependencies[key]).flatMap((one) => convert(fill(one, substitutions)) ?? []);
+  const description = textOf(subpackage['description']);
+  const lists = Object.entries({
+    depends: list('runtime', importDependency),
+    provides: list('provides', importProvide),
+    replaces: list('replaces', importDependency),
+  }).filter(([, texts]) => texts.length > 0);
+  const priority = Number(
+    /^\d{1,9}$/.exec(fill(textOf(dependencies['provider-priority']) ?? '', substitutions))?.[0] ?? 0,
+  );
+  return {
+    ...(description === undefined
+      ? {}
+      : { description: fill(description, substitutions).replaceAll(/\s+/g, ' ').trim() }),
+    ...(Object.fromEntries(lists) as Partial<DraftSubpackage>),
+    ...(priority === 0 ? {} : { providerPriority: priority }),
+  };
+}
+
+function readRuns(
   runs: string,
-  { notes, substitutions, line, field }: Means & { readonly field: string },
-): string[] {
-  const files: string[] = [];
-  for (const text of runs.replaceAll(/\\\n\s*/g, ' ').split(/\n|;|&&/)) {
-    const command = text.trim().replaceAll(/\$\{\{\s+|\s+\}\}/g, (sign) => sign.trim());
-    const moved = MOVE.exec(command)?.[1];
-    if (moved !== undefined) {
-      const paths = moved
-        .replaceAll('"', '')
-        .trim()
-        .split(/\s+/)
-        .map((one) => fill(one.replace(/^\$\{\{targets\.(?:destdir|outdir)\}\}\/*/, ''), substitutions));
-      const known = paths.filter((one) => /^[^/$][^$]*$/.test(one) && !one.includes('..'));
-      files.push(...known.map((one) => one.replace(/\/$/, '')));
-      if (known.length === paths.length) continue;
-    }
-    if (!HARMLESS.test(command))
-      notes.add('lost', field, `"${command.slice(0, 80)}" is not carried over`, line('subpackages'));
-  }
-  return files;
+  folder: string,
+  { substitutions, name, part }: Means & { readonly part: string },
+): ReturnType<typeof readSplit> {
+  const places = new Map([
+    ...substitutions,
+    ['targets.destdir', TREE],
+    [`targets.package.${name}`, TREE],
+    ['targets.subpkgdir', PART],
+    ['targets.contextdir', PART],
+    [`targets.package.${part}`, PART],
+    ['subpkg.name', part],
+    ['context.name', part],
+  ]);
+  const below = fill(folder, substitutions).replace(/^\/home\/build\/?/, '');
+  return readSplit(fill(runs, places).replaceAll(/\/home\/build(?=\/|\s|$)/g, SOURCE_FOLDER), {
+    values: new Map(),
+    functions: new Map(),
+    start: below === '' ? SOURCE_FOLDER : `${SOURCE_FOLDER}/${below}`,
+    usual: {},
+  });
 }

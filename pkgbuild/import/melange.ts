@@ -2,9 +2,10 @@
 import { LineCounter, parseDocument } from 'yaml';
 import { IcepkgError } from '#schema/error';
 import type { ImportContext } from './apkbuild.ts';
-import { sayable, type Draft, type DraftSubpackage } from './draft.ts';
-import { importPipelines } from './melange-pipelines.ts';
-import { melangeSubpackage } from './melange-subpackages.ts';
+import { sayable, type Draft } from './draft.ts';
+import { conditionOf, importPipelines, type ImportedPipelines } from './melange-pipelines.ts';
+import { melangeSubpackage, type MelangePart } from './melange-subpackages.ts';
+import { withSplits } from './usual-steps.ts';
 import {
   fill,
   listOf,
@@ -24,6 +25,8 @@ import {
   importVersion,
 } from './words.ts';
 
+/** Items of a range; more are an attack. */
+const MAX_RANGE = 500;
 /** Aliases that are resolved; each may stand for much. */
 const MAX_ALIASES = 100;
 
@@ -90,7 +93,15 @@ export function importMelange(text: string, context: ImportContext): Draft {
     notes.add('left', 'package.version', `${stated} became ${version}`, line('version'));
   tellRest(top, about, { context, line });
   const substitutions = substitutionsOf(top, { name, version, stated, epoch: textOf(about['epoch']) ?? '0' });
-  const built = importPipelines(listOf(top['pipeline']).map(recordOf), { notes, substitutions, line });
+  const environment = recordOf(top['environment']);
+  const env = environmentOf(recordOf(environment['environment']), substitutions);
+  const built = importPipelines(listOf(top['pipeline']).map(recordOf), {
+    notes,
+    substitutions,
+    line,
+    name,
+    environment: Object.keys(env),
+  });
   const dependencies = recordOf(about['dependencies']);
   const arch = importArch(
     textsOf(about['target-architecture']).length > 0 ? textsOf(about['target-architecture']) : ['all'],
@@ -110,10 +121,16 @@ export function importMelange(text: string, context: ImportContext): Draft {
       }),
       { field: `dependencies.${field}`, line: line(field), notes, provides: field === 'provides' },
     );
-  const environment = recordOf(top['environment']);
   const packages = textsOf(recordOf(environment['contents'])['packages']).map((one) =>
     fill(one, substitutions),
   );
+  const needs = importBuildDepends(packages, {
+    known: context.known,
+    field: 'environment',
+    line: line('environment'),
+    notes,
+  });
+  const parts = subpackagesOf(top, { context, substitutions, line, name });
   return {
     name,
     version,
@@ -128,23 +145,14 @@ export function importMelange(text: string, context: ImportContext): Draft {
       description: oneLine(textOf(about['description']), substitutions),
       url: oneLine(textOf(about['url']), substitutions),
       maintainer: undefined,
-      cpe: undefined,
+      cpe: cpeOf(recordOf(about['cpe']), version),
     },
     sources: built.sources,
     patches: built.patches,
-    buildDepends: [
-      ...new Set([
-        'musl',
-        ...importBuildDepends(packages, {
-          known: context.known,
-          field: 'environment',
-          line: line('environment'),
-          notes,
-        }),
-      ]),
-    ].sort(),
-    env: environmentOf(recordOf(environment['environment']), substitutions),
-    steps: built.steps,
+    buildDepends: [...new Set(['musl', ...needs.recipes])].sort(),
+    hostDepends: hostOf(built, needs.host),
+    env,
+    steps: withSplits(built.steps, parts.steps),
     relations: {
       depends: relations('runtime', textsOf(dependencies['runtime']), importDependency),
       provides: relations('provides', textsOf(dependencies['provides']), importProvide),
@@ -152,9 +160,31 @@ export function importMelange(text: string, context: ImportContext): Draft {
     },
     providerPriority:
       Number(/^\d{1,9}$/.exec(textOf(dependencies['provider-priority']) ?? '')?.[0] ?? 0) || undefined,
-    subpackages: subpackagesOf(top, { context, substitutions, line, name }),
+    subpackages: parts.made,
     strip: undefined,
   };
+}
+
+/** Tools of the steps; those of a pipeline come with it. */
+function hostOf({ steps, hostDepends }: ImportedPipelines, host: readonly string[]): string[] {
+  const used = new Set(
+    Object.values(steps).flatMap((list) => list.flatMap((step) => ('uses' in step ? [step.uses] : []))),
+  );
+  const own: Readonly<Record<string, readonly string[]>> = {
+    go: ['golang-go'],
+    cargo: ['cargo', 'rustc'],
+    cmake: ['cmake'],
+    meson: ['meson', 'ninja-build'],
+  };
+  const brought = new Set([...used].flatMap((name) => own[name] ?? []));
+  return [...new Set([...hostDepends, ...host])].filter((tool) => !brought.has(tool)).sort();
+}
+
+function cpeOf(cpe: Mapping, version: string): string | undefined {
+  const [vendor, product] = [textOf(cpe['vendor']), textOf(cpe['product'])];
+  if (vendor === undefined || product === undefined || !/^[a-z0-9_.-]+$/.test(vendor + product))
+    return undefined;
+  return `cpe:2.3:a:${vendor}:${product}:${version}:*:*:*:*:*:*:*`;
 }
 
 /** @throws IcepkgError `format-invalid` naming line and column */
@@ -196,7 +226,12 @@ function substitutionsOf(
     ['package.srcdir', '/build/src'],
     ['targets.destdir', '$DESTDIR'],
     ['targets.contextdir', '$DESTDIR'],
+    ['targets.subpkgdir', '$DESTDIR'],
+    [`targets.package.${of.name}`, '$DESTDIR'],
     ['targets.outdir', '$DESTDIR/..'],
+    ['subpkg.name', of.name],
+    ['cross.triplet.gnu.glibc', '$HOST'],
+    ['cross.triplet.gnu.musl', '$HOST'],
     ['context.name', of.name],
     ['build.arch', '$ARCH'],
     ['host.triplet.gnu', '$HOST'],
@@ -263,24 +298,43 @@ function tellRest(top: Mapping, about: Mapping, { context: { notes }, line }: Te
 function subpackagesOf(
   top: Mapping,
   of: Telling & { readonly substitutions: Substitutions; readonly name: string },
-): DraftSubpackage[] {
+): MelangePart {
   const ranges = new Map(
     listOf(top['data'])
       .map(recordOf)
       .map((one) => [textOf(one['name']) ?? '', recordOf(one['items'])]),
   );
-  return listOf(top['subpackages'])
+  const parts = listOf(top['subpackages'])
     .map(recordOf)
     .flatMap((subpackage) => {
       const range = textOf(subpackage['range']);
-      if (range === undefined) return melangeSubpackage(subpackage, { ...of, notes: of.context.notes });
-      return Object.entries(ranges.get(range) ?? {}).flatMap(([key, value]) => {
+      const each: readonly (readonly [string, unknown])[] =
+        range === undefined ? [['', '']] : Object.entries(ranges.get(range) ?? {}).slice(0, MAX_RANGE);
+      if (range !== undefined && each.length === 0)
+        of.context.notes.add('lost', 'subpackages', `its range ${range} has no items`, of.line('range'));
+      return each.flatMap(([key, value]) => {
         const substitutions = new Map([
           ...of.substitutions,
-          ['range.key', key],
-          ['range.value', textOf(value) ?? ''],
+          ...(range === undefined
+            ? []
+            : ([
+                ['range.key', key],
+                ['range.value', textOf(value) ?? ''],
+              ] as const)),
         ]);
-        return melangeSubpackage(subpackage, { ...of, notes: of.context.notes, substitutions });
+        const condition = textOf(subpackage['if']);
+        const known = condition === undefined ? 'always' : conditionOf(fill(condition, substitutions));
+        if (known === 'never') return [];
+        const notes = of.context.notes;
+        if (known !== 'always')
+          notes.add(
+            'lost',
+            'subpackages',
+            `the condition ${condition ?? ''} is not carried over`,
+            of.line('if'),
+          );
+        return [melangeSubpackage(subpackage, { ...of, notes, substitutions })];
       });
     });
+  return { made: parts.flatMap(({ made }) => made), steps: parts.flatMap(({ steps }) => steps) };
 }

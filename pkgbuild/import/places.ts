@@ -14,6 +14,24 @@ export interface SourceText {
 const ARCHIVE = /\.(?:tar(?:\.[a-z0-9]+)?|t[gx]z|tbz2?)$/;
 const SIGNATURE = /\.(?:sig|asc|sign|minisig)$/;
 
+/** Files of a `-dev` package; a subpackage of that name with more files must list them all. */
+export const DEV_FILES: readonly string[] = [
+  'usr/include',
+  'usr/lib/*.a',
+  'usr/lib/*.so',
+  'usr/lib/pkgconfig',
+  'usr/share/pkgconfig',
+  'usr/lib/cmake',
+  'usr/share/aclocal',
+  'usr/bin/*-config',
+];
+
+/** In a `-dev` or `-doc` package anyway. */
+export const isByItself = (pattern: string): boolean =>
+  /^usr\/(?:include|share\/(?:man|doc|info|aclocal|pkgconfig|gtk-doc)|lib\/(?:pkgconfig|cmake))(?:\/|$)|^usr\/lib\/[^/]*\.(?:a|so)$/.test(
+    pattern,
+  );
+
 /** The top folder that an archive of that name most likely has. */
 export const stemOf = (file: string): string => file.replace(ARCHIVE, '').replace(/\.orig$/, '');
 

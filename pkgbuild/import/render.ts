@@ -1,6 +1,6 @@
 /** Writes a draft down as the YAML of a recipe. */
 import { stringify } from 'yaml';
-import type { Draft, DraftSource, ImportNote } from './draft.ts';
+import type { Draft, DraftSource, DraftStep, DraftSteps, ImportNote } from './draft.ts';
 
 /** Stands for a digest that nobody knows yet: a build refuses it and says the right one. */
 export const UNKNOWN_SHA256 = '0'.repeat(64);
@@ -22,6 +22,7 @@ export function renderRecipe(draft: Draft, notes: readonly ImportNote[], origin:
     arch: draft.arch,
     sources: list(draft.sources.map(sourceOf)),
     patches: list(draft.patches),
+    hostDepends: list(draft.hostDepends),
     buildDepends: list(draft.buildDepends),
     depends: list(relations.depends),
     recommends: list(relations.recommends),
@@ -31,7 +32,7 @@ export function renderRecipe(draft: Draft, notes: readonly ImportNote[], origin:
     installIf: list(relations.installIf),
     configFiles: list(draft.configFiles),
     env: Object.keys(draft.env).length === 0 ? undefined : draft.env,
-    ...steps,
+    ...stepsOf(steps),
     subpackages: list(draft.subpackages),
     strip: draft.strip,
   };
@@ -43,6 +44,35 @@ export function renderRecipe(draft: Draft, notes: readonly ImportNote[], origin:
     ...(open.length === 0 ? [] : ['# To look at before it builds:', ...open]),
   ];
   return `${head.join('\n')}\n${body}`;
+}
+
+/** A pipeline that does whole phases stands at the top; `go` would add a check that upstream has not. */
+function stepsOf(steps: DraftSteps): Readonly<Record<string, unknown>> {
+  const phases = Object.entries(steps);
+  const first = phases.flatMap(([, list]) => list).find((step) => 'uses' in step);
+  const whole = phases.filter(
+    ([, list]) => list.length === 1 && list.every((step) => 'uses' in step && step.if === undefined),
+  );
+  const names = new Set(
+    phases.flatMap(([, list]) => list.flatMap((step) => ('uses' in step ? [step.uses] : []))),
+  );
+  if (first === undefined || !('uses' in first) || first.uses === 'go' || names.size > 1 || whole.length < 2)
+    return Object.fromEntries(phases.map(([phase, list]) => [phase, phaseOf(list)]));
+  const inputs = Object.assign(
+    {},
+    ...whole.map(([, list]) => list.map((step) => ('uses' in step ? step.with : {}))[0]),
+  );
+  const rest = phases.filter((phase) => !whole.includes(phase));
+  return {
+    uses: first.uses,
+    with: Object.keys(inputs as object).length === 0 ? undefined : (inputs as unknown),
+    ...Object.fromEntries(rest.map(([phase, list]) => [phase, phaseOf(list)])),
+  };
+}
+
+function phaseOf(list: readonly DraftStep[]): unknown {
+  const [only] = list;
+  return list.length === 1 && only !== undefined && 'run' in only && only.if === undefined ? only.run : list;
 }
 
 export const noteText = ({ line, field, why }: ImportNote): string =>

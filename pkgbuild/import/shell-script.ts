@@ -7,6 +7,8 @@ export interface Assignment {
   /** `+=` */
   readonly append: boolean;
   readonly array: boolean;
+  /** For all commands that the steps run. */
+  readonly exported?: boolean;
   /** As they are written; one of them where it is no array. */
   readonly words: readonly string[];
   readonly line: number;
@@ -24,6 +26,8 @@ export interface Unread {
   readonly kind: 'unread';
   /** First words, for people. */
   readonly text: string;
+  /** All of it. */
+  readonly source: string;
   /** Variables that it may set. */
   readonly sets: readonly string[];
   readonly line: number;
@@ -132,7 +136,8 @@ function classify(
     return name === undefined ? [] : [name];
   });
   const words = tokens.slice(0, 8).map((token) => (token.kind === '\n' ? ';' : token.text));
-  return [{ kind: 'unread', text: words.join(' ').slice(0, 120), sets: [...new Set(sets)], line }];
+  const source = text.slice(first.start, tokens.at(-1)?.end ?? first.end);
+  return [{ kind: 'unread', text: words.join(' ').slice(0, 120), source, sets: [...new Set(sets)], line }];
 }
 
 function asFunction(text: string, tokens: readonly ShellToken[], line: number): ShellFunction | undefined {
@@ -165,6 +170,7 @@ function asAssignments(
       kind: 'assignment',
       name: match[1] ?? '',
       append: match[2] === '+',
+      ...(tokens[0]?.text === 'export' ? { exported: true } : {}),
       line: lineAt(token.start),
     } as const;
     const next = tokens[index + 1];

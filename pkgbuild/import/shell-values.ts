@@ -1,6 +1,6 @@
 /** What variables of a script hold, as far as it can be told without running anything. */
 import { skipNested, skipPiece } from './shell-tokens.ts';
-import type { Assignment, Statement } from './shell-script.ts';
+import type { Assignment, Statement, Unread } from './shell-script.ts';
 
 /** Why a word has no value that can be told. */
 export class Unreadable extends Error {}
@@ -11,6 +11,8 @@ export type Value =
       readonly words: readonly string[];
       readonly array: boolean;
       readonly line: number;
+      /** Words on aarch64, where they are not the same as on x86_64. */
+      readonly other?: readonly string[];
     }
   | { readonly known: false; readonly why: string; readonly line: number };
 
@@ -25,10 +27,12 @@ const BRACES = { '{': '\ue000', ',': '\ue001', '}': '\ue002' } as const;
 /**
  * Values after all assignments, in order. What a command or a compound may set is unreadable from there on.
  * @param given what is set before the script starts
+ * @param understood works out what a compound sets, where that can be told
  */
 export function valuesOf(
   statements: readonly Statement[],
   given: Readonly<Record<string, string>>,
+  understood: (statement: Unread, values: Map<string, Value>) => boolean,
 ): Map<string, Value> {
   const values = new Map<string, Value>(
     Object.entries(given).map(([name, text]) => [
@@ -38,7 +42,7 @@ export function valuesOf(
   );
   for (const statement of statements) {
     if (statement.kind === 'assignment') values.set(statement.name, assigned(statement, values));
-    else if (statement.kind === 'unread')
+    else if (statement.kind === 'unread' && !understood(statement, values))
       for (const name of statement.sets) {
         // An array or list that grows in a condition keeps what it had: the condition itself is told apart.
         const before = values.get(name);
@@ -49,11 +53,18 @@ export function valuesOf(
   return values;
 }
 
-function assigned(statement: Assignment, values: Values): Value {
+/** The value that an assignment gives. */
+export function assigned(statement: Assignment, values: Values): Value {
   const { line, array, append, name } = statement;
   const before = values.get(name);
   try {
     if (append && before?.known === false) return before;
+    // What grows from nothing.
+    if (before === undefined && statement.words.some((word) => new RegExp(`\\$\\{?${name}\\b`).test(word)))
+      return assigned(
+        statement,
+        new Map([...values, [name, { known: true, words: [''], array: false, line }]]),
+      );
     const held = append && before?.known === true ? before.words : [];
     const isArray = array || (append && before?.known === true && before.array);
     if (!isArray) {
@@ -142,12 +153,13 @@ function dollar(text: string, values: Values, depth: number): readonly string[] 
   if (text.startsWith('$((')) throw new Unreadable(`it calculates ${clip(text)}`);
   if (text.startsWith('$(')) throw new Unreadable(`it runs ${clip(text)}`);
   if (text.startsWith("$'")) return [text.slice(2, -1)];
+  if (text === '$@' || text === '$*') return wordsOf('@', values);
   if (!text.startsWith('${')) return indexed(wordsOf(text.slice(1), values), undefined);
   const inner = text.slice(2, -1);
   if (inner.startsWith('!')) throw new Unreadable(`${clip(text)} names a variable by another`);
   const length = /^#([A-Za-z_][A-Za-z0-9_]*)$/.exec(inner);
   if (length !== null) return [String(wordsOf(length[1] ?? '', values).join(' ').length)];
-  const match = /^([A-Za-z_][A-Za-z0-9_]*)(?:\[([^\]]*)\])?([^]*)$/.exec(inner);
+  const match = /^([A-Za-z_][A-Za-z0-9_]*|\d)(?:\[([^\]]*)\])?([^]*)$/.exec(inner);
   if (match === null) throw new Unreadable(`${clip(text)} is not understood`);
   const [, name = '', index, rest = ''] = match;
   const fallback = /^:?([-=+?])([^]*)$/.exec(rest);
@@ -244,6 +256,12 @@ function compile(source: string): RegExp {
   } catch {
     throw new Unreadable(`the pattern ${clip(source)} is not understood`);
   }
+}
+
+/** Whether a text is of a pattern with `*`, `?` and `[…]`. @throws Unreadable */
+export function globMatches(text: string, pattern: string): boolean {
+  if (text.length > MAX_MATCHED) throw new Unreadable('it is too long to match a pattern');
+  return compile(`^(?:${globSource(pattern)})$`).test(text);
 }
 
 function stripped(text: string, operator: string, pattern: string): string {

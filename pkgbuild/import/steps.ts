@@ -2,6 +2,7 @@
 import { quote } from '../shell.ts';
 import type { Notes } from './draft.ts';
 import { clip, plain, Unreadable, type Values } from './shell-values.ts';
+import { spreadArrays } from './shell-arrays.ts';
 import { ShellError, skipPiece, tokenize, type HereText } from './shell-tokens.ts';
 
 /** Where steps start, and where sources are unpacked. */
@@ -16,6 +17,10 @@ export interface StepContext {
   readonly folders: readonly string[];
   /** Helpers of the other package manager, with why they cannot be carried over. */
   readonly helpers: Readonly<Record<string, string>>;
+  /** What stands for its other helpers, in this order. */
+  readonly rewrites: readonly (readonly [RegExp, string])[];
+  /** Bodies of the functions that steps may call. */
+  readonly functions: ReadonlyMap<string, string>;
   readonly field: string;
   readonly line: number | undefined;
   readonly notes: Notes;
@@ -29,16 +34,39 @@ const OURS = new Set(
 /** Not set here, and empty is what they mean then. */
 const MAYBE = new Set(['CPPFLAGS', 'LDFLAGS', 'CXXFLAGS', 'GOFLAGS', 'RUSTFLAGS', 'LIBS', 'LDLIBS']);
 const NETWORK =
-  /(?:^|[;&|\s])(cargo fetch|go mod (?:download|vendor)|go get|npm (?:ci|install)|yarn install|pnpm install|pip3? (?:install|download)|git clone|git submodule update|curl -|curl http|wget )/m;
+  /(?:^|[;&|\s])(go get|npm (?:ci|install)|yarn install|pnpm install|pip3? (?:install|download)|git clone|git submodule update|curl -|curl http|wget )/m;
+
+/** Fetches what a build may not fetch; the source must hold it. */
+const VENDORED: readonly (readonly [RegExp, string])[] = [
+  [
+    /^[ \t]*(?:CARGO_HOME=\S+[ \t]+)?cargo fetch\b[^\n]*(?:\\\n[^\n]*)*$/gm,
+    'the crates must be in the source: cargo vendor',
+  ],
+  [/^[ \t]*go mod (?:download|vendor|tidy)\b[^\n]*$/gm, 'the modules must be in the source: go mod vendor'],
+];
 
 /** Shell text for a step, or `undefined` where nothing is left to do. */
-export function importStep(body: string, context: StepContext): string | undefined {
+export function importStep(given: string, context: StepContext): string | undefined {
   const { notes, field, line } = context;
-  const own = setInside(body);
-  const renamed = substitute(dedent(body), { context, own });
+  let body = spreadArrays(given, context.values);
+  for (const [pattern, why] of VENDORED) {
+    if (body.search(pattern) !== -1) notes.add('open', field, why, line);
+    body = body.replaceAll(pattern, '');
+  }
+  body = body.replaceAll(/-j[ ]?"?\$\((?:nproc|getconf _NPROCESSORS_ONLN)\)"?/g, '-j"$JOBS"');
+  for (const [pattern, instead] of context.rewrites) body = body.replaceAll(pattern, instead);
+  const called = calledFunctions(body, context.functions);
+  const own = setInside([body, ...called.values()].join('\n'));
+  const of: Substituting = { context, own, perArch: new Map() };
+  const renamed = substitute(dedent(body), of);
+  const definitions = [...called].map(
+    ([name, inner]) =>
+      `${name}() {\n${indented(shortenFolders(substitute(dedent(inner), of), context.folders))}\n}\n`,
+  );
   const lines = renamed.split('\n').filter((text) => !isEntering(text, context.folders));
-  const text = withoutReturns(shortenFolders(lines.join('\n'), context.folders)).trim();
-  const commands = text.split('\n').filter((one) => !/^\s*(?:#|$)/.test(one));
+  const steps = withoutReturns(shortenFolders(lines.join('\n'), context.folders)).trim();
+  const text = `${[...of.perArch.values(), ...definitions].join('')}${steps}`;
+  const commands = steps.split('\n').filter((one) => !/^\s*(?:#|$)/.test(one));
   if (
     commands.length === 0 ||
     (commands.length === 1 && /^\s*(?::|true|return 0)\s*$/.test(commands[0] ?? ''))
@@ -53,6 +81,22 @@ export function importStep(body: string, context: StepContext): string | undefin
   if (BASH.test(text.replaceAll(/^\s*#.*$/gm, '')))
     notes.add('lost', field, 'it is written for bash; steps run in /bin/sh', line);
   return `${text}\n`;
+}
+
+const indented = (text: string): string => text.replaceAll(/^(?=[^\n])/gm, '  ').trimEnd();
+
+/** The functions that a text calls, and those that they call. */
+function calledFunctions(body: string, functions: ReadonlyMap<string, string>): Map<string, string> {
+  const called = new Map<string, string>();
+  const pending = [body];
+  for (let text = pending.pop(); text !== undefined; text = pending.pop())
+    for (const [name, inner] of functions) {
+      if (called.has(name) || !new RegExp(`(?:^|[\\s;&|(\`!])${name}(?=[\\s;)\`"]|$)`, 'm').test(text))
+        continue;
+      called.set(name, inner);
+      pending.push(inner);
+    }
+  return called;
 }
 
 /** Takes the indentation of the first line from all lines that have it. */
@@ -84,6 +128,8 @@ function setInside(body: string): Set<string> {
 interface Substituting {
   readonly context: StepContext;
   readonly own: ReadonlySet<string>;
+  /** Shell that sets what is not the same on both architectures, by its variable. */
+  readonly perArch: Map<string, string>;
 }
 
 /** Replaces variables outside single quotes and quoted here documents. */
@@ -151,18 +197,21 @@ function expansionEnd(text: string, at: number): number {
   }
 }
 
-function replacement(expansion: string, { context, own }: Substituting, quoted: boolean): string {
+function replacement(expansion: string, of: Substituting, quoted: boolean): string {
+  const { context, own } = of;
   const match = /^\$(?:([A-Za-z_]\w*)|\{[#!]?([A-Za-z_]\w*)(\[[^\]]*\])?([^]*)\})$/.exec(expansion);
   if (match === null) return expansion;
   const name = match[1] ?? match[2] ?? '';
   const operator = `${match[3] ?? ''}${match[4] ?? ''}`;
   if (MAYBE.has(name)) return operator === '' ? `\${${name}:-}` : expansion;
-  const kept = operator === '' ? expansion : withinOperator(expansion, operator, { context, own });
+  const kept = operator === '' ? expansion : withinOperator(expansion, operator, of);
   if (own.has(name)) return kept;
   const renamed = context.renamed[name];
   if (renamed !== undefined && operator === '' && !expansion.startsWith('${#')) return renamed;
   if (OURS.has(name)) return kept;
   if (/^:?[-+=]/.test(operator) && !context.values.has(name)) return kept;
+  const value = context.values.get(name);
+  if (value?.known === true && value.other !== undefined) return differing(expansion, name, of);
   try {
     return literal(plain(`"${expansion}"`, context.values), quoted);
   } catch (error) {
@@ -185,10 +234,26 @@ function withinOperator(expansion: string, operator: string, of: Substituting): 
   return `${head}${operator.slice(0, first)}${substitute(operator.slice(first), of)}}`;
 }
 
+/** A variable that each architecture has another value of. */
+function differing(expansion: string, name: string, { context, perArch }: Substituting): string {
+  const value = context.values.get(name);
+  if (value?.known === true)
+    perArch.set(
+      name,
+      `case $ARCH in x86_64) ${name}=${literal(value.words.join(' '), false, true)} ;; aarch64) ${name}=${literal((value.other ?? []).join(' '), false, true)} ;; esac\n`,
+    );
+  return expansion;
+}
+
+/** Ours, which values of the file may name. */
+const NAMED = /\\\$(DESTDIR|HOST|BUILD|ARCH|RECIPE|CROSS|JOBS)\b/g;
+
 /** Text as it stands inside or outside double quotes; several words outside stay several words. */
-function literal(text: string, quoted: boolean): string {
-  if (quoted) return text.replaceAll(/["\\$`]/g, '\\$&');
-  return /^[A-Za-z0-9_.,:/@%+=~ -]*$/.test(text) ? text : quote(text);
+function literal(text: string, quoted: boolean, oneWord = false): string {
+  const inside = text.replaceAll(/["\\$`]/g, '\\$&').replaceAll(NAMED, '$$$1');
+  if (quoted) return inside;
+  if ((oneWord ? /^[A-Za-z0-9_.,:/@%+=~-]+$/ : /^[A-Za-z0-9_.,:/@%+=~ -]*$/).test(text)) return text;
+  return inside.replaceAll('\\$', '').includes('$') ? `"${inside}"` : quote(text);
 }
 
 /** `cd` into the folder where a step starts anyway. */

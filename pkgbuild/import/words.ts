@@ -2,7 +2,14 @@
 import { isVersion } from '#schema/version';
 import { mapDebianVersion } from '../sources/debian-version.ts';
 import type { Notes } from './draft.ts';
-import { BUILD_TOOLS, LICENSE_NAMES, RECIPE_NAMES, TOOLCHAIN, VAGUE_LICENSES } from './names.ts';
+import {
+  BUILD_TOOLS,
+  HOST_PACKAGES,
+  LICENSE_NAMES,
+  RECIPE_NAMES,
+  TOOLCHAIN,
+  VAGUE_LICENSES,
+} from './names.ts';
 
 export interface ImportedVersion {
   readonly version: string;
@@ -56,8 +63,15 @@ export function importProvide(text: string): string {
   return `${name}@=${importVersion(version.replace(/-r?\d+$/, '').replace(/^\d+:/, '')).version}`;
 }
 
+export interface BuildNeeds {
+  /** Recipes. */
+  readonly recipes: readonly string[];
+  /** Debian packages of the machine that builds. */
+  readonly host: readonly string[];
+}
+
 /**
- * The recipes that build dependencies stand for; a `-dev` package comes with its recipe.
+ * The recipes that build dependencies stand for, and the tools; a `-dev` package comes with its recipe.
  * @param known names of the recipes that there are
  */
 export function importBuildDepends(
@@ -68,8 +82,9 @@ export function importBuildDepends(
     readonly line?: number | undefined;
     readonly notes: Notes;
   },
-): string[] {
+): BuildNeeds {
   const found: string[] = [];
+  const host: string[] = [];
   for (const text of texts) {
     const name = text.replace(/[<>=~].*$/, '').replace(/^\d+:/, '');
     const bare = name.replace(/-(?:dev|devel|static)$/, '');
@@ -80,6 +95,8 @@ export function importBuildDepends(
       of.notes.add('left', of.field, `${text}: nothing else is in the sysroot anyway`, of.line);
     else if (TOOLCHAIN.has(bare) || TOOLCHAIN.has(unversioned)) continue;
     else if (of.known.has(recipe) && (name !== bare || !BUILD_TOOLS.has(name))) found.push(recipe);
+    else if (Object.hasOwn(HOST_PACKAGES, unversioned) && name === bare)
+      host.push(HOST_PACKAGES[unversioned] ?? '');
     else if (
       BUILD_TOOLS.has(name) ||
       /^(?:perl|py3|python|ruby|docbook|texlive|gcc|clang|llvm|openjdk|rust|cmd|pkgconf)[-:\d]/.test(name)
@@ -98,8 +115,14 @@ export function importBuildDepends(
       of.notes.add('open', of.field, `there is no recipe ${recipe} yet`, of.line);
     }
   }
-  return [...new Set(found)].sort();
+  return { recipes: found, host: host.filter((name) => name !== '') };
 }
+
+/** Several of them as one, sorted. */
+export const joinNeeds = (needs: readonly BuildNeeds[]): BuildNeeds => ({
+  recipes: [...new Set(needs.flatMap(({ recipes }) => recipes))].sort(),
+  host: [...new Set(needs.flatMap(({ host }) => host))].sort(),
+});
 
 const SPDX_WORD = /^(?:[A-Za-z0-9.+-]+|DocumentRef-[A-Za-z0-9.-]+:LicenseRef-[A-Za-z0-9.-]+)$/;
 
