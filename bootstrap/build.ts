@@ -42,7 +42,7 @@ export interface BuiltImage {
 }
 
 /** Raised when the composer itself comes to make something else of the same input. */
-const COMPOSER_REVISION = 2;
+const COMPOSER_REVISION = 3;
 
 /**
  * Builds every format that the definition asks for; outputs appear by rename, all or none.
@@ -74,7 +74,7 @@ async function buildInto(kept: string, key: string, request: ImageRequest): Prom
     checkBinaries(composed, definition.arch);
     const out = path.join(scratch, 'out');
     fs.mkdirSync(out);
-    const files = await makeOutputs({
+    const { files, entries } = await makeOutputs({
       definition,
       key,
       tree: composed,
@@ -91,10 +91,10 @@ async function buildInto(kept: string, key: string, request: ImageRequest): Prom
       arch: definition.arch,
       key,
       cmdline: kernelCommandLine(definition, key),
-      files,
+      files: [...files],
       packages: lock.packages,
       locked: lock.locked,
-      entries: [...composed.entries],
+      entries: [...entries],
     };
     fs.writeFileSync(path.join(out, DESCRIPTION), `${JSON.stringify(description)}\n`);
     fs.renameSync(out, kept);

@@ -1,6 +1,6 @@
 /** What the kernel is told. */
 import type { Definition } from './definition.ts';
-import { derivedUuid } from './disk.ts';
+import { derivedUuid, mbrId } from './disk.ts';
 
 /** Where the root is, and what board and system add. */
 export function kernelCommandLine(definition: Definition, key: string): string {
@@ -11,10 +11,17 @@ export function kernelCommandLine(definition: Definition, key: string): string {
     ...(root === undefined
       ? []
       : [
-          `root=PARTUUID=${derivedUuid(key, 'partition', root.name)}`,
+          `root=PARTUUID=${partitionId(definition, key, root.name)}`,
           ...(root.filesystem === undefined ? [] : [`rootfstype=${root.filesystem}`]),
           root.filesystem === 'ext4' ? 'rw' : 'ro',
         ]),
     ...definition.cmdline,
   ].join(' ');
+}
+
+/** As the kernel names it: a UUID, or the disk's id with the number of the partition. */
+function partitionId({ partitions, hardware }: Definition, key: string, name: string): string {
+  if (hardware.table === 'gpt') return derivedUuid(key, 'partition', name);
+  const number = partitions.findIndex((partition) => partition.name === name) + 1;
+  return `${mbrId(derivedUuid(key, 'disk'))}-${String(number).padStart(2, '0')}`;
 }

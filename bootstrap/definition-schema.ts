@@ -25,6 +25,10 @@ const Name = v.pipe(
   v.string('expected a name'),
   v.regex(/^[a-z0-9][a-z0-9_.-]{0,62}$/, 'expected a name of lower-case letters, digits, _ . and -'),
 );
+const Module = v.pipe(
+  v.string('expected the name of a module'),
+  v.regex(/^[A-Za-z0-9][A-Za-z0-9_-]*$/, 'expected the name of a module, without .ko'),
+);
 const seconds = v.pipe(v.number('expected seconds'), v.minValue(0.1, 'expected seconds'));
 
 const UserSchema = v.strictObject({
@@ -130,13 +134,26 @@ export const SystemSchema = v.strictObject({
   ...layerFields,
 });
 
+const LOADERS = ['direct', 'systemd-boot', 'none'] as const;
+
+const InitramfsSchema = v.strictObject({
+  /** Whose programs it has, with the libraries that they need. */
+  packages: v.optional(v.array(PackageNameSchema, 'expected a list of packages'), ['busybox']),
+  /** Modules of the kernel that are loaded before the root is looked for, with what they need. */
+  modules: v.optional(v.array(Module, 'expected a list of modules'), []),
+  compression: v.optional(v.picklist(['zstd', 'gzip'], 'expected zstd or gzip'), 'zstd'),
+});
+
 export const BoardSchema = v.strictObject({
   arch: v.picklist(['x86_64', 'aarch64'], 'expected x86_64 or aarch64'),
   ...layerFields,
-  /** How the machine starts: `direct` where QEMU is given the kernel. */
-  loader: v.picklist(['direct', 'none'], 'expected direct or none'),
-  /** Path of the kernel in the image. */
+  /** How the machine starts: `direct` where QEMU is given the kernel, `none` where the image has none. */
+  loader: v.picklist(LOADERS, `expected one of ${LOADERS.join(', ')}`),
+  /** Path of the kernel in the image; `*` and `?` stand for what a version may change. */
   kernel: v.optional(RootPath),
+  initramfs: v.optional(InitramfsSchema),
+  /** Of the partition table; GPT without. */
+  table: v.optional(v.picklist(['gpt', 'mbr'], 'expected gpt or mbr'), 'gpt'),
   console: v.optional(v.pipe(v.string(), v.regex(/^[A-Za-z0-9,]+$/, 'expected a console such as ttyS0'))),
   /** How QEMU plays the board; without it the image is checked by structure alone. */
   qemu: v.optional(
@@ -163,6 +180,7 @@ export type Profile = v.InferOutput<typeof ProfileSchema>;
 export type Board = v.InferOutput<typeof BoardSchema>;
 export type ImageUser = v.InferOutput<typeof UserSchema>;
 export type Partition = v.InferOutput<typeof PartitionSchema>;
+export type Initramfs = v.InferOutput<typeof InitramfsSchema>;
 export type FileSystem = (typeof FILE_SYSTEMS)[number];
 export type Format = (typeof FORMATS)[number];
 

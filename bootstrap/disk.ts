@@ -45,11 +45,27 @@ export function derivedUuid(...parts: readonly string[]): string {
   ].join('-');
 }
 
-/** Writes a GPT disk. @throws IcepkgError `image-failed`, `tool-missing` */
+export interface DiskFacts {
+  /** UUID; an MBR takes its first eight digits. */
+  readonly disk: string;
+  readonly arch: MachineArch;
+  readonly table: 'gpt' | 'mbr';
+}
+
+/** Type ids of an MBR. */
+const MBR_TYPES: Readonly<Record<Partition['type'], string>> = {
+  esp: 'ef',
+  boot: 'c',
+  root: '83',
+  data: '83',
+  swap: '82',
+};
+
+/** Writes a disk with its partition table. @throws IcepkgError `image-failed`, `tool-missing` */
 export function writeDisk(
   output: string,
   partitions: readonly DiskPartition[],
-  ids: { readonly disk: string; readonly arch: MachineArch },
+  { disk, arch, table }: DiskFacts,
 ): void {
   requireTools({ sfdisk: 'fdisk' });
   let offset = MIB;
@@ -68,27 +84,36 @@ export function writeDisk(
   } finally {
     fs.closeSync(fd);
   }
+  if (table === 'mbr' && placed.length > 4)
+    throw new IcepkgError(
+      'image-failed',
+      `an MBR has room for four partitions, and there are ${placed.length}`,
+      {
+        hint: 'Take some out of the partitions of the board, or let its table be gpt',
+      },
+    );
   const lines = placed.map(({ name, type, uuid, start, size }) => {
+    if (table === 'mbr')
+      return `start=${start / SECTOR}, size=${size / SECTOR}, type=${MBR_TYPES[type]}${type === 'boot' ? ', bootable' : ''}`;
     const id = TYPES[type];
-    const kind = typeof id === 'string' ? id : id[ids.arch];
+    const kind = typeof id === 'string' ? id : id[arch];
     return `start=${start / SECTOR}, size=${size / SECTOR}, type=${kind}, uuid=${uuid}, name="${name}"`;
   });
-  const table = [
-    'label: gpt',
-    `label-id: ${ids.disk}`,
-    'unit: sectors',
-    'first-lba: 34',
-    '',
-    ...lines,
-    '',
-  ].join('\n');
+  const head =
+    table === 'gpt'
+      ? ['label: gpt', `label-id: ${disk}`, 'first-lba: 34']
+      : ['label: dos', `label-id: 0x${mbrId(disk)}`];
+  const script = [...head, 'unit: sectors', '', ...lines, ''].join('\n');
   const result = spawnSync('/usr/sbin/sfdisk', ['--quiet', '--no-reread', '--no-tell-kernel', output], {
-    input: table,
+    input: script,
     encoding: 'utf8',
   });
   if (result.status !== 0)
     throw new IcepkgError('image-failed', `sfdisk: ${(result.stderr || result.stdout).trim()}`);
 }
+
+/** The kernel calls the partitions of an MBR by this and their number. */
+export const mbrId = (disk: string): string => disk.slice(0, 8);
 
 /** Copies a file into another, leaving holes where it is zero. */
 function copyInto(fd: number, offset: number, file: string): void {

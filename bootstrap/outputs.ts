@@ -5,12 +5,15 @@ import { IcepkgError } from '#schema/error';
 import { run } from '#pkgbuild/command';
 import { BUILD_EPOCH } from '#pkgbuild/epoch';
 import { sha256File } from '#pkgbuild/sources/cache';
+import { addBootFiles, findKernel } from './boot-files.ts';
+import { kernelCommandLine } from './command-line.ts';
 import type { Definition } from './definition.ts';
 import type { Format, Partition } from './definition-schema.ts';
-import type { BuiltFile } from './description.ts';
+import type { BuiltFile, RootEntry } from './description.ts';
 import { derivedUuid, writeDisk, type DiskPartition } from './disk.ts';
 import { quote, requireTools, runFakeroot } from './fakeroot.ts';
 import { makeFileSystem } from './filesystems.ts';
+import { makeInitramfs } from './initramfs.ts';
 import { splitTree, type Tree } from './split-tree.ts';
 
 export interface OutputRequest {
@@ -25,7 +28,13 @@ export interface OutputRequest {
   readonly signal?: AbortSignal;
 }
 
-export async function makeOutputs(request: OutputRequest): Promise<BuiltFile[]> {
+export interface Outputs {
+  readonly files: readonly BuiltFile[];
+  /** What is in the image, the files of the boot loader too. */
+  readonly entries: readonly RootEntry[];
+}
+
+export async function makeOutputs(request: OutputRequest): Promise<Outputs> {
   const { definition, key, out, tree, onStep } = request;
   const files: BuiltFile[] = [];
   const stem = `${definition.name}.${definition.arch}`;
@@ -42,36 +51,48 @@ export async function makeOutputs(request: OutputRequest): Promise<BuiltFile[]> 
   };
   const wants = (...formats: readonly Format[]): boolean =>
     formats.some((format) => definition.formats.includes(format));
-  const { kernel, loader } = definition.hardware;
-  if (loader === 'direct' && kernel !== undefined)
-    await add('kernel', 'vmlinuz', (file) => fs.copyFileSync(kernelIn(tree.folder, kernel), file));
   if (wants('tar')) {
     onStep('tar');
     await add('tar', 'tar', (file) => makeTar(request, file));
   }
-  if (!wants('rootfs', 'img', 'qcow2')) return files;
+  const { hardware } = definition;
+  let bootable = tree;
+  if (hardware.loader !== 'none' && hardware.kernel !== undefined) {
+    const kernel = findKernel(tree, hardware.kernel);
+    const initramfs =
+      hardware.initramfs === undefined ? undefined : await makeInitramfs(tree, hardware.initramfs);
+    if (hardware.loader === 'direct') {
+      await add('kernel', 'vmlinuz', (file) => fs.copyFileSync(path.join(tree.folder, kernel), file));
+      if (initramfs !== undefined)
+        await add('initramfs', 'initramfs', (file) => fs.writeFileSync(file, initramfs));
+    }
+    bootable = addBootFiles({
+      definition,
+      tree,
+      kernel,
+      initramfs,
+      cmdline: kernelCommandLine(definition, key),
+    });
+  }
+  if (!wants('rootfs', 'img', 'qcow2')) return { files, entries: bootable.entries };
   const root = rootPartition(definition);
-  const partitions = await makePartitions(request);
+  const partitions = await makePartitions({ ...request, tree: bootable });
   if (wants('rootfs'))
     await add('rootfs', root.filesystem, (file) => {
       const made = partitions.find(({ name }) => name === root.name)?.file ?? '';
       fs.copyFileSync(made, file, fs.constants.COPYFILE_FICLONE);
     });
-  if (!wants('img', 'qcow2')) return files;
+  if (!wants('img', 'qcow2')) return { files, entries: bootable.entries };
   onStep('disk');
   const disk = path.join(request.scratch, 'disk');
-  writeDisk(disk, partitions, { disk: derivedUuid(key, 'disk'), arch: definition.arch });
+  writeDisk(disk, partitions, {
+    disk: derivedUuid(key, 'disk'),
+    arch: definition.arch,
+    table: hardware.table,
+  });
   if (wants('qcow2')) await add('qcow2', 'qcow2', (file) => convert(disk, file));
   if (wants('img')) await add('img', 'img', (file) => fs.renameSync(disk, file));
-  return files;
-}
-
-function kernelIn(tree: string, kernel: string): string {
-  const file = path.join(tree, kernel);
-  if (fs.lstatSync(file, { throwIfNoEntry: false })?.isFile() === true) return file;
-  throw new IcepkgError('image-failed', `no package of the image brings the kernel ${kernel}`, {
-    hint: 'Add the package to the board, or mend kernel',
-  });
+  return { files, entries: bootable.entries };
 }
 
 function rootPartition(

@@ -1,7 +1,9 @@
 /** Boots built images in QEMU: for a person at the console, and for checks. */
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
+import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { IcepkgError } from '#schema/error';
+import type { MachineArch } from '#schema/fields';
 import type { ImageDescription } from './description.ts';
 import type { Definition } from './definition.ts';
 import { requireTools } from './fakeroot.ts';
@@ -31,6 +33,7 @@ export function qemuMachine(options: MachineOptions): Machine {
     });
   const disk = description.files.find(({ format }) => format === 'img' || format === 'qcow2');
   const kernel = description.files.find(({ format }) => format === 'kernel');
+  const initramfs = description.files.find(({ format }) => format === 'initramfs');
   if (disk === undefined)
     throw new IcepkgError('image-failed', `${description.name} has no disk to boot`, {
       hint: 'Add img or qcow2 to the formats of the definition',
@@ -75,9 +78,25 @@ export function qemuMachine(options: MachineOptions): Machine {
       ...(kernel === undefined
         ? []
         : ['-kernel', path.join(folder, kernel.file), '-append', description.cmdline]),
+      ...(initramfs === undefined ? [] : ['-initrd', path.join(folder, initramfs.file)]),
+      ...(kernel === undefined ? firmware(definition.arch) : []),
       ...(qemu.arguments ?? []),
     ],
   };
+}
+
+/** Where Debian has the UEFI firmware for virtual machines, and in which package. */
+const FIRMWARE: Readonly<Record<MachineArch, readonly [file: string, debian: string]>> = {
+  x86_64: ['/usr/share/ovmf/OVMF.fd', 'ovmf'],
+  aarch64: ['/usr/share/qemu-efi-aarch64/QEMU_EFI.fd', 'qemu-efi-aarch64'],
+};
+
+function firmware(arch: MachineArch): string[] {
+  const [file, debian] = FIRMWARE[arch];
+  if (fs.existsSync(file)) return ['-bios', file];
+  throw new IcepkgError('tool-missing', `${file}: the UEFI firmware for virtual machines is not installed`, {
+    hint: `On Debian: apt-get install ${debian}`,
+  });
 }
 
 /** QEMU takes a doubled comma for one in a value. */

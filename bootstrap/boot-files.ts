@@ -1,0 +1,156 @@
+/** What a boot loader needs beside the kernel: files for the boot partition, made of what packages brought. */
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { IcepkgError } from '#schema/error';
+import type { MachineArch } from '#schema/fields';
+import { comparePaths } from '#schema/path';
+import { sha256 } from '#schema/digest';
+import { BUILD_EPOCH } from '#pkgbuild/epoch';
+import type { Definition } from './definition.ts';
+import type { Board, Partition } from './definition-schema.ts';
+import type { RootEntry } from './description.ts';
+import type { Tree } from './split-tree.ts';
+
+export interface BootRequest {
+  readonly definition: Definition;
+  readonly tree: Tree;
+  /** Path of the kernel in the tree. */
+  readonly kernel: string;
+  readonly initramfs: Uint8Array | undefined;
+  readonly cmdline: string;
+}
+
+/** A file of the boot partition; packages own it where it is a copy. */
+interface BootFile {
+  readonly path: string;
+  readonly content: Uint8Array;
+  readonly packages: readonly string[];
+}
+
+type BootLoader = Exclude<Board['loader'], 'direct' | 'none'>;
+
+const LOADERS: Readonly<Record<BootLoader, (request: BootRequest) => BootFile[]>> = {
+  'systemd-boot': systemdBoot,
+};
+
+/**
+ * Puts the files of the loader where the boot partition is mounted. @returns the tree with them
+ * @throws IcepkgError `image-failed` where the partition or a file of a package is missing
+ */
+export function addBootFiles(request: BootRequest): Tree {
+  const { definition, tree } = request;
+  const { loader } = definition.hardware;
+  if (loader === 'direct' || loader === 'none') return tree;
+  const mount = bootMount(definition);
+  const known = new Map(tree.entries.map((entry) => [entry.path, entry]));
+  for (const { path: file, content, packages } of LOADERS[loader](request)) {
+    const whole = `${mount}/${file}`;
+    for (const folder of parents(whole))
+      if (!known.has(folder)) known.set(folder, makeFolder(tree.folder, folder));
+    fs.writeFileSync(path.join(tree.folder, whole), content, { mode: 0o644 });
+    setTimes(path.join(tree.folder, whole));
+    const facts = { size: content.length, sha256: sha256(content), packages: [...packages] };
+    known.set(whole, { path: whole, type: 'file', mode: 0o644, uid: 0, gid: 0, ...facts });
+  }
+  return { folder: tree.folder, entries: [...known.values()].sort((a, b) => comparePaths(a.path, b.path)) };
+}
+
+/** The kernel's path in the tree. @throws IcepkgError `image-failed` where none, or more than one, is there */
+export function findKernel({ entries }: Tree, pattern: string): string {
+  const glob = pattern
+    .replaceAll(/[.+^${}()|[\]\\]/g, '\\$&')
+    .replaceAll('*', '[^/]*')
+    .replaceAll('?', '[^/]');
+  const found = entries.filter(
+    ({ type, path: file }) => type === 'file' && new RegExp(`^${glob}$`).test(file),
+  );
+  const [kernel, ...others] = found.map((entry) => entry.path);
+  if (kernel !== undefined && others.length === 0) return kernel;
+  throw new IcepkgError(
+    'image-failed',
+    kernel === undefined
+      ? `no package of the image brings the kernel ${pattern}`
+      : `several files of the image are the kernel ${pattern}: ${[kernel, ...others].join(', ')}`,
+    { hint: 'Take one kernel package into the board, or mend kernel' },
+  );
+}
+
+const bootPartition = ({ partitions }: Definition): Partition | undefined =>
+  partitions.find(({ type }) => type === 'esp') ?? partitions.find(({ type }) => type === 'boot');
+
+function bootMount(definition: Definition): string {
+  const mount = bootPartition(definition)?.mount;
+  if (mount !== undefined) return mount.slice(1);
+  throw new IcepkgError(
+    'image-failed',
+    `${definition.board}: there is no boot partition with a mount point`,
+    {
+      hint: 'Add one to the partitions of the board: {name: esp, type: esp, filesystem: vfat, mount: /boot}',
+    },
+  );
+}
+
+/** Names of removable media, UEFI 2.10, 3.5.1.1. */
+const EFI_NAMES: Readonly<Record<MachineArch, string>> = { x86_64: 'x64', aarch64: 'aa64' };
+
+/** As the Boot Loader Specification has it, type 1 entries. */
+function systemdBoot(request: BootRequest): BootFile[] {
+  const { definition, initramfs, cmdline } = request;
+  const name = EFI_NAMES[definition.arch];
+  const program = `usr/lib/systemd/boot/efi/systemd-boot${name}.efi`;
+  const kernel = kernelFile(request);
+  const entry = [
+    `title ${definition.system}`,
+    `linux /${kernel.path}`,
+    ...(initramfs === undefined ? [] : ['initrd /initramfs.img']),
+    `options ${cmdline}`,
+  ];
+  return [
+    copyOf(request, program, `EFI/BOOT/BOOT${name.toUpperCase()}.EFI`),
+    made('loader/loader.conf', `timeout 0\ndefault ${definition.system}.conf\n`),
+    made(`loader/entries/${definition.system}.conf`, `${entry.join('\n')}\n`),
+    ...(initramfs === undefined ? [] : [made('initramfs.img', initramfs)]),
+    ...(kernel.copied ? [copyOf(request, request.kernel, kernel.path)] : []),
+  ];
+}
+
+/** Where the kernel is on the boot partition: it need not be copied where its package puts it there. */
+function kernelFile({ definition, kernel }: BootRequest): {
+  readonly path: string;
+  readonly copied: boolean;
+} {
+  const mount = bootMount(definition);
+  return kernel.startsWith(`${mount}/`)
+    ? { path: kernel.slice(mount.length + 1), copied: false }
+    : { path: path.posix.basename(kernel), copied: true };
+}
+
+const made = (file: string, content: string | Uint8Array): BootFile => ({
+  path: file,
+  content: Buffer.from(content),
+  packages: [],
+});
+
+function copyOf({ tree, definition }: BootRequest, file: string, to: string): BootFile {
+  const entry = tree.entries.find((one) => one.path === file);
+  if (entry?.type !== 'file')
+    throw new IcepkgError('image-failed', `no package of the image brings ${file}`, {
+      hint: `Add the package of the boot loader to the board ${definition.board}`,
+    });
+  return { path: to, content: fs.readFileSync(path.join(tree.folder, file)), packages: entry.packages };
+}
+
+/** Outermost first. */
+function parents(file: string): string[] {
+  const names = file.split('/').slice(0, -1);
+  return names.map((_, index) => names.slice(0, index + 1).join('/'));
+}
+
+function makeFolder(tree: string, folder: string): RootEntry {
+  const whole = path.join(tree, folder);
+  fs.mkdirSync(whole, { recursive: true, mode: 0o755 });
+  setTimes(whole);
+  return { path: folder, type: 'directory', mode: 0o755, uid: 0, gid: 0, size: 0, packages: [] };
+}
+
+const setTimes = (file: string): void => fs.lutimesSync(file, BUILD_EPOCH, BUILD_EPOCH);

@@ -1,0 +1,160 @@
+/** What a machine needs to start: initial file systems, boot partitions and tables, looked at by other tools. */
+import { execFileSync } from 'node:child_process';
+import * as fs from 'node:fs';
+import { tmpdir } from 'node:os';
+import * as path from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { expectError, ImageBench, rootPartition, tool, type Built } from '../support/images.ts';
+import { makeDepot, type Depot } from '../support/repository.ts';
+
+let depot: Depot;
+let scratch: string;
+let bench: ImageBench;
+
+const MODULES = 'lib/modules/6.1';
+
+beforeAll(async () => {
+  depot = await makeDepot();
+  scratch = fs.mkdtempSync(path.join(tmpdir(), 'icepkg-boot-'));
+  bench = new ImageBench(depot, scratch);
+  await depot.publish(
+    { name: 'base-files', files: { 'etc/base': 'x' } },
+    { name: 'tool', files: { 'usr/bin/tool': 'x' } },
+    {
+      name: 'busybox',
+      files: {
+        'bin/busybox': { text: '#!/bin/true\n', mode: 0o755 },
+        'bin/sh': { link: 'busybox' },
+        'usr/share/doc/busybox': 'not for the early hours',
+      },
+    },
+    { name: 'initramfs-init', files: { 'usr/lib/initramfs/init': { text: '#!/bin/sh\n', mode: 0o755 } } },
+    {
+      name: 'kernel',
+      files: {
+        'boot/vmlinuz-6.1': 'a kernel',
+        [`${MODULES}/kernel/disk.ko`]: 'disk',
+        [`${MODULES}/kernel/bus.ko`]: 'bus',
+        [`${MODULES}/kernel/sum.ko`]: 'sum',
+        [`${MODULES}/kernel/idle.ko`]: 'idle',
+        [`${MODULES}/modules.dep`]:
+          'kernel/disk.ko: kernel/bus.ko\nkernel/bus.ko:\nkernel/sum.ko:\nkernel/idle.ko:\n',
+        [`${MODULES}/modules.softdep`]: 'softdep disk pre: sum\n',
+        [`${MODULES}/modules.builtin`]: 'kernel/ext4.ko\n',
+      },
+    },
+    {
+      name: 'loader',
+      files: { 'usr/lib/systemd/boot/efi/systemd-bootx64.efi': 'the loader' },
+    },
+  );
+});
+afterAll(() => {
+  depot.dispose();
+  fs.rmSync(scratch, { recursive: true, force: true });
+});
+
+const board = (more: object): object => ({
+  packages: ['busybox', 'initramfs-init', 'kernel'],
+  kernel: 'boot/vmlinuz-*',
+  ...more,
+});
+const build = (more: object): Promise<Built> => bench.build(bench.define({ board: board(more) }));
+
+describe('initramfs', () => {
+  const direct = (initramfs: object): object => ({ loader: 'direct', formats: ['tar'], initramfs });
+  const unpacked = (file: string, program: string): Buffer =>
+    execFileSync(program, ['-dc', file], { maxBuffer: 2 ** 24 });
+  const list = (archive: Buffer, ...flags: string[]): string =>
+    execFileSync('cpio', ['-t', '--quiet', ...flags], { input: archive, encoding: 'utf8' });
+
+  test('has the programs of packages and the modules, in the order of their needs', async () => {
+    const built = await build(direct({ modules: ['disk', 'ext4'] }));
+    const archive = unpacked(built.path('initramfs'), 'zstd');
+    const names = list(archive).trim().split('\n');
+    expect(names).toEqual(
+      expect.arrayContaining([
+        'init',
+        'bin/busybox',
+        'bin/sh',
+        'dev/console',
+        'sysroot',
+        `${MODULES}/kernel/disk.ko`,
+      ]),
+    );
+    expect(names.join()).not.toMatch(/usr\/share|idle\.ko|usr\/bin\/tool/);
+    const folder = bench.folder('cpio');
+    execFileSync('cpio', ['-id', '--quiet', 'init', 'etc/*'], { cwd: folder, input: archive });
+    expect(fs.readFileSync(path.join(folder, 'etc/initramfs.modules'), 'utf8')).toBe(
+      ['sum', 'bus', 'disk'].map((name) => `${MODULES}/kernel/${name}.ko\n`).join(''),
+    );
+    expect(list(archive, '-v')).toMatch(/^crw------- +1 root +root +5, +1 .*dev\/console$/m);
+  });
+
+  test('is the same every time, and may be gzip', async () => {
+    const [first, second] = [
+      await build(direct({ compression: 'gzip' })),
+      await build(direct({ compression: 'gzip' })),
+    ];
+    expect(first.files).toEqual(second.files);
+    expect(list(unpacked(first.path('initramfs'), 'gzip'))).toContain('bin/busybox');
+  });
+
+  test.each([
+    ['a module that the kernel has not', { modules: ['none'] }, /the kernel has no module none/],
+    ['a package that is not in the image', { packages: ['cryptsetup'] }, /wants files of cryptsetup/],
+  ])('%s', async (_, initramfs, message) => {
+    await expect(build(direct(initramfs))).rejects.toThrow(expectError('image-failed', message));
+  });
+});
+
+describe('systemd-boot', () => {
+  const esp = { name: 'esp', type: 'esp', filesystem: 'vfat', mount: '/boot' };
+  const uefi = {
+    loader: 'systemd-boot',
+    packages: ['busybox', 'initramfs-init', 'kernel', 'loader'],
+    initramfs: { modules: ['disk'] },
+    partitions: [esp, ...rootPartition('ext4')],
+  };
+
+  test('finds kernel, initramfs and command line on the ESP', async () => {
+    const built = await build(uefi);
+    const part = path.join(scratch, 'esp');
+    tool('dd', `if=${built.path('img')}`, `of=${part}`, 'bs=1M', 'skip=1', 'count=34', 'status=none');
+    const cat = (file: string): string => tool('mtype', '-i', part, `::/${file}`);
+    expect(cat('EFI/BOOT/BOOTX64.EFI')).toBe('the loader');
+    expect(cat('vmlinuz-6.1')).toBe('a kernel');
+    expect(cat('loader/loader.conf')).toBe('timeout 0\ndefault small.conf\n');
+    const { cmdline } = built.description;
+    expect(cmdline).toMatch(/^root=PARTUUID=[0-9a-f-]{36} rootfstype=ext4 rw$/);
+    expect(cat('loader/entries/small.conf')).toBe(
+      `title small\nlinux /vmlinuz-6.1\ninitrd /initramfs.img\noptions ${cmdline}\n`,
+    );
+    const copy = built.description.entries.find((entry) => entry.path === 'boot/EFI/BOOT/BOOTX64.EFI');
+    expect(copy?.packages).toEqual(['loader']);
+  });
+
+  test.each([
+    ['no boot partition', { partitions: rootPartition('ext4') }, /no boot partition with a mount point/],
+    ['no loader', { packages: ['busybox', 'initramfs-init', 'kernel'] }, /brings usr\/lib\/systemd\/boot/],
+  ])('%s', async (_, more, message) => {
+    await expect(build({ ...uefi, ...more })).rejects.toThrow(expectError('image-failed', message));
+  });
+});
+
+test('an MBR has the types of the partitions, and the kernel is told its id', async () => {
+  const built = await build({
+    loader: 'none',
+    table: 'mbr',
+    partitions: [
+      { name: 'boot', type: 'boot', filesystem: 'vfat', mount: '/boot' },
+      ...rootPartition('ext4'),
+    ],
+  });
+  const { partitiontable: table } = JSON.parse(tool('sfdisk', '--json', built.path('img'))) as {
+    partitiontable: { label: string; id: string; partitions: { type: string; bootable?: boolean }[] };
+  };
+  expect(table.label).toBe('dos');
+  expect(table.partitions).toMatchObject([{ type: 'c', bootable: true }, { type: '83' }]);
+  expect(built.description.cmdline).toContain(`root=PARTUUID=${table.id.slice(2)}-02 `);
+});
