@@ -58,11 +58,13 @@ export interface BuildRequest {
   readonly signal?: AbortSignal;
 }
 
-interface BuildProgress {
+export interface BuildProgress {
   readonly recipe: string;
   readonly arch: string;
-  /** `cached`, a phase such as `build`, or `done`. */
+  /** A phase such as `build`; at last `cached`, `done` or `failed`. */
   readonly phase: string;
+  /** File that the steps write to. */
+  readonly log: string;
 }
 
 export interface BuiltRecipe {
@@ -157,12 +159,26 @@ interface Builder {
 }
 
 async function buildNode(node: BuildNode, builder: Builder): Promise<BuiltRecipe> {
+  const { cacheFolder, onProgress } = builder.request;
+  const tell = (phase: string): void =>
+    onProgress({ recipe: node.recipe.name, arch: node.arch, phase, log: logFile(cacheFolder, node) });
+  try {
+    return await findOrBuild(node, builder, tell);
+  } catch (error) {
+    tell('failed');
+    throw error;
+  }
+}
+
+async function findOrBuild(
+  node: BuildNode,
+  builder: Builder,
+  tell: (phase: string) => void,
+): Promise<BuiltRecipe> {
   const { request, offers } = builder;
   const { cacheFolder, codec } = request;
   const begun = Date.now();
   refuseRecipe(node.loaded);
-  const tell = (phase: string): void =>
-    request.onProgress({ recipe: node.recipe.name, arch: node.arch, phase });
   const declared = node.recipe.hostDepends ?? [];
   const root = buildRoot(node, offers);
   const document = await keyDocument(node, rootLines(root), {
@@ -181,13 +197,14 @@ async function buildNode(node: BuildNode, builder: Builder): Promise<BuiltRecipe
   const folder = cached ? kept : await buildOne(node, { ...one, reproducible, resume });
   if (!cached) writeKeyRecord(folder, keyRecord(node, document, root));
   offers.set(node, packagesOf(node, key, folder));
-  if (cached && !(await runTests(node, folder, one))) tell('cached');
+  if (cached) await runTests(node, folder, one);
   const packages = await deliver(folder, request);
   const dependencies = root.map(({ built }) => built);
   await writeDocuments(
     { node, key, codec, epoch: BUILD_EPOCH, dependencies },
     { folder: request.output, packages, keys: request.keys },
   );
+  tell(cached ? 'cached' : 'done');
   const seconds = (Date.now() - begun) / 1000;
   return { recipe: node.recipe.name, arch: node.arch, key, cached, reproducible, packages, seconds };
 }
@@ -220,7 +237,6 @@ async function buildOne(node: BuildNode, wanted: Wanted): Promise<string> {
       await compareBuilds(node, first, second);
     }
     await runTests(node, first, wanted);
-    wanted.tell('done');
     // What was changed in the tree by hand is in no key.
     const final = wanted.resume
       ? path.join(builds, `.resumed-${node.recipe.name}`)
@@ -269,15 +285,15 @@ async function buildInto(
   });
 }
 
-/** Runs tests that these packages have not passed yet. @returns false where there was nothing to do */
+/** Runs tests that these packages have not passed yet. */
 async function runTests(
   node: BuildNode,
   folder: string,
   { builder: { request, offers }, key, tell, commands }: OneBuild,
-): Promise<boolean> {
+): Promise<void> {
   const tests = request.check ? testsOf(node, { own: packagesOf(node, key, folder), offers }) : [];
   const digest = testDigest(tests);
-  if (tests.length === 0 || testedBy(folder) === digest) return false;
+  if (tests.length === 0 || testedBy(folder) === digest) return;
   tell('test');
   await testPackages(node, tests, {
     log: logFile(request.cacheFolder, node),
@@ -286,7 +302,6 @@ async function runTests(
     ...(request.signal === undefined ? {} : { signal: request.signal }),
   });
   markTested(folder, digest);
-  return true;
 }
 
 /** Copies the packages of a build out of the cache, where they are unsigned, and signs them on the way. */

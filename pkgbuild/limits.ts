@@ -44,13 +44,14 @@ export function watchLimits(pid: number, workspace: string, limits: Limits): Wat
     if (stop !== undefined) kill(pid);
     else if (measuredAt - free > limits.diskBytes * SHARE) {
       measuredAt = free;
-      void folderBytes(workspace).then((size) => {
-        if (size <= limits.diskBytes) return;
-        stop ??= { limit: 'disk', why: `it wrote more than ${limits.diskBytes / GIB} GiB` };
-        kill(pid);
-      });
+      void measure();
     }
   }, INTERVAL);
+  const measure = async (): Promise<void> => {
+    if ((await folderBytes(workspace)) <= limits.diskBytes) return;
+    stop ??= { limit: 'disk', why: `it wrote more than ${limits.diskBytes / GIB} GiB` };
+    kill(pid);
+  };
   return { stopped: () => stop, end: () => clearInterval(timer) };
 }
 

@@ -38,14 +38,14 @@ export function openProcessGroup(processes: number): ProcessGroup | undefined {
 
 /** Where a group may be made that bounds processes: the one that this process is in, or the one above it. */
 function parents(): string[] {
-  const lines = readText('/proc/self/cgroup').split('\n');
-  return lines.flatMap((line) => {
+  const found = new Set<string>();
+  for (const line of readText('/proc/self/cgroup').split('\n')) {
     // cgroups(7): hierarchy-ID:controller-list:cgroup-path; the list is empty for version 2.
     const [, controllers, at] = line.split(':');
-    if (at === undefined || (controllers !== 'pids' && controllers !== '')) return [];
-    const top = path.join(CONTROL, controllers ?? '');
-    return [...new Set([path.join(top, at), path.join(top, path.dirname(at))])];
-  });
+    if (at === undefined || (controllers !== 'pids' && controllers !== '')) continue;
+    for (const group of [at, path.dirname(at)]) found.add(path.join(CONTROL, controllers, group));
+  }
+  return [...found];
 }
 
 function bounded(parent: string, folder: string, processes: number): boolean {

@@ -59,6 +59,7 @@ export async function withBuiltTree<T>(
   try {
     for (const name of ['src', 'dest', 'distfiles', 'recipe', ...tools])
       fs.mkdirSync(path.join(workspace, name), { recursive: true });
+    if (node.recipe.sources.length > 0) options.onPhase('fetch');
     const { mounts, repackaged } = await linkSources(node, workspace, options.cacheFolder);
     if (resumed === undefined) {
       writeToolchain(path.join(workspace, 'tools'), node.toolArch);

@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { archFlag, BaseCommand } from '#cli/base-command';
+import { createBuildReporter } from '#cli/build-progress';
 import { Args, Flags } from '#cli/oclif';
 import { tableText } from '#cli/table';
 import type { BuildOutcome, BuildRequest } from '#pkgbuild/build';
@@ -87,6 +88,8 @@ delivered along with those of the recipes, because a repository needs both.`;
     const native = process.arch === 'arm64' ? 'aarch64' : 'x86_64';
     const arch = flags.arch ?? native;
     const roots = flags.recipes?.map((folder) => resolve(folder)) ?? defaultRecipeRoots();
+    const quiet = flags.quiet || this.jsonEnabled();
+    const reporter = quiet ? undefined : createBuildReporter(process.stderr);
     const request: BuildRequest = {
       recipes: namedRecipes(argv.map(String), { all: flags.all, known: () => allRecipes(roots, arch) }),
       arch,
@@ -106,17 +109,16 @@ delivered along with those of the recipes, because a repository needs both.`;
         ...(flags['disk-limit'] === undefined ? {} : { diskBytes: flags['disk-limit'] * 1024 ** 3 }),
         ...(flags['time-limit'] === undefined ? {} : { seconds: flags['time-limit'] * 60 }),
       },
-      onProgress: ({ recipe, arch: builtFor, phase }) => {
-        if (!flags.quiet) this.remark(`${recipe} for ${builtFor}: ${phase}`);
-      },
+      onProgress: (progress) => reporter?.onProgress(progress),
       signal: this.interruptible(),
     };
     if (flags.shell) {
       const status = await openFailedBuild(request);
       return { status };
     }
-    if (flags.all) return this.reportAll(await buildEverything(request));
-    const built = await buildRecipes(request);
+    const end = (): void => reporter?.end();
+    if (flags.all) return this.reportAll(await buildEverything(request).finally(end));
+    const built = await buildRecipes(request).finally(end);
     for (const { packages, reproducible } of built) {
       const remark = reproducible ? ' (reproducible)' : '';
       for (const { file } of packages) this.print(`${join(flags.output, file)}${remark}`);
