@@ -44,8 +44,9 @@ async function loadTable(): Promise<CommandTable> {
 async function unknownCommand(table: CommandTable, asked: readonly string[]): Promise<number> {
   const words = asked.filter((word) => !word.startsWith('-'));
   const topic = table.commands.some((command) => command.id.startsWith(`${words[0] ?? ''}:`));
-  if (words.length === 0 || (topic && words.length === 1)) {
-    process.stdout.write(renderOverview(table, words[0]));
+  const whole = words.join(':');
+  if (words.length === 0 || table.commands.some((command) => command.id.startsWith(`${whole}:`))) {
+    process.stdout.write(renderOverview(table, words.length === 0 ? undefined : whole));
     return 0;
   }
   const { IcepkgError } = await import('#schema/error');

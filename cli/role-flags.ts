@@ -1,5 +1,5 @@
 /** The flags that say who may sign for the roles of a repository. */
-import type { RolesKeys } from '#repo-server/init';
+import type { RolesKeys } from '#repo-server/root-metadata';
 import type { PrivateKey, PublicKey } from '#schema/keys';
 import { Flags } from './oclif.ts';
 

@@ -112,7 +112,7 @@ test('snapshots are kept by count, by age and by channel', () => {
         retention,
         now: new Date('2026-01-05T12:00:00Z'),
       }),
-    ].sort();
+    ].sort((a, b) => a - b);
   expect(kept(undefined)).toEqual([1, 2, 3, 4]);
   expect(kept({ keep: 0, days: 0 })).toEqual([1]);
   expect(kept({ keep: 1, days: 0 })).toEqual([1, 3, 4]);

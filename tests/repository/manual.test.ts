@@ -1,4 +1,4 @@
-/** Every example of the page on running a repository, typed one after the other in an empty folder. */
+/** Every example of the pages on running a repository, typed one after the other in an empty folder. */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { program } from '../cli/icepkg.ts';
 
-test('the examples work as they stand', () => {
+test.each(['repositories.md', 'keys.md'])('the examples of %s work as they stand', (name) => {
   const folder = mkdtempSync(join(tmpdir(), 'icepkg-examples-'));
   try {
     const words = program().map((word) => `'${word}'`);
@@ -18,7 +18,7 @@ test('the examples work as they stand', () => {
         mode: 0o755,
       },
     );
-    const page = readFileSync(new URL('../../docs/repositories.md', import.meta.url), 'utf8');
+    const page = readFileSync(new URL(`../../docs/${name}`, import.meta.url), 'utf8');
     const script = [...page.matchAll(/^```sh\n(.*?)^```/gms)].map(([, block]) => block).join('');
     const { status, stderr } = spawnSync('sh', ['-c', `set -eux\n${script}`], {
       cwd: folder,

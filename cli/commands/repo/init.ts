@@ -8,6 +8,8 @@ export default class RepoInit extends BaseCommand {
 alone that key signs for every role. Better is a key for each role: the one for root kept offline, the one for
 timestamp where publishing runs.
 
+Where the root keys are with several people, icepkg repo root draft and sign make the first root, and --root takes it.
+
 Keys of other roles than root may be public ones (NAME.pub). Clients need the root that is printed, by a trusted way.`;
   static override examples = [
     'icepkg repo init ./repo --key packager.key',
@@ -17,6 +19,10 @@ Keys of other roles than root may be public ones (NAME.pub). Clients need the ro
   static override flags = {
     name: Flags.string({ default: 'main', helpValue: 'NAME', summary: 'name of the repository' }),
     ...roleFlags,
+    root: Flags.string({
+      helpValue: 'FILE',
+      summary: 'first root, signed by those who hold its keys, instead of the keys',
+    }),
     'root-days': Flags.integer({ min: 1, helpValue: 'N', summary: 'days that a root is good for (730)' }),
     'targets-days': Flags.integer({
       min: 1,
@@ -32,20 +38,26 @@ Keys of other roles than root may be public ones (NAME.pub). Clients need the ro
 
   async run(): Promise<unknown> {
     const { args, flags } = await this.parse(RepoInit);
-    const { initRepository } = await import('#repo-server/init');
-    const { roles, keys } = await rolesFromFlags(flags);
+    const { initFromRoot, initRepository } = await import('#repo-server/init');
     const targets = flags['targets-days'];
-    const made = await initRepository(args.repository, {
+    const options = {
       name: flags.name,
-      roles,
-      keys,
       expiryDays: {
         ...(flags['root-days'] === undefined ? {} : { root: flags['root-days'] }),
         ...(targets === undefined ? {} : { targets, snapshot: targets }),
         ...(flags['timestamp-days'] === undefined ? {} : { timestamp: flags['timestamp-days'] }),
       },
-    });
+    };
+    const made =
+      flags.root === undefined
+        ? await initRepository(args.repository, { ...options, ...(await rolesFromFlags(flags)) })
+        : await initFromRoot(args.repository, { ...options, root: await rootIn(flags.root) });
     this.print(`${made.repository} is a repository now\ntrusted root for clients: ${made.trustedRoot}`);
     return made;
   }
+}
+
+async function rootIn(file: string): Promise<Uint8Array> {
+  const { readRootFile } = await import('#repo-server/root-change');
+  return readRootFile(file);
 }

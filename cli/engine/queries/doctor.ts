@@ -11,6 +11,7 @@ import { translated } from '../store/open.ts';
 import { STATE_FILE } from '../transaction/layout.ts';
 import { mirrorChecks } from './mirror-checks.ts';
 import { readStore } from './read-store.ts';
+import { attachedRepositories } from './repositories.ts';
 
 export interface Check {
   readonly check: string;
@@ -60,6 +61,7 @@ export async function doctor(options: ContextOptions): Promise<readonly Check[]>
         hint: `Copy the root.json that you got from its operator to ${join(root, repository.trust)}`,
       });
     }
+    checks.push(...expiryWarnings(root, context.now()));
     if (!context.offline) checks.push(...(await mirrorChecks(context)));
     checks.push(scriptTools(arch));
   }
@@ -74,6 +76,22 @@ export async function doctor(options: ContextOptions): Promise<readonly Check[]>
       : { check: '/proc', state: 'failed', message: 'not mounted', hint: 'mount -t proc proc /proc' },
   );
   return checks;
+}
+
+/** What a refresh should have prolonged long ago. */
+const SOON = 3 * 86_400_000;
+
+/** Warns of trust that ends soon, before it stops the root. */
+function expiryWarnings(root: string, now: Date): Check[] {
+  return attachedRepositories(root, now)
+    .filter(({ enabled, trust, expires }) => enabled && trust === 'good' && expires !== null)
+    .filter(({ expires }) => Date.parse(expires ?? '') - now.getTime() < SOON)
+    .map(({ name, expires }) => ({
+      check: 'trust',
+      state: 'warning',
+      message: `what is known of ${name} is good until ${expires ?? ''} only`,
+      hint: 'Run icepkg update; where that changes nothing, ask its operator to publish again',
+    }));
 }
 
 export const doctorError = (checks: readonly Check[]): IcepkgError =>
