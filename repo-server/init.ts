@@ -105,9 +105,11 @@ export async function rotateRoot(
   const version = previous.version + 1;
   const expires = expiryAfter(options.now ?? new Date(), expiryDays.root);
   const root = rootOf(options.roles, { version, expires });
-  await publishRoot(repository, signWith(root, [rolesOf(previous).root, options.roles.root], options.keys), {
-    ...(options.now === undefined ? {} : { now: options.now }),
-  });
+  await publishRoot(
+    repository,
+    signWith(root, [rolesOf(previous).root, options.roles.root], options.keys),
+    options.now === undefined ? {} : { now: options.now },
+  );
   return { version };
 }
 
