@@ -256,11 +256,13 @@ async function buildOne(node: BuildNode, wanted: Wanted): Promise<string> {
 async function buildInto(
   folder: string,
   node: BuildNode,
-  { builder: { request }, root, tell, resume, commands }: Wanted,
+  { builder: { request }, root, tell, resume, reproducible, commands }: Wanted,
 ): Promise<void> {
   const options = {
     cacheFolder: request.cacheFolder,
     root,
+    // Two builds say something only where each compiles for itself.
+    compilerCache: !reproducible,
     commands,
     resume,
     limits: request.limits ?? DEFAULT_LIMITS,

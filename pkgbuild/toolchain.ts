@@ -74,18 +74,27 @@ function runner(arch: MachineArch): string {
     : `exec ${SYSROOT}/lib/ld-musl-x86_64.so.1 --library-path "\${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}${SYSROOT}/usr/lib" "$@"`;
 }
 
-/** Writes compiler and tools into `folder`, which the sandbox shows as `/build/tools`. */
-export function writeToolchain(folder: string, arch: MachineArch): void {
-  const bin = path.join(folder, 'bin');
-  fs.mkdirSync(bin, { recursive: true });
-  const script = (name: string, body: string): void => {
-    fs.writeFileSync(path.join(bin, name), `#!/bin/sh\n${body}\n`, { mode: 0o755 });
+/**
+ * Writes compiler and tools into `folder`, which the sandbox shows as `/build/tools`.
+ * @param cached call the compilers by ccache, which is to appear among the tools
+ */
+export function writeToolchain(folder: string, arch: MachineArch, cached: boolean): void {
+  const [bin, compilers] = [path.join(folder, 'bin'), path.join(folder, 'compilers')];
+  for (const one of [bin, compilers]) fs.mkdirSync(one, { recursive: true });
+  const script = (name: string, body: string, into = bin): void => {
+    fs.writeFileSync(path.join(into, name), `#!/bin/sh\n${body}\n`, { mode: 0o755 });
   };
   fs.writeFileSync(path.join(folder, 'musl.specs'), specs(arch));
   const musl = muslTriple(arch);
+  if (cached) {
+    fs.writeFileSync(path.join(bin, 'ccache'), '');
+    script(`${musl}-gcc`, `exec ccache ${TOOLS}/compilers/${musl}-gcc "$@"`);
+    script(`${gnuTriple(arch)}-gcc`, `exec ccache /usr/bin/${gnuTriple(arch)}-gcc "$@"`);
+  }
   script(
     `${musl}-gcc`,
     `exec /usr/bin/${gnuTriple(arch)}-gcc -specs ${TOOLS}/musl.specs -ffile-prefix-map=${BUILD_ROOT}/src=. ${archFlags(arch)} "$@"`,
+    cached ? compilers : bin,
   );
   fs.symlinkSync(`${musl}-gcc`, path.join(bin, `${musl}-cc`));
   for (const tool of BINUTILS)

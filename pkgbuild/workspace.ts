@@ -4,6 +4,7 @@ import * as os from 'node:os';
 import * as path from 'node:path';
 import { makeFolder } from '#engine/make-folder';
 import { IcepkgError } from '#schema/error';
+import { openCompilerCache, type CompilerCache } from './compiler-cache.ts';
 import type { BuildNode } from './order.ts';
 import { failureHint, howEnded } from './failure.ts';
 import { discardFailed, keepFailed, takeUp, type FailedBuild } from './failed-build.ts';
@@ -32,6 +33,8 @@ export interface WorkspaceOptions {
   readonly epoch: number;
   readonly jobs: number;
   readonly check: boolean;
+  /** Compile by ccache, where the machine has it. */
+  readonly compilerCache: boolean;
   /** Programs of the machine that steps see; all without. */
   readonly commands: string | undefined;
   /** Go on in the kept tree of a build that failed, where there is one. */
@@ -55,18 +58,26 @@ export async function withBuiltTree<T>(
   removeAbandoned();
   const resumed = options.resume ? takeUp(options.cacheFolder, node) : undefined;
   const workspace = resumed?.workspace ?? fs.mkdtempSync(path.join(os.tmpdir(), `${PREFIX}${process.pid}-`));
-  const tools = ['sysroot', 'tools'];
+  const compilerCache = options.compilerCache
+    ? await openCompilerCache(options.cacheFolder, node)
+    : undefined;
   try {
-    for (const name of ['src', 'dest', 'distfiles', 'recipe', ...tools])
+    for (const name of ['src', 'dest', 'distfiles', 'recipe', 'sysroot', 'tools', 'ccache'])
       fs.mkdirSync(path.join(workspace, name), { recursive: true });
     if (node.recipe.sources.length > 0) options.onPhase('fetch');
     const { mounts, repackaged } = await linkSources(node, workspace, options.cacheFolder);
     if (resumed === undefined) {
-      writeToolchain(path.join(workspace, 'tools'), node.toolArch);
+      writeToolchain(path.join(workspace, 'tools'), node.toolArch, compilerCache !== undefined);
       await installFiles(path.join(workspace, 'sysroot'), node.toolArch, options.root);
       discardFailed(options.cacheFolder, node);
     }
-    await runPhases(node, workspace, { ...options, mounts, notes: repackaged.notes, resumed });
+    await runPhases(node, workspace, {
+      ...options,
+      mounts,
+      notes: repackaged.notes,
+      resumed,
+      cache: compilerCache,
+    });
     const result = await use(path.join(workspace, 'dest'), repackaged, path.join(workspace, 'src'));
     if (resumed !== undefined) discardFailed(options.cacheFolder, node);
     return result;
@@ -121,6 +132,7 @@ interface PhaseContext extends WorkspaceOptions {
   /** Lines for the log. */
   readonly notes: readonly string[];
   readonly resumed: FailedBuild | undefined;
+  readonly cache: CompilerCache | undefined;
 }
 
 async function runPhases(node: BuildNode, workspace: string, context: PhaseContext): Promise<void> {
@@ -130,6 +142,7 @@ async function runPhases(node: BuildNode, workspace: string, context: PhaseConte
   const environment = {
     ...buildEnvironment(node.toolArch, context.epoch, context.jobs),
     VERSION: recipe.version,
+    ...context.cache?.environment,
     ...recipe.env,
   };
   const sandboxed = async (phase: string, script: string, mounts: readonly SandboxMount[]): Promise<void> => {
@@ -143,6 +156,7 @@ async function runPhases(node: BuildNode, workspace: string, context: PhaseConte
       directory: `${BUILD_ROOT}/src`,
       log,
       limits: context.limits,
+      ...(context.cache === undefined ? {} : { more: context.cache.more }),
       ...(context.commands === undefined ? {} : { commands: context.commands }),
       ...(context.signal === undefined ? {} : { signal: context.signal }),
     });
@@ -163,6 +177,7 @@ async function runPhases(node: BuildNode, workspace: string, context: PhaseConte
     from: path.join(workspace, name),
     to: `${BUILD_ROOT}/${name}`,
   }));
+  if (context.cache !== undefined) fixed.push(context.cache.mount);
   const phases = phasesOf(recipe, resolveSources(recipe.sources, node.arch), context.check);
   const failed = phases.findIndex(({ name }) => name === context.resumed?.phase);
   // What is not among them comes after them.

@@ -161,6 +161,29 @@ test.each([
   expect(fs.existsSync('/usr/bin/planted')).toBe(false);
 });
 
+test.runIf(fs.existsSync('/usr/bin/ccache'))(
+  'ccache keeps what a recipe compiled, for itself alone',
+  async () => {
+    const compile = (release: number): string =>
+      `release: ${release}\nbuild: |\n  echo 'int one = 1;' >one.c\n  "$BARE_CROSS"gcc -c one.c\n${FILE}`;
+    const hits = (): string => {
+      const env = { ...process.env, CCACHE_DIR: path.join(folder, 'cache/ccache/compiled.x86_64') };
+      const { stdout } = spawnSync('ccache', ['--print-stats'], { encoding: 'utf8', env });
+      return /^direct_cache_hit\s+(\d+)/m.exec(stdout)?.[1] ?? stdout;
+    };
+    const key = async (release: number, more: Partial<BuildRequest> = {}): Promise<string | undefined> => {
+      recipe('compiled', compile(release));
+      return (await buildRecipes(request(['compiled'], more)))[0]?.key;
+    };
+    await key(0);
+    expect(hits()).toBe('0');
+    await key(1);
+    expect(hits()).toBe('1');
+    await key(2, { checkReproducible: true });
+    expect(hits()).toBe('1');
+  },
+);
+
 test('the first difference of two builds is shown', async () => {
   recipe(
     'fickle',
