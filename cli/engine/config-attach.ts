@@ -1,15 +1,16 @@
 /** Adds a repository to the configuration of a root. */
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { stringify } from 'smol-toml';
 import { IcepkgError, isErrno } from '#schema/error';
-import { loadRepositories, REPOSITORIES_FILE, trustFileOf } from './config.ts';
+import { isMirror, loadRepositories, REPOSITORIES_FILE, trustFileOf } from './config.ts';
 import { checkOwnFolders } from './root-fs/own-folders.ts';
 import { replaceFile } from './trust/replace-file.ts';
 import { trustInitialRoot } from './trust/trusted-metadata.ts';
 
 export interface RepositoryAttachment {
   readonly name: string;
+  /** Addresses, and folders as the caller would write them: relative ones are made absolute. */
   readonly mirrors: readonly string[];
   readonly channel?: string;
   /** Path of the `root.json` that the repository gives out by a trusted way. */
@@ -20,10 +21,12 @@ export interface RepositoryAttachment {
 
 /**
  * Installs the trusted root and appends the repository to `etc/icepkg/repositories.toml`.
- * @throws IcepkgError `usage` where the name is taken, `trust-failed` where the trusted root is none
+ * @returns the mirrors as they were written
+ * @throws IcepkgError `usage` where the name is taken or a mirror has no such address, `trust-failed` where the trusted root is none
  */
-export function attachRepository(root: string, repository: RepositoryAttachment): void {
-  const { name, channel = 'stable', mirrors, trustedRoot } = repository;
+export function attachRepository(root: string, repository: RepositoryAttachment): readonly string[] {
+  const { name, channel = 'stable', trustedRoot } = repository;
+  const mirrors = repository.mirrors.map(mirrorAddress);
   if (!/^[A-Za-z0-9_][A-Za-z0-9_+.-]{0,127}$/.test(name)) {
     throw new IcepkgError('usage', `${JSON.stringify(name)} is no name for a repository`, {
       hint: 'Use letters, digits and _ + . - only',
@@ -40,7 +43,7 @@ export function attachRepository(root: string, repository: RepositoryAttachment)
   const anchor = readAnchor(trustedRoot);
   replaceFile(join(root, trustFileOf(name)), anchor);
   const only = repository.pinnedOnly === true ? { pinnedOnly: true } : {};
-  const entry = stringify({ repository: [{ name, channel, mirrors: [...mirrors], ...only }] });
+  const entry = stringify({ repository: [{ name, channel, mirrors, ...only }] });
   const separator = before === '' || before.endsWith('\n') ? '' : '\n';
   replaceFile(file, Buffer.from(`${before}${separator}\n${entry}\n`));
   try {
@@ -49,6 +52,15 @@ export function attachRepository(root: string, repository: RepositoryAttachment)
     replaceFile(file, Buffer.from(before));
     throw error;
   }
+  return mirrors;
+}
+
+function mirrorAddress(text: string): string {
+  const address = text === '' || /^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : resolve(text);
+  if (isMirror(address)) return address;
+  throw new IcepkgError('usage', `${JSON.stringify(text)} is no address of a mirror`, {
+    hint: 'Give an http://, https:// or file:// address, or a folder',
+  });
 }
 
 /** @throws IcepkgError `not-found`, or `trust-failed` where the file is no root metadata that its own keys signed */

@@ -149,7 +149,8 @@ export function requireRepositories({ repositories }: Config): void {
 /** Where the trusted root of a repository lies unless the configuration says otherwise. */
 export const trustFileOf = (name: string): string => `etc/icepkg/trust/${name}.root.json`;
 
-function isMirror(text: string): boolean {
+/** True for what `mirrors` may hold: an address of a kind that is served, or an absolute path. */
+export function isMirror(text: string): boolean {
   if (text.startsWith('/')) return true;
   try {
     return ['http:', 'https:', 'file:'].includes(new URL(text).protocol);

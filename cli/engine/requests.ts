@@ -70,7 +70,10 @@ export function pinRequest({ repositories }: Config, name: string, source: strin
   if (repository === undefined) {
     const known = repositories.map((one) => one.name).join(', ');
     throw new IcepkgError('not-found', `no repository is called ${source}`, {
-      hint: known === '' ? ATTACH_HINT : `There is ${known}; attach others: icepkg repo attach`,
+      hint:
+        known === ''
+          ? ATTACH_HINT
+          : `There is ${known}; attach another: icepkg repo attach NAME MIRROR --trust FILE`,
     });
   }
   const edit = (world: World): World => pin(world, name, repository.name);

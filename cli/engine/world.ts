@@ -7,9 +7,13 @@ import type { World } from './model.ts';
 export function checkDependency(text: string): Dependency {
   const dependency = parseDependency(text);
   if (dependency !== undefined) return dependency;
-  throw new IcepkgError('usage', `${text} is neither a package nor a dependency`, {
-    hint: 'Write a name, a name with a range such as "zlib@^1.3", a capability such as cmd:awk, or the path of an .icepkg file',
-  });
+  throw new IcepkgError(
+    'usage',
+    `${text === '' ? 'an empty word' : text} is neither a package nor a dependency`,
+    {
+      hint: 'Write a name, a name with a range such as "zlib@^1.3", a capability such as cmd:awk, or the path of an .icepkg file',
+    },
+  );
 }
 
 function namesOf(text: string): readonly string[] {

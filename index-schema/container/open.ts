@@ -10,7 +10,10 @@ export function openPackage(file: string): number {
     fs.closeSync(fd);
   } catch (cause) {
     if (isErrno(cause, 'ENOENT', 'ENOTDIR'))
-      throw new IcepkgError('not-found', `${file}: no such file`, { cause });
+      throw new IcepkgError('not-found', `${file}: no such file`, {
+        cause,
+        hint: 'Give the path of an .icepkg file',
+      });
     throw new IcepkgError('io-failed', `${file}: cannot be read`, { cause });
   }
   throw new IcepkgError('package-corrupt', `${file}: not a regular file`);

@@ -1,6 +1,6 @@
 /** What a root says about the repositories that it uses, or about having none. */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { encodePublicKey } from '#schema/keys';
 import { initRoot } from '#engine/init-root';
@@ -50,6 +50,21 @@ test('repo list tells what each repository is', () => {
   expect(stdout).toMatch(/^main +stable +good +20\S+Z +20\S+Z /m);
   expect(stdout).toMatch(/^edge \(pinned packages only\)/m);
   expect(stdout).toMatch(/^fresh +stable +never refreshed +never /m);
+});
+
+test('folders may be written as from here, and other addresses are refused with their reason', () => {
+  const root = emptyRoot();
+  const here = relative(process.cwd(), depot.repository);
+  const words = ['--repository', `main=${here}`, '--trust', depot.trustedRoot];
+  expect(run(root, 'init', ...words).status).toBe(0);
+  expect(tables(root)).toContain(`"${depot.repository}"`);
+  const { status, stderr } = attach(root, 'far', 'ftp://example.org/packages');
+  expect({ status, stderr }).toEqual({
+    status: 2,
+    stderr:
+      'icepkg: "ftp://example.org/packages" is no address of a mirror\n' +
+      'hint: Give an http://, https:// or file:// address, or a folder\n',
+  });
 });
 
 test('repo detach takes out one table and nothing else', () => {

@@ -1,4 +1,3 @@
-import { resolve } from 'node:path';
 import { Args, Flags } from '#cli/oclif';
 import { BaseCommand } from '#cli/base-command';
 
@@ -37,13 +36,9 @@ export default class RepoAttach extends BaseCommand {
     const { locateRoot } = await import('#engine/context');
     const { attachRepository } = await import('#engine/config-attach');
     const root = locateRoot(flags.root);
-    const mirrors = argv.slice(1).map((mirror) => {
-      const text = String(mirror);
-      return /^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : resolve(text);
-    });
-    attachRepository(root, {
+    const mirrors = attachRepository(root, {
       name: args.name,
-      mirrors,
+      mirrors: argv.slice(1).map(String),
       trustedRoot: flags.trust,
       channel: flags.channel,
       pinnedOnly: flags['pinned-only'],

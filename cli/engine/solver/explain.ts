@@ -69,7 +69,7 @@ function lineOf(cause: Cause, universe: Universe): Line | undefined {
       if (kind === 'conflicts') {
         return line(
           `${text.slice(1)} is refused (${text})`,
-          `take the refusal back: icepkg remove "${text}"`,
+          `leave "${text}" out; or, where it was asked for before, take it back: icepkg remove "${text}"`,
         );
       }
       return withSupply(0, `${text} is asked for`, cause.dependency, universe);
