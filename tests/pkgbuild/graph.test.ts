@@ -3,7 +3,8 @@ import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { IcepkgError } from '#schema/error';
 import { buildEverything, buildRecipes, type BuildRequest } from '#pkgbuild/build';
 import { DEFAULT_LIMITS } from '#pkgbuild/limits';
 
@@ -184,15 +185,42 @@ test.runIf(fs.existsSync('/usr/bin/ccache'))(
   },
 );
 
-test('the first difference of two builds is shown', async () => {
+test('the first difference of two builds is shown, by diffoscope where it is installed', async () => {
   recipe(
     'fickle',
-    'install: mkdir -p "$DESTDIR/usr/share"; printf abc >"$DESTDIR/usr/share/a"; cat /proc/sys/kernel/random/uuid >>"$DESTDIR/usr/share/a"\n',
+    'install: mkdir -p "$DESTDIR/usr/share"; (echo abc; cat /proc/sys/kernel/random/uuid) >"$DESTDIR/usr/share/a"\n',
   );
-  await expect(buildRecipes(request(['fickle'], { checkReproducible: true }))).rejects.toMatchObject({
-    hint: expect.stringMatching(/usr\/share\/a/) as string,
-  });
+  const said = async (): Promise<string> => {
+    const error = await buildRecipes(request(['fickle'], { checkReproducible: true })).catch(
+      (one: unknown) => one,
+    );
+    return error instanceof IcepkgError ? `${error.message}\n${error.hint}` : String(error);
+  };
+  const plain =
+    /different bytes in fickle-1\.0\.0-r0\.noarch\.icepkg\n.* The first difference is in usr\/share\/a at byte \d+/;
+  vi.stubEnv('PATH', withoutDiffoscope());
+  const without = await said();
+  vi.unstubAllEnvs();
+  expect(without).toMatch(plain);
+  expect(without).not.toContain('diffoscope');
+  if (spawnSync('diffoscope', ['--version']).error !== undefined) return;
+  const found = await said();
+  expect(found).toMatch(plain);
+  expect(found).toMatch(
+    /; diffoscope says:\n--- 0\/usr\/share\/a\n\+\+\+ 1\/usr\/share\/a\n[^]*\n-[0-9a-f-]{36}\n\+[0-9a-f-]{36}$/,
+  );
 });
+
+/** A folder with all commands of the machine but that one. */
+function withoutDiffoscope(): string {
+  const bin = path.join(folder, 'bin');
+  fs.mkdirSync(bin);
+  for (const one of (process.env['PATH'] ?? '').split(':').filter((name) => fs.existsSync(name)))
+    for (const name of fs.readdirSync(one))
+      if (name !== 'diffoscope' && !fs.existsSync(path.join(bin, name)))
+        fs.symlinkSync(path.join(one, name), path.join(bin, name));
+  return bin;
+}
 
 test('a patch that does not apply is shown, hunk by hunk', async () => {
   recipe('old', `sources: [{path: text}]\npatches: [new.patch]\n${FILE}`);
