@@ -2,7 +2,7 @@
 import type { Requirement } from '#schema/dependency';
 import { compareVersions } from '#schema/version';
 import type { Incompatibility } from './incompatibility.ts';
-import { offerOf, type Choice, type Offer } from './universe.ts';
+import { ABSENT, offerOf, type Choice, type Offer, type Variable } from './universe.ts';
 
 /** The choice to try; or the virtual name and its providers in order of name, of which none is preferable. */
 export type Decision =
@@ -22,13 +22,59 @@ interface Way {
   /** Which alternative of the dependency it fulfils. */
   readonly alternative: number;
   readonly requirement: Requirement | undefined;
+  /** All choices of the same name that would do. */
+  readonly fits: bigint;
 }
 
-export function choose(
-  { upgrades, abandoned, succeeds }: Preferences,
-  ways: readonly Choice[],
-  need: Incompatibility,
-): Decision | undefined {
+/** The ways out of one need, the best first. Which of them are open changes while the search goes on. */
+export class Ways {
+  /** Those before it are known to be closed. */
+  from = 0;
+  readonly #sorted: readonly Way[];
+
+  constructor(preferences: Preferences, need: Incompatibility) {
+    const alternatives = alternativesOf(need);
+    const ways: Way[] = [];
+    for (const [variable, mask] of need.terms) {
+      // What leaving the name out would not satisfy is the one that needs.
+      if ((mask & ABSENT) === 0n) continue;
+      const fits = variable.full & ~mask;
+      for (const choice of variable.choices)
+        if ((choice.bit & fits) !== 0n) ways.push({ ...wayOf(choice, alternatives), fits });
+    }
+    this.#sorted = ways.sort(comparison(preferences));
+  }
+
+  /** What to try, of what is left; `undefined` where nothing is. @param allows what is left of each variable */
+  decide(allows: (variable: Variable) => bigint): Decision | undefined {
+    const isOpen = ({ choice, fits }: Way): boolean => isPreferred(choice, allows(choice.variable) & fits);
+    while (this.#isClosed(this.#sorted[this.from], allows)) this.from += 1;
+    let at = this.from;
+    while (at < this.#sorted.length && !isOpen(this.#sorted[at] as Way)) at += 1;
+    const best = this.#sorted[at];
+    if (best === undefined) return undefined;
+    if (!isUnranked(best)) return { choice: best.choice };
+    const rivals = this.#sorted
+      .slice(at)
+      .filter((way) => way.alternative === best.alternative && isOpen(way));
+    const name = best.requirement?.name;
+    if (name !== undefined && rivals.length > 1 && rivals.every(isUnranked)) {
+      const providers = rivals.map(({ choice }) => choice);
+      return { name, providers: providers.sort((a, b) => compareNames(a.variable.name, b.variable.name)) };
+    }
+    return { choice: best.choice };
+  }
+
+  #isClosed(way: Way | undefined, allows: (variable: Variable) => bigint): boolean {
+    return way !== undefined && (allows(way.choice.variable) & way.choice.bit) === 0n;
+  }
+}
+
+/** True for the first choice of those left; bits are in the order of preference. */
+const isPreferred = ({ bit }: Choice, left: bigint): boolean =>
+  (left & bit) !== 0n && (left & (bit - 1n)) === 0n;
+
+function comparison({ upgrades, abandoned, succeeds }: Preferences): (a: Way, b: Way) => number {
   const isSettled = ({ choice }: Way): boolean =>
     choice.installed && !upgrades(choice.variable.name) && !abandoned.has(choice.variable.name);
   const takesOver = ({ choice, offer, requirement }: Way): boolean =>
@@ -36,7 +82,7 @@ export function choose(
     (offer === undefined ||
       (requirement !== undefined && upgrades(requirement.name) && succeeds(choice, requirement.name)));
   const swaps = (way: Way): boolean => way.requirement !== undefined && upgrades(way.requirement.name);
-  const compare = (a: Way, b: Way): number =>
+  return (a, b) =>
     Number(isSettled(b)) - Number(isSettled(a)) ||
     Number(takesOver(b)) - Number(takesOver(a)) ||
     a.alternative - b.alternative ||
@@ -46,35 +92,13 @@ export function choose(
     Number(abandoned.has(a.choice.variable.name)) - Number(abandoned.has(b.choice.variable.name)) ||
     Number(b.choice.installed) - Number(a.choice.installed) ||
     compareOffers(b.offer, a.offer) ||
-    (a.choice.variable.name < b.choice.variable.name ? -1 : 1);
-  const known = ways.map((choice) => wayOf(choice, need));
-  const [first, ...others] = known;
-  if (first === undefined) return undefined;
-  const best = others.reduce((least, way) => (compare(way, least) < 0 ? way : least), first);
-  if (!isUnranked(best)) return { choice: best.choice };
-  const rivals = known.filter((way) => way.alternative === best.alternative);
-  const name = best.requirement?.name;
-  if (name !== undefined && rivals.length > 1 && rivals.every(isUnranked)) {
-    const providers = rivals.map(({ choice }) => choice);
-    return { name, providers: providers.sort((a, b) => (a.variable.name < b.variable.name ? -1 : 1)) };
-  }
-  return { choice: best.choice };
+    compareNames(a.choice.variable.name, b.choice.variable.name) ||
+    (a.choice.bit < b.choice.bit ? -1 : 1);
 }
 
-/** Needs are looked at again and again while one way out after the other is given up. */
-const knownWays = new WeakMap<Incompatibility, Map<Choice, Way>>();
+const compareNames = (a: string, b: string): number => (a === b ? 0 : a < b ? -1 : 1);
 
-function wayOf(choice: Choice, need: Incompatibility): Way {
-  const ways = knownWays.get(need) ?? new Map<Choice, Way>();
-  knownWays.set(need, ways);
-  const known = ways.get(choice);
-  if (known !== undefined) return known;
-  const way = findWay(choice, alternativesOf(need));
-  ways.set(choice, way);
-  return way;
-}
-
-function findWay(choice: Choice, alternatives: readonly Requirement[]): Way {
+function wayOf(choice: Choice, alternatives: readonly Requirement[]): Omit<Way, 'fits'> {
   for (const [alternative, requirement] of alternatives.entries()) {
     const offer = offerOf(choice, requirement);
     if (offer !== undefined) return { choice, offer, alternative, requirement };

@@ -22,7 +22,8 @@ const RANKS: Readonly<Record<Cause['kind'], number>> = {
   needs: 1,
   recommends: 1,
   conflicts: 2,
-  exclusive: 2,
+  once: 2,
+  contradiction: 2,
   hold: 3,
   pin: 3,
   ambiguous: 4,
@@ -38,11 +39,15 @@ const LAST = 10;
 export function explain(proof: Incompatibility, universe: Universe): Explanation {
   const causes = [...factsOf(proof)].map(({ cause }) => cause);
   const unclear = new Set(causes.flatMap((cause) => (cause.kind === 'ambiguous' ? [cause.need.cause] : [])));
-  const told = causes.filter((cause) => cause.kind !== 'derived' && !unclear.has(cause));
+  const claimants = claimantsOf(causes);
+  const first = new Set([...claimants.values()].map(([cause]) => cause));
+  const told = causes.filter(
+    (cause) => cause.kind !== 'derived' && !unclear.has(cause) && (cause.kind !== 'once' || first.has(cause)),
+  );
   told.sort((one, other) => RANKS[one.kind] - RANKS[other.kind]);
   const left = told.length - FIRST - LAST;
   const cut = left > 1 ? [told.slice(0, FIRST), told.slice(-LAST)] : [told];
-  const [start, end] = cut.map((part) => part.flatMap((cause) => lineOf(cause, universe) ?? []));
+  const [start, end] = cut.map((part) => part.flatMap((cause) => lineOf(cause, universe, claimants) ?? []));
   const more = left > 1 ? [line(`(${left} more reasons)`)] : [];
   const lines = new Map([...(start ?? []), ...more, ...(end ?? [])].map((one) => [one.text, one] as const));
   const sorted = [...lines.values()];
@@ -51,6 +56,31 @@ export function explain(proof: Incompatibility, universe: Universe): Explanation
     explanation: sorted.map(({ text }) => text),
     hint: hints.size > 0 ? [...hints].join('; or ') : hintFor(causes),
   };
+}
+
+type Claim = Extract<Cause, { readonly kind: 'once' }>;
+type Claimants = ReadonlyMap<string, readonly Claim[]>;
+
+/** Those that cannot all be there, for each name: they are told in one sentence. */
+function claimantsOf(causes: readonly Cause[]): Claimants {
+  const claimants = new Map<string, Claim[]>();
+  for (const cause of causes) {
+    if (cause.kind !== 'once') continue;
+    const known = claimants.get(cause.name);
+    if (known === undefined) claimants.set(cause.name, [cause]);
+    else known.push(cause);
+  }
+  return claimants;
+}
+
+function claimText(name: string, claims: readonly Claim[]): string {
+  const names = [...new Set(claims.map(({ by }) => by.record.name))].sort();
+  const more = names.length > SHOWN ? [`${names.length - SHOWN} more`] : [];
+  const shown = [...names.slice(0, SHOWN), ...more];
+  const last = shown.pop() ?? name;
+  const verb = names.length === 1 ? 'is' : names.length === 2 ? 'are both' : 'are all';
+  const who = shown.length === 0 ? last : `${shown.join(', ')} and ${last}`;
+  return `${who} ${verb} ${name}, of which there can be only one`;
 }
 
 /** What contradicts itself is either asked for less strictly, or one of it is given up. */
@@ -62,7 +92,7 @@ function hintFor(causes: readonly Cause[]): string {
   return 'ask for another package or another version; see what is offered: icepkg search NAME';
 }
 
-function lineOf(cause: Cause, universe: Universe): Line | undefined {
+function lineOf(cause: Cause, universe: Universe, claimants: Claimants): Line | undefined {
   switch (cause.kind) {
     case 'world': {
       const { text, kind } = cause.dependency;
@@ -85,12 +115,10 @@ function lineOf(cause: Cause, universe: Universe): Line | undefined {
       );
     case 'conflicts':
       return line(`${nameOf(cause.by)} conflicts with ${cause.dependency.text.slice(1)}`);
-    case 'exclusive': {
-      const { by, name, other } = cause;
-      if (other === undefined)
-        return line(`${nameOf(by)} contradicts itself: it provides ${name} in two versions`);
-      return line(`${nameOf(by)} and ${other} are both ${name}, of which there can be only one`);
-    }
+    case 'once':
+      return line(claimText(cause.name, claimants.get(cause.name) ?? [cause]));
+    case 'contradiction':
+      return line(`${nameOf(cause.by)} contradicts itself: it provides ${cause.name} in two versions`);
     case 'hold':
       return line(`${cause.name} is held at ${cause.version}`, `let it change: icepkg unhold ${cause.name}`);
     case 'pin': {

@@ -13,13 +13,10 @@ export type Cause =
   | { readonly kind: 'world'; readonly dependency: Dependency }
   | { readonly kind: 'needs'; readonly by: Candidate; readonly dependency: Dependency }
   | { readonly kind: 'conflicts'; readonly by: Candidate; readonly dependency: Dependency }
-  /** `other` is the name of the other package; absent where one package alone contradicts itself. */
-  | {
-      readonly kind: 'exclusive';
-      readonly by: Candidate;
-      readonly name: string;
-      readonly other: string | undefined;
-    }
+  /** It is what there can be one of only. */
+  | { readonly kind: 'once'; readonly by: Candidate; readonly name: string }
+  /** It provides the name in two versions. */
+  | { readonly kind: 'contradiction'; readonly by: Candidate; readonly name: string }
   | { readonly kind: 'hold'; readonly name: string; readonly version: string }
   | {
       readonly kind: 'pin';
@@ -36,7 +33,12 @@ export type Cause =
   | { readonly kind: 'recommends'; readonly by: Candidate; readonly dependency: Dependency }
   | { readonly kind: 'installIf'; readonly by: Candidate }
   | { readonly kind: 'orphan'; readonly name: string }
-  | { readonly kind: 'derived'; readonly left: Incompatibility; readonly right: Incompatibility };
+  | {
+      readonly kind: 'derived';
+      readonly left: Incompatibility;
+      readonly right: Incompatibility;
+      readonly wishful: boolean;
+    };
 
 export interface Incompatibility {
   readonly terms: Terms;
@@ -56,6 +58,18 @@ export function* factsOf(root: Incompatibility): Generator<Incompatibility> {
     else yield one;
   }
 }
+
+/** What follows from two others. */
+export function derived(terms: Terms, left: Incompatibility, right: Incompatibility): Incompatibility {
+  return {
+    terms,
+    cause: { kind: 'derived', left, right, wishful: restsOnWishes(left) || restsOnWishes(right) },
+  };
+}
+
+/** True where one of the facts that it was derived from is a wish. */
+export const restsOnWishes = (one: Incompatibility): boolean =>
+  one.cause.kind === 'derived' ? one.cause.wishful : isSoft(one);
 
 /** True for what is given up rather than fail: recommendations, conditional installs, kept orphans. */
 export function isSoft({ cause }: Incompatibility): boolean {
@@ -79,11 +93,14 @@ export function wishKey({ cause }: Incompatibility): string {
   }
 }
 
+/** `satisfied` where every value that is left is in the mask, `excluded` where none is. */
+export type Standing = 'satisfied' | 'excluded' | 'open';
+
 /**
  * Whether what is still allowed lies within a term. Most variables of a long list are decided: one bit is compared
  * then, and no mask is made.
  */
-export function standingOf(allowed: bigint, mask: bigint): 'satisfied' | 'excluded' | 'open' {
+export function standingOf(allowed: bigint, mask: bigint): Standing {
   const both = allowed & mask;
   if (both === 0n) return 'excluded';
   return both === allowed ? 'satisfied' : 'open';

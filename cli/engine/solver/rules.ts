@@ -9,6 +9,7 @@ import {
   dependenciesOf,
   nameOf,
   type Choice,
+  type Once,
   type Universe,
   type Variable,
 } from './universe.ts';
@@ -114,40 +115,57 @@ export function choiceRules(
       list.push({ terms, cause: { kind: 'needs', by, dependency } });
     }
   }
-  list.push(...exclusive(universe, choice, context));
+  list.push(...contradictions(choice, context));
   if (stays !== undefined) list.push(...recommended(universe, choice, stays));
   return list.filter(possible);
 }
 
+/** Of so many, each is kept apart from all others at once; of more, only those that are chosen. */
+const FEW = 64;
+
 /**
- * A name provided with a version is there once, like a package. Files and commands (`so:`, `cmd:`, `pc:`) are
- * kept apart by their paths instead.
+ * A name provided with a version is there once, like a package: whoever is it says so of one variable for all. Files
+ * and commands (`so:`, `cmd:`, `pc:`) are kept apart by their paths instead.
+ * @param brought names whose claims are all known already; names are added
  */
-function exclusive(universe: Universe, choice: Choice, context: Context): readonly Incompatibility[] {
-  const list: Incompatibility[] = [];
-  const by = choice.candidate;
-  for (const text of by.record.provides ?? []) {
-    const name = capabilityName(text);
-    if (name === text || name.includes(':')) continue;
-    if (contradictsItself(choice, text))
-      list.push({ terms: context, cause: { kind: 'exclusive', by, name, other: undefined } });
-    for (const provider of universe.providerNames(name)) {
-      const variable = universe.variable(provider);
-      if (variable === choice.variable) continue;
-      const mask = variable.choices.reduce(
-        (all, other) => all | (offersOnce(other, name) ? other.bit : 0n),
-        0n,
-      );
-      if (mask === 0n) continue;
-      const cause: Cause = { kind: 'exclusive', by, name, other: provider };
-      list.push({ terms: new Map([...context, [variable, mask]]), cause });
-    }
-  }
-  return list;
+export function claims(universe: Universe, choice: Choice, brought: Set<string>): readonly Incompatibility[] {
+  const { record } = choice.candidate;
+  const names = new Set([record.name, ...versioned(choice).map(capabilityName)]);
+  return [...names].flatMap((name) => {
+    const once = universe.once(name);
+    if (once === undefined || brought.has(name)) return [];
+    if (once.bits.size > FEW) return claim(once, name, choice.variable);
+    brought.add(name);
+    return [...once.bits.keys()].flatMap((provider) => claim(once, name, universe.variable(provider)));
+  });
 }
 
-const offersOnce = ({ candidate: { record } }: Choice, name: string): boolean =>
-  record.name === name || (record.provides ?? []).some((text) => text.startsWith(`${name}@`));
+function claim(once: Once, name: string, variable: Variable): readonly Incompatibility[] {
+  const own = once.bits.get(variable.name);
+  const claiming = variable.choices.filter(
+    (choice) => variable.name === name || versioned(choice).some((text) => capabilityName(text) === name),
+  );
+  const by = claiming[0]?.candidate;
+  if (own === undefined || by === undefined) return [];
+  const mask = claiming.reduce((all, { bit }) => all | bit, 0n);
+  const others = once.variable.full & ~own;
+  const terms = new Map([
+    [variable, mask],
+    [once.variable, others],
+  ]);
+  return [{ terms, cause: { kind: 'once', by, name } }];
+}
+
+/** Plain names that it provides with a version. */
+const versioned = ({ candidate: { record } }: Choice): readonly string[] =>
+  (record.provides ?? []).filter((text) => text.includes('@') && !capabilityName(text).includes(':'));
+
+function contradictions(choice: Choice, context: Context): readonly Incompatibility[] {
+  const by = choice.candidate;
+  return versioned(choice)
+    .filter((text) => contradictsItself(choice, text))
+    .map((text) => ({ terms: context, cause: { kind: 'contradiction', by, name: capabilityName(text) } }));
+}
 
 /** True where the package provides the name in another version too, or is that other version. */
 function contradictsItself({ candidate: { record }, version }: Choice, text: string): boolean {

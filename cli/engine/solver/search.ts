@@ -3,10 +3,12 @@
  * conflict yields a new incompatibility that excludes at least the present assignment, and it is
  * deterministic because everything is visited in the order it was added.
  */
-import { ABSENT, type Choice, type Variable } from './universe.ts';
-import type { Decision } from './choose.ts';
-import { Trail, type Assignment } from './trail.ts';
-import { factsOf, isSoft, standingOf, type Incompatibility, type Terms } from './incompatibility.ts';
+import { ABSENT, preferredOf, type Choice, type Variable } from './universe.ts';
+import type { Decision, Ways } from './choose.ts';
+import { Clause, type Occurrence } from './clause.ts';
+import { derived, standingOf, type Incompatibility, type Terms } from './incompatibility.ts';
+import { lessonOf } from './lesson.ts';
+import { Trail } from './trail.ts';
 
 export interface Rules {
   /** Incompatibilities that hold whatever is chosen. */
@@ -15,8 +17,8 @@ export interface Rules {
   readonly of: (choice: Choice) => readonly Incompatibility[];
   /** Names to decide on before any other. */
   readonly first: readonly Variable[];
-  /** The best of several ways to satisfy one need. */
-  readonly choose: (ways: readonly Choice[], need: Incompatibility) => Decision | undefined;
+  /** The ways to satisfy one need, the best first. */
+  readonly waysOf: (need: Incompatibility) => Ways;
 }
 
 export type Found =
@@ -34,16 +36,35 @@ interface Tie {
   readonly ways: readonly Choice[];
 }
 
-type Conditional = Incompatibility & { readonly unless: Terms };
+/** What a search did, to be counted rather than timed. */
+export interface Effort {
+  readonly decisions: number;
+  /** Incompatibilities that were learned. */
+  readonly lessons: number;
+  /** How often it was looked at what is left of a variable. */
+  readonly looks: number;
+}
+
+interface Need {
+  readonly clause: Clause;
+  ways: Ways | undefined;
+}
+
+interface Conditional {
+  readonly one: Incompatibility;
+  readonly unless: Terms;
+}
 
 export class Search {
   readonly #rules: Rules;
   readonly #trail = new Trail();
-  readonly #byVariable = new Map<Variable, Incompatibility[]>();
-  readonly #all: Incompatibility[] = [];
+  readonly #byVariable = new Map<Variable, Occurrence[]>();
+  readonly #all: Clause[] = [];
   /** How many incompatibilities there were when each level began. */
   readonly #known: number[] = [0];
-  #needs: Incompatibility[] = [];
+  #needs: Need[] = [];
+  /** Where the ways of needs stood before each level went on with them. */
+  readonly #moves: { readonly ways: Ways; readonly from: number; readonly level: number }[] = [];
   /** What comes along only while something is not there: looked at when all else is decided. */
   readonly #conditional: Conditional[] = [];
   readonly #expanded = new Set<Choice>();
@@ -53,7 +74,8 @@ export class Search {
   #metTo = 0;
   /** True once rules are known of choices that are not made. */
   #revisits = false;
-  #proof: Incompatibility | undefined;
+  #decisions = 0;
+  #lessons = 0;
 
   constructor(rules: Rules) {
     this.#rules = rules;
@@ -63,12 +85,16 @@ export class Search {
     return this.#known.length - 1;
   }
 
+  get effort(): Effort {
+    return { decisions: this.#decisions, lessons: this.#lessons, looks: this.#trail.looks };
+  }
+
   run(): Found {
     let conflict = this.#addAll(this.#rules.initial);
     for (;;) {
       while (conflict !== undefined) {
         const added = this.#resolve(conflict);
-        if (added === undefined) return { found: false, proof: this.#proof ?? conflict };
+        if ('proof' in added) return { found: false, proof: added.proof };
         // Going back undid conclusions of newer incompatibilities that may still hold at the earlier level.
         conflict = this.#checkAll(added);
       }
@@ -82,6 +108,7 @@ export class Search {
         conflict = this.#lookAhead(unknown);
         continue;
       }
+      this.#decisions += 1;
       this.#known.push(this.#all.length);
       conflict = this.#assign(next.choice.variable, next.choice.bit, { need: next.need });
     }
@@ -89,28 +116,32 @@ export class Search {
 
   /** Adds all before checking any, so that none is lost when one of them ends in a conflict. */
   #addAll(list: readonly Incompatibility[]): Incompatibility | undefined {
+    const start = this.#all.length;
     for (const one of list) this.#index(one);
-    return this.#checkAll(list);
+    return this.#checkAll(this.#all.slice(start));
   }
 
   #index(one: Incompatibility): void {
-    this.#all.push(one);
     if (one.unless !== undefined) {
-      this.#conditional.push({ ...one, unless: one.unless });
+      this.#conditional.push({ one, unless: one.unless });
       return;
     }
-    if (isNeed(one)) this.#needs.push(one);
-    for (const variable of one.terms.keys()) {
+    const clause = new Clause(one);
+    this.#all.push(clause);
+    clause.begin(this.#trail);
+    if (isNeed(one)) this.#needs.push({ clause, ways: undefined });
+    for (const [variable, occurrence] of clause.occurrences()) {
       const list = this.#byVariable.get(variable);
-      if (list === undefined) this.#byVariable.set(variable, [one]);
-      else list.push(one);
+      if (list === undefined) this.#byVariable.set(variable, [occurrence]);
+      else list.push(occurrence);
     }
   }
 
   /** Draws the conclusions that almost satisfied incompatibilities force; returns one that is violated. */
-  #checkAll(list: readonly Incompatibility[]): Incompatibility | undefined {
-    for (const one of list) {
-      const step = this.#consequence(one);
+  #checkAll(list: readonly Clause[]): Incompatibility | undefined {
+    for (const clause of list) {
+      const { one } = clause;
+      const step = clause.consequence(this.#trail);
       if (step === 'violated') return one;
       if (step === undefined) continue;
       const conflict = this.#assign(step[0], step[0].full & ~step[1], { cause: one });
@@ -125,50 +156,27 @@ export class Search {
     const pending = [first];
     // Grows while it is walked.
     for (const variable of pending) {
-      if (this.#level === 0) this.#prune(variable);
-      for (const one of this.#byVariable.get(variable) ?? []) {
-        const step = this.#consequence(one);
-        if (step === 'violated') return one;
+      for (const { clause, term } of this.#occurrencesOf(variable)) {
+        if (!clause.narrowed(this.#trail, term)) continue;
+        const step = clause.consequence(this.#trail);
+        if (step === 'violated') return clause.one;
         if (step === undefined) continue;
-        this.#record(step[0], step[0].full & ~step[1], { cause: one });
+        this.#record(step[0], step[0].full & ~step[1], { cause: clause.one });
         pending.push(step[0]);
       }
     }
     return undefined;
   }
 
-  /** Forgets, before anything is decided, what a variable keeps from ever applying again. */
-  #prune(variable: Variable): void {
-    const allowed = this.#trail.allows(variable);
+  /** Where a variable occurs, without what can never apply again: what a variable excludes before anything is decided. */
+  #occurrencesOf(variable: Variable): readonly Occurrence[] {
     const list = this.#byVariable.get(variable) ?? [];
-    const live = list.filter(({ terms }) => (allowed & (terms.get(variable) ?? 0n)) !== 0n);
-    if (live.length < list.length) this.#byVariable.set(variable, live);
-  }
-
-  /** Once a term is excluded before anything is decided, the need is met or does not apply for good. */
-  #pruneNeeds(): void {
-    this.#needs = this.#needs.filter(({ terms }) => {
-      for (const [variable, mask] of terms) if ((this.#trail.allows(variable) & mask) === 0n) return false;
-      return true;
-    });
-  }
-
-  /**
-   * What an incompatibility forces by now. A wish brings its packages, but keeps nothing away on their account;
-   * where it cannot be granted any more it is passed over.
-   */
-  #consequence(one: Incompatibility): readonly [Variable, bigint] | 'violated' | undefined {
-    if (one.unless !== undefined) return undefined;
-    let open: readonly [Variable, bigint] | undefined;
-    for (const [variable, mask] of one.terms) {
-      const standing = standingOf(this.#trail.allows(variable), mask);
-      if (standing === 'excluded') return undefined;
-      if (standing === 'satisfied') continue;
-      if (open !== undefined) return undefined;
-      open = [variable, mask];
-    }
-    if (isSoft(one)) return open !== undefined && (open[1] & ABSENT) !== 0n ? open : undefined;
-    return open ?? 'violated';
+    if (this.#level === 0)
+      for (const { clause, term } of list) clause.dead ||= clause.isExcluded(this.#trail, term);
+    if (!list.some(({ clause }) => clause.dead)) return list;
+    const live = list.filter(({ clause }) => !clause.dead);
+    this.#byVariable.set(variable, live);
+    return live;
   }
 
   #record(variable: Variable, allows: bigint, { cause, need }: Why): void {
@@ -203,7 +211,7 @@ export class Search {
   #fixed(variable: Variable): Choice | undefined {
     const allowed = this.#trail.allows(variable);
     if (allowed === ABSENT || (allowed & (allowed - 1n)) !== 0n) return undefined;
-    return variable.choices.find(({ bit }) => bit === allowed);
+    return preferredOf(variable, allowed);
   }
 
   /**
@@ -222,13 +230,14 @@ export class Search {
     }
     let proof: Incompatibility | undefined;
     const ways: Choice[] = [];
-    if (this.#level === 0 && this.#metTo === 0) this.#pruneNeeds();
+    if (this.#metTo === 0) this.#needs = this.#needs.filter(({ clause }) => !clause.dead);
     for (let index = this.#metTo; index < this.#needs.length; index++) {
       const need = this.#needs[index];
-      const decision = need === undefined ? undefined : this.#rules.choose(this.#ways(need), need);
+      const decision = need === undefined ? undefined : this.#decide(need);
       if (need !== undefined && decision !== undefined) {
-        if ('choice' in decision) return { choice: decision.choice, need };
-        proof ??= this.#ambiguity(need, decision);
+        const { one } = need.clause;
+        if ('choice' in decision) return { choice: decision.choice, need: one };
+        proof ??= this.#ambiguity(one, decision);
         ways.push(...decision.providers);
       }
       if (proof === undefined) this.#metTo = index + 1;
@@ -236,13 +245,21 @@ export class Search {
     return proof === undefined ? this.#nextConditional() : { proof, ways };
   }
 
+  /** What to do about a need; `undefined` where it is met or does not apply. */
+  #decide(need: Need): Decision | undefined {
+    if (!need.clause.isOpen(this.#trail)) return undefined;
+    const ways = (need.ways ??= this.#rules.waysOf(need.clause.one));
+    const { from } = ways;
+    const decision = ways.decide((variable) => this.#trail.allows(variable));
+    if (ways.from !== from) this.#moves.push({ ways, from, level: this.#level });
+    return decision;
+  }
+
   #nextConditional(): Step | undefined {
-    for (const need of this.#conditional) {
-      const isThere = [...need.unless].some(
-        ([variable, mask]) => (this.#trail.allows(variable) & ~mask) === 0n,
-      );
-      const [choice] = isThere ? [] : this.#ways(need);
-      if (choice !== undefined) return { choice, need };
+    for (const { one, unless } of this.#conditional) {
+      const isThere = [...unless].some(([variable, mask]) => (this.#trail.allows(variable) & ~mask) === 0n);
+      const choice = isThere ? undefined : this.#wayOut(one);
+      if (choice !== undefined) return { choice, need: one };
     }
     return undefined;
   }
@@ -251,7 +268,7 @@ export class Search {
   #preferred(variable: Variable, besides = 0n): Choice | undefined {
     const allowed = this.#trail.allows(variable) & ~besides;
     if ((allowed & ABSENT) !== 0n || (allowed & (allowed - 1n)) === 0n) return undefined;
-    return variable.choices.find(({ bit }) => (allowed & bit) !== 0n);
+    return preferredOf(variable, allowed);
   }
 
   /** Why a choice is needed that nothing settles: the need itself, and what brought in those that need it. */
@@ -272,26 +289,25 @@ export class Search {
         const why = this.#trail.at(at)?.cause ?? this.#trail.at(at)?.need;
         if (why === undefined) continue;
         pending.push(why);
-        proof = { terms, cause: { kind: 'derived', left: why, right: proof } };
+        proof = derived(terms, why, proof);
       }
     }
     return proof;
   }
 
-  /** The choices that would satisfy a need that is still open; none where it is met or does not apply. */
-  #ways(one: Incompatibility): Choice[] {
-    const ways: Choice[] = [];
-    for (const [variable, mask] of one.terms) {
+  /** The first choice that would satisfy what is still open; none where it is met or does not apply. */
+  #wayOut({ terms }: Incompatibility): Choice | undefined {
+    let first: Choice | undefined;
+    for (const [variable, mask] of terms) {
       const allowed = this.#trail.allows(variable);
       const standing = standingOf(allowed, mask);
-      if (standing === 'excluded') return [];
+      if (standing === 'excluded') return undefined;
       if (standing === 'satisfied') continue;
       // With absent outside the mask, leaving the name out satisfies the term's opposite: nothing is open.
-      if ((mask & ABSENT) === 0n) return [];
-      const best = variable.choices.find(({ bit }) => (allowed & ~mask & bit) !== 0n);
-      if (best !== undefined) ways.push(best);
+      if ((mask & ABSENT) === 0n) return undefined;
+      first ??= preferredOf(variable, allowed & ~mask);
     }
-    return ways;
+    return first;
   }
 
   #chosen(): readonly Choice[] {
@@ -300,67 +316,16 @@ export class Search {
 
   /**
    * Learns from a violated incompatibility and goes back to where the lesson applies. Returns what must be looked
-   * at again there, or `undefined` where nothing is left to try; `#proof` is the reason then.
+   * at again there, or the proof where nothing is left to try.
    */
-  #resolve(violated: Incompatibility): readonly Incompatibility[] | undefined {
-    let current = violated;
-    for (;;) {
-      const { satisfier, previousLevel } = this.#satisfier(current);
-      if (satisfier === undefined || satisfier.level === 0) {
-        this.#proof = this.#derive(current);
-        return undefined;
-      }
-      if (satisfier.cause === undefined || previousLevel < satisfier.level) {
-        // A wish is no reason to choose anything else: it is given up.
-        if (current !== violated && [...factsOf(current)].some(isSoft)) {
-          this.#proof = current;
-          return undefined;
-        }
-        const newer = this.#known[previousLevel + 1] ?? this.#all.length;
-        this.#backtrack(previousLevel);
-        this.#index(current);
-        return this.#all.slice(newer);
-      }
-      current = resolvent(current, satisfier.cause, satisfier);
-    }
-  }
-
-  /**
-   * Follows the derivations of level 0 from the latest back, so that the proof names every fact. Only the causes in
-   * it count, not the terms: those of every step would grow with the square of the facts.
-   */
-  #derive(violated: Incompatibility): Incompatibility {
-    const open = new Map(violated.terms);
-    let proof = violated;
-    for (let at = this.#trail.length - 1; at >= 0; at--) {
-      const step = this.#trail.at(at);
-      const mask = step === undefined ? undefined : open.get(step.variable);
-      if (step?.cause === undefined || mask === undefined || (step.before & ~mask) === 0n) continue;
-      const { variable, cause, allows } = step;
-      const rest = (mask | ~allows) & variable.full;
-      if (rest === variable.full) open.delete(variable);
-      else open.set(variable, rest);
-      for (const [other, ofOther] of cause.terms) {
-        if (other !== variable) open.set(other, (open.get(other) ?? other.full) & ofOther);
-      }
-      proof = { terms: violated.terms, cause: { kind: 'derived', left: proof, right: cause } };
-    }
-    return proof;
-  }
-
-  /** The assignment that completed the violation, and the latest level that the rest of it depends on. */
-  #satisfier(one: Incompatibility): { satisfier: Assignment | undefined; previousLevel: number } {
-    let at = -1;
-    for (const [variable, mask] of one.terms) at = Math.max(at, this.#trail.satisfiedAt(variable, mask));
-    const satisfier = this.#trail.at(at);
-    if (satisfier === undefined) return { satisfier, previousLevel: 0 };
-    let previous = -1;
-    for (const [variable, mask] of one.terms) {
-      // Together with the satisfier itself, earlier assignments of the same variable may be needed.
-      const needed = variable === satisfier.variable ? mask | ~satisfier.allows : mask;
-      previous = Math.max(previous, this.#trail.satisfiedAt(variable, needed, at));
-    }
-    return { satisfier, previousLevel: this.#trail.at(previous)?.level ?? 0 };
+  #resolve(violated: Incompatibility): readonly Clause[] | { readonly proof: Incompatibility } {
+    const lesson = lessonOf(violated, this.#trail);
+    if (lesson.kind === 'proof') return lesson;
+    this.#lessons += 1;
+    const newer = this.#known[lesson.level + 1] ?? this.#all.length;
+    this.#backtrack(lesson.level);
+    this.#index(lesson.one);
+    return this.#all.slice(newer);
   }
 
   #backtrack(level: number): void {
@@ -369,6 +334,10 @@ export class Search {
     this.#expandedTo = Math.min(this.#expandedTo, changed);
     this.#decidedTo = Math.min(this.#decidedTo, changed);
     this.#known.length = level + 1;
+    for (let last = this.#moves.at(-1); last !== undefined && last.level > level; last = this.#moves.at(-1)) {
+      last.ways.from = last.from;
+      this.#moves.pop();
+    }
     this.#metTo = 0;
     this.#revisits = true;
   }
@@ -381,17 +350,3 @@ interface Why {
 
 const isNeed = ({ cause: { kind } }: Incompatibility): boolean =>
   kind === 'world' || kind === 'needs' || kind === 'recommends';
-
-/** What follows from a violated incompatibility and the cause of the assignment that completed it. */
-function resolvent(one: Incompatibility, cause: Incompatibility, satisfier: Assignment): Incompatibility {
-  const terms = new Map<Variable, bigint>();
-  const add = (variable: Variable, mask: bigint): void => {
-    terms.set(variable, (terms.get(variable) ?? variable.full) & mask);
-  };
-  for (const [variable, mask] of one.terms) if (variable !== satisfier.variable) add(variable, mask);
-  for (const [variable, mask] of cause.terms) if (variable !== satisfier.variable) add(variable, mask);
-  const own = one.terms.get(satisfier.variable) ?? satisfier.variable.full;
-  const rest = (own | ~satisfier.allows) & satisfier.variable.full;
-  if (rest !== satisfier.variable.full) add(satisfier.variable, rest);
-  return { terms, cause: { kind: 'derived', left: one, right: cause } };
-}

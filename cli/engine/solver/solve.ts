@@ -1,11 +1,11 @@
 /** Finds the packages that fulfil a world, or proves that there are none. `docs/solver.md` explains how. */
 import type { Candidate, InstalledPackage, World } from '../model.ts';
-import { choose } from './choose.ts';
+import { Ways } from './choose.ts';
 import { explain, type Explanation } from './explain.ts';
 import { factsOf, isSoft, wishKey, type Incompatibility } from './incompatibility.ts';
 import { reasonsOf } from './reasons.ts';
-import { choiceRules, conditionalRules, orphanRules, worldRules } from './rules.ts';
-import { Search } from './search.ts';
+import { choiceRules, claims, conditionalRules, orphanRules, worldRules } from './rules.ts';
+import { Search, type Effort } from './search.ts';
 import { standings } from './standing.ts';
 import { capabilityName, Universe, type Choice } from './universe.ts';
 
@@ -25,6 +25,8 @@ export interface SolveRequest {
   readonly pinnedOnly?: readonly string[];
   readonly keepOrphans: boolean;
   readonly recommends: boolean;
+  /** Told after each search how much work it was. */
+  readonly onEffort?: (effort: Effort) => void;
 }
 
 export interface Selected {
@@ -65,9 +67,10 @@ export function solve(request: SolveRequest): SolveOutcome {
       initial: initial.filter(granted),
       first,
       of: rulesOfChoices(universe, request.recommends ? (name) => !abandoned.has(name) : undefined, granted),
-      choose: (ways, need) => choose(preferences, ways, need),
+      waysOf: (need) => new Ways(preferences, need),
     });
     const outcome = search.run();
+    request.onEffort?.(search.effort);
     if (outcome.found) {
       const chosen = outcome.chosen.map(({ candidate }) => candidate);
       return { solved: true, selection: reasonsOf(chosen, world) };
@@ -115,10 +118,11 @@ function rulesOfChoices(
   granted: (one: Incompatibility) => boolean,
 ): (choice: Choice) => readonly Incompatibility[] {
   const brought = new Set<string>();
+  const claimed = new Set<string>();
   return (choice) => {
     const { record } = choice.candidate;
     const names = new Set([record.name, ...(record.provides ?? []).map(capabilityName)]);
-    const list = [...choiceRules(universe, choice, stays)];
+    const list = [...choiceRules(universe, choice, stays), ...claims(universe, choice, claimed)];
     for (const capability of names) {
       for (const name of universe.conditionalOn(capability)) {
         if (brought.has(name)) continue;

@@ -20,6 +20,9 @@ export class Trail {
   /** Where each variable was narrowed, in order. */
   readonly #positions = new Map<Variable, number[]>();
 
+  /** How often `allows` was asked. */
+  looks = 0;
+
   get length(): number {
     return this.#assignments.length;
   }
@@ -29,6 +32,7 @@ export class Trail {
   }
 
   allows(variable: Variable): bigint {
+    this.looks += 1;
     return this.#allowed.get(variable) ?? variable.full;
   }
 

@@ -25,7 +25,24 @@ export interface Variable {
   readonly full: bigint;
 }
 
+/** A variable whose values are names of packages, for a name of which there is one only. */
+export interface Once {
+  readonly variable: Variable;
+  readonly bits: ReadonlyMap<string, bigint>;
+}
+
 export const ABSENT = 1n;
+
+/** The most preferred choice among these values, however many there are; absent is none. */
+export function preferredOf({ choices }: Variable, values: bigint): Choice | undefined {
+  const left = values & ~ABSENT;
+  if (left === 0n) return undefined;
+  const first = choices[0];
+  if (first !== undefined && (left & first.bit) !== 0n) return first;
+  // The number of the lowest bit, from the digits of a number that has no other.
+  const digits = (left & -left).toString(16);
+  return choices[(digits.length - 1) * 4 + Math.log2(Number.parseInt(digits.charAt(0), 16)) - 1];
+}
 
 export interface UniverseOptions {
   readonly arch: string;
@@ -52,6 +69,9 @@ export class Universe {
   readonly #installed = new Map<string, InstalledPackage>();
   readonly #variables = new Map<string, Variable>();
   readonly #providers = new Map<string, ReadonlyMap<Variable, bigint>>();
+  /** Plain names that a package provides with a version: they are there once. */
+  readonly #unique = new Set<string>();
+  readonly #once = new Map<string, Once>();
   readonly #sourceOrder = new Map<string, number>();
   readonly #conditional = new Map<string, Set<string>>();
   readonly #unconditioned = new Set<string>();
@@ -78,6 +98,7 @@ export class Universe {
     put(this.#byName, record.name, candidate);
     for (const text of record.provides ?? []) {
       const capability = capabilityName(text);
+      if (capability !== text && !capability.includes(':')) this.#unique.add(capability);
       const names = this.#providing.get(capability);
       if (names === undefined) this.#providing.set(capability, [record.name]);
       // The versions of a package mostly follow one another.
@@ -193,6 +214,19 @@ export class Universe {
     others.delete(name);
     const sorted = [...others].sort();
     return this.#byName.has(name) ? [name, ...sorted] : sorted;
+  }
+
+  /** Of a name that can be there once only: which package is it. `undefined` for other names. */
+  once(name: string): Once | undefined {
+    if (!this.#unique.has(name)) return undefined;
+    const known = this.#once.get(name);
+    if (known !== undefined) return known;
+    const bits = new Map<string, bigint>();
+    for (const provider of this.providerNames(name)) bits.set(provider, 2n << BigInt(bits.size));
+    const full = (2n << BigInt(bits.size)) - 1n;
+    const made: Once = { variable: { name: `the one ${name}`, choices: [], full }, bits };
+    this.#once.set(name, made);
+    return made;
   }
 
   /**
