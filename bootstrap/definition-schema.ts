@@ -68,7 +68,7 @@ const CheckSchema = v.strictObject({
 });
 
 const FILE_SYSTEMS = ['ext4', 'squashfs', 'erofs', 'vfat'] as const;
-export const FORMATS = ['directory', 'tar', 'oci', 'rootfs', 'img', 'qcow2'] as const;
+export const FORMATS = ['tar', 'oci', 'rootfs', 'img', 'qcow2'] as const;
 
 const PartitionSchema = v.strictObject({
   name: Name,
@@ -98,6 +98,10 @@ export const layerFields = {
     }),
   ),
   hostname: v.optional(Name),
+  /** Room that the root partition has at least, beside its content. */
+  free: v.optional(SizeSchema),
+  /** What a container of the image runs unless told otherwise. */
+  command: v.optional(v.pipe(v.array(LineSchema, 'expected a list of words'), v.minLength(1))),
   /** Words for the kernel. */
   cmdline: v.optional(v.array(LineSchema, 'expected a list of words')),
   /** Repositories that the device knows. */

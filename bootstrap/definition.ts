@@ -41,6 +41,7 @@ export interface Definition {
   readonly enable: readonly string[];
   readonly disable: readonly string[];
   readonly hostname: string;
+  readonly command: readonly string[];
   readonly cmdline: readonly string[];
   readonly repositories: readonly Beside<List<'repositories'>[number]>[];
   readonly formats: List<'formats'>;
@@ -137,12 +138,13 @@ function compose({ name, system, board, roots, own }: Composition): Definition {
     enable: all(({ services }) => services?.enable),
     disable: all(({ services }) => services?.disable),
     hostname: last('hostname') ?? system,
+    command: last('command') ?? ['/bin/sh'],
     cmdline: all(({ cmdline }) => cmdline),
     repositories: layers.flatMap(({ value, folder }) =>
       (value.repositories ?? []).map((repository) => ({ value: repository, folder })),
     ),
     formats: last('formats') ?? ['img'],
-    partitions: last('partitions') ?? [],
+    partitions: withRoom(last('partitions') ?? [], last('free')),
     skip: all(({ skip }) => skip),
     boot: last('boot'),
     checks: all(({ checks }) => checks),
@@ -150,6 +152,11 @@ function compose({ name, system, board, roots, own }: Composition): Definition {
     files: layers.map(({ file }) => file),
   };
 }
+
+const withRoom = (partitions: readonly Partition[], room = 0): Partition[] =>
+  partitions.map((partition) =>
+    partition.type === 'root' ? { ...partition, free: Math.max(partition.free ?? 0, room) } : partition,
+  );
 
 /** Profiles in the order in which they apply: what a profile builds on comes before it, each once. */
 function withProfiles(names: readonly string[], roots: readonly string[]): LoadedLayer[] {

@@ -14,6 +14,7 @@ import { derivedUuid, writeDisk, type DiskPartition } from './disk.ts';
 import { quote, requireTools, runFakeroot } from './fakeroot.ts';
 import { makeFileSystem } from './filesystems.ts';
 import { makeInitramfs } from './initramfs.ts';
+import { writeOci, type OciRequest } from './oci.ts';
 import { splitTree, type Tree } from './split-tree.ts';
 
 export interface OutputRequest {
@@ -51,9 +52,13 @@ export async function makeOutputs(request: OutputRequest): Promise<Outputs> {
   };
   const wants = (...formats: readonly Format[]): boolean =>
     formats.some((format) => definition.formats.includes(format));
-  if (wants('tar')) {
+  if (wants('tar', 'oci')) {
     onStep('tar');
-    await add('tar', 'tar', (file) => makeTar(request, file));
+    const tar = path.join(request.scratch, 'root.tar');
+    await makeTar(request, tar);
+    if (wants('oci'))
+      await add('oci', 'oci.tar', (output) => writeOci({ ...ociFacts(request), tar, output }));
+    if (wants('tar')) await add('tar', 'tar', (file) => fs.renameSync(tar, file));
   }
   const { hardware } = definition;
   let bootable = tree;
@@ -94,6 +99,13 @@ export async function makeOutputs(request: OutputRequest): Promise<Outputs> {
   if (wants('img')) await add('img', 'img', (file) => fs.renameSync(disk, file));
   return { files, entries: bootable.entries };
 }
+
+const ociFacts = ({ definition, scratch }: OutputRequest): Omit<OciRequest, 'tar' | 'output'> => ({
+  scratch,
+  name: definition.name,
+  arch: definition.arch,
+  command: definition.command,
+});
 
 function rootPartition(
   definition: Definition,

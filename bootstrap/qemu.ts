@@ -118,6 +118,8 @@ export interface Console {
   send(line: string): void;
   /** Waits until what came since `from` matches. @throws IcepkgError `image-failed` at the end of `seconds` or of the guest */
   expect(pattern: RegExp, seconds: number, from?: number): Promise<RegExpExecArray>;
+  /** Waits until QEMU ended by itself. */
+  ended(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -162,6 +164,7 @@ export function openConsole(machine: Machine): Console {
     text: () => shown,
     send: (line) => void child.stdin.write(`${line}\n`),
     expect,
+    ended: () => over,
     close: () => end(child, over),
   };
 }

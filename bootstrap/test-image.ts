@@ -2,7 +2,8 @@
 import { IcepkgError } from '#schema/error';
 import type { Definition } from './definition.ts';
 import type { ImageDescription } from './description.ts';
-import { openConsole, type Console, type Machine } from './qemu.ts';
+import { bootGuest } from './guest.ts';
+import type { Machine } from './qemu.ts';
 
 export interface ImageTest {
   readonly bootSeconds: number;
@@ -20,13 +21,6 @@ interface CheckResult {
   readonly output: string;
 }
 
-/** No emulated machine takes longer, in seconds. */
-const BOOT_LIMIT = 300;
-const CHECK_LIMIT = 60;
-/** How long a shell that listens takes to answer. */
-const ANSWER_LIMIT = 5;
-/** What Ctrl-C sends. */
-const INTERRUPT = '\x03';
 const MIB = 1024 ** 2;
 
 /** @throws IcepkgError `image-failed` where the sentinel never shows */
@@ -40,14 +34,9 @@ export async function testImage(
     throw new IcepkgError('image-failed', `${definition.name} does not say when its boot is over`, {
       hint: 'Add boot: {sentinel: "login:"} to the definition',
     });
-  const started = performance.now();
-  const console = openConsole(machine);
+  const guest = await bootGuest(machine, boot);
   try {
-    await console.expect(new RegExp(boot.sentinel, 'm'), BOOT_LIMIT);
-    const bootSeconds = (performance.now() - started) / 1000;
-    await logIn(console, boot.login ?? []);
-    const shell = openShell(console);
-    await shell('stty -echo 2>/dev/null; PS1= PS2=; true');
+    const { bootSeconds, run: shell } = guest;
     const results: CheckResult[] = [];
     for (const { name, run, expect } of checks) {
       const { status, output } = await shell(run);
@@ -64,43 +53,8 @@ export async function testImage(
     const measured = { bootSeconds, idleMemory, imageSize };
     return { ...measured, checks: results, exceeded: exceeded(budgets, measured, description) };
   } finally {
-    await console.close();
+    await guest.end();
   }
-}
-
-/** Each line answers a question; when the last one is given, a shell listens. */
-async function logIn(console: Console, lines: readonly string[]): Promise<void> {
-  for (const line of lines) {
-    const from = console.text().length;
-    console.send(line);
-    await console.expect(/(?:assword: ?|[#$%] ?)$/, CHECK_LIMIT, from);
-  }
-  // A terminal that changes hands may drop what is typed meanwhile.
-  const deadline = Date.now() + CHECK_LIMIT * 1000;
-  for (;;) {
-    const from = console.text().length;
-    console.send(`${INTERRUPT}echo "ice""pkg-ready"`);
-    const answer = console.expect(/icepkg-ready/, ANSWER_LIMIT, from);
-    const heard = await answer.catch((error: unknown) => {
-      if (Date.now() > deadline) throw error;
-    });
-    if (heard !== undefined) return;
-  }
-}
-
-type Shell = (command: string) => Promise<{ readonly status: number; readonly output: string }>;
-
-/** Commands are told apart by a mark that the echo of the command does not hold. */
-function openShell(console: Console): Shell {
-  let count = 0;
-  return async (command) => {
-    const mark = `icepkg-${++count}`;
-    const from = console.text().length;
-    console.send(`{ ${command.trimEnd()}\n} 2>&1; echo "ice""pkg-${count}:$?:"`);
-    const found = await console.expect(new RegExp(`${mark}:(\\d+):`), CHECK_LIMIT, from);
-    const output = found.input.slice(0, found.index).trim();
-    return { status: Number(found[1]), output };
-  };
 }
 
 function exceeded(

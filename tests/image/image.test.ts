@@ -1,8 +1,11 @@
 /** Images of small packages, made by the real makers and looked at by the tools of the file systems. */
+import { execFileSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { sha256 } from '#schema/digest';
 import { buildImage } from '#bootstrap/build';
 import type { Definition } from '#bootstrap/definition';
 import { checkLock, encodeLock, readLock } from '#bootstrap/lock';
@@ -86,6 +89,35 @@ describe('file systems', () => {
     expect(listed).toMatch(/-rwsr-xr-x 210\/210 +\d+ 2023-11-14 22:13:20 \.\/usr\/bin\/tool\n/);
     expect(listed.match(/2023-11-14 22:13:20/g)?.length).toBe(listed.trim().split('\n').length);
   });
+});
+
+test('an OCI archive holds the root as one layer, whose digests fit', async () => {
+  const written = { system: { command: ['/usr/bin/tool', '-v'] }, board: { formats: ['tar', 'oci'] } };
+  const [built, again] = [await build(define(written)), await build(define(written))];
+  expect(again.files).toEqual(built.files);
+  const cat = (file: string): Buffer =>
+    execFileSync('tar', ['-xOf', built.path('oci'), file], { maxBuffer: 2 ** 24 });
+  interface Blob {
+    readonly digest: string;
+    readonly size: number;
+  }
+  const blob = ({ digest, size }: Blob): Buffer => {
+    const content = cat(`blobs/${digest.replace(':', '/')}`);
+    expect(content).toHaveLength(size);
+    expect(`sha256:${sha256(content)}`).toBe(digest);
+    return content;
+  };
+  const json = <T>(content: Buffer): T => JSON.parse(content.toString()) as T;
+  const { manifests } = json<{ manifests: Blob[] }>(cat('index.json'));
+  const manifest = json<{ config: Blob; layers: Blob[] }>(blob(manifests[0] ?? { digest: '', size: 0 }));
+  const config = json<{ architecture: string; config: { Cmd: string[] }; rootfs: { diff_ids: string[] } }>(
+    blob(manifest.config),
+  );
+  expect(config).toMatchObject({ architecture: 'amd64', config: { Cmd: ['/usr/bin/tool', '-v'] } });
+  expect(manifest.layers).toHaveLength(1);
+  const layer = gunzipSync(blob(manifest.layers[0] ?? { digest: '', size: 0 }));
+  expect(config.rootfs.diff_ids).toEqual([`sha256:${sha256(layer)}`]);
+  expect(layer.equals(fs.readFileSync(built.path('tar')))).toBe(true);
 });
 
 test('a disk has each part where the table says, and building again gives the same bytes', async () => {

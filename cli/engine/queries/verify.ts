@@ -99,6 +99,8 @@ function compare(root: string, file: OwnedFile): string | undefined {
     const target = readlinkSync(join(root, file.path));
     return target === file.target ? undefined : `it points to ${target}, not to ${file.target ?? ''}`;
   }
+  // What is mounted there has a mode and an owner of its own.
+  if (type === 'directory' && isMountPoint(root, file.path, stats)) return undefined;
   if (exact && (stats.mode & 0o7777) !== file.mode)
     return `its mode is ${octal(stats.mode & 0o7777)}, not ${octal(file.mode)}`;
   if (exact && (stats.uid !== file.uid || stats.gid !== file.gid))
@@ -107,6 +109,9 @@ function compare(root: string, file: OwnedFile): string | undefined {
   if (file.type === 'file' && file.edited === undefined && stats.size !== file.size) return CHANGED;
   return sameContent(join(root, file.path), file.edited ?? file.sha256);
 }
+
+const isMountPoint = (root: string, path: string, { dev }: Stats): boolean =>
+  lstatInside(root, dirname(path))?.dev !== dev;
 
 const octal = (mode: number): string => mode.toString(8).padStart(4, '0');
 

@@ -1,0 +1,74 @@
+/** A booted image with a shell at its console, for checks. */
+import type { Definition } from './definition.ts';
+import { openConsole, type Console, type Machine } from './qemu.ts';
+
+export interface Guest {
+  /** From the start of QEMU to the sentinel. */
+  readonly bootSeconds: number;
+  /** Runs shell text; both outputs come back. @throws IcepkgError `image-failed` where it takes longer than `seconds` */
+  run(command: string, seconds?: number): Promise<{ readonly status: number; readonly output: string }>;
+  /** Types without waiting for an end. */
+  send(line: string): void;
+  /** Waits until QEMU ended by itself. */
+  ended(): Promise<void>;
+  /** Ends it as a power cut does. */
+  end(): Promise<void>;
+}
+
+/** No emulated machine takes longer to boot, in seconds. */
+const BOOT_LIMIT = 300;
+const COMMAND_LIMIT = 120;
+/** How long a shell that listens takes to answer. */
+const ANSWER_LIMIT = 5;
+/** What Ctrl-C sends. */
+const INTERRUPT = '\x03';
+
+/** @throws IcepkgError `image-failed` where the sentinel never shows */
+export async function bootGuest(machine: Machine, boot: NonNullable<Definition['boot']>): Promise<Guest> {
+  const started = performance.now();
+  const console = openConsole(machine);
+  try {
+    await console.expect(new RegExp(boot.sentinel, 'm'), BOOT_LIMIT);
+    const bootSeconds = (performance.now() - started) / 1000;
+    await logIn(console, boot.login ?? []);
+    const run = openShell(console);
+    await run('stty -echo 2>/dev/null; PS1= PS2=; true');
+    return { bootSeconds, run, send: console.send, ended: console.ended, end: console.close };
+  } catch (error) {
+    await console.close();
+    throw error;
+  }
+}
+
+/** Each line answers a question; when the last one is given, a shell listens. */
+async function logIn(console: Console, lines: readonly string[]): Promise<void> {
+  for (const line of lines) {
+    const from = console.text().length;
+    console.send(line);
+    await console.expect(/(?:assword: ?|[#$%] ?)$/, COMMAND_LIMIT, from);
+  }
+  // A terminal that changes hands may drop what is typed meanwhile.
+  const deadline = Date.now() + COMMAND_LIMIT * 1000;
+  for (;;) {
+    const from = console.text().length;
+    console.send(`${INTERRUPT}echo "ice""pkg-ready"`);
+    const answer = console.expect(/icepkg-ready/, ANSWER_LIMIT, from);
+    const heard = await answer.catch((error: unknown) => {
+      if (Date.now() > deadline) throw error;
+    });
+    if (heard !== undefined) return;
+  }
+}
+
+/** Commands are told apart by a mark that the echo of the command does not hold. */
+function openShell(console: Console): Guest['run'] {
+  let count = 0;
+  return async (command, seconds = COMMAND_LIMIT) => {
+    const mark = `icepkg-${++count}`;
+    const from = console.text().length;
+    console.send(`{ ${command.trimEnd()}\n} 2>&1; echo "ice""pkg-${count}:$?:"`);
+    const found = await console.expect(new RegExp(`${mark}:(\\d+):`), seconds, from);
+    const output = found.input.slice(0, found.index).trim();
+    return { status: Number(found[1]), output };
+  };
+}
