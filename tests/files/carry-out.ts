@@ -156,10 +156,9 @@ async function carryOut(scenario: Scenario, place: Place): Promise<Result> {
     error = caught;
   }
   const after = stateOf(root);
-  const touched = new Set(
-    scenario.disk.map((change) => ('deleted' in change ? change.deleted : change.path)),
-  );
-  const wrong = verify(root, []).problems.filter(({ path }) => !touched.has(path));
+  const touched = scenario.disk.map((change) => ('deleted' in change ? change.deleted : change.path));
+  const isTouched = (path: string): boolean => touched.some((at) => path === at || path.startsWith(`${at}/`));
+  const wrong = verify(root, []).problems.filter(({ path }) => !isTouched(path));
   let undone: State | undefined;
   if (outcome?.transaction !== undefined) {
     await rollback(context, { dryRun: false, confirm: () => true });

@@ -85,14 +85,19 @@ function outsiders(work: Work, path: string): readonly OwnedFile[] {
   return work.request.store.ownersOf(path).filter((row) => !work.changing.has(row.package));
 }
 
-/** True where something is there that only changing packages own. */
-function leaves(work: Work, path: string): boolean {
-  return work.places.old.has(path) && outsiders(work, path).length === 0;
+/** The rows of a path that say what it is: somebody may have made a directory of a file, or the other way round. */
+function fitting<T extends Pick<OwnedFile, 'type'>>(
+  work: Work,
+  path: string,
+  rows: readonly T[],
+): readonly T[] {
+  const isDirectory = work.request.disk.kind(path) === 'directory';
+  return rows.filter(({ type }) => (type === 'directory') === isDirectory);
 }
 
-/** True where what is there, no directory, is what a package that changes put there. */
-const leavesOther = (work: Work, path: string): boolean =>
-  leaves(work, path) && work.places.old.get(path)?.some(({ type }) => type !== 'directory') === true;
+/** True where what is there belongs to changing packages alone. */
+const leaves = (work: Work, path: string): boolean =>
+  fitting(work, path, work.places.old.get(path) ?? []).length > 0 && outsiders(work, path).length === 0;
 
 /** Everything above a path is, or comes to be, a directory. */
 function checkWay(work: Work, { manifest, path }: Placed): void {
@@ -109,7 +114,7 @@ function checkWay(work: Work, { manifest, path }: Placed): void {
     }
     const kind = work.request.disk.kind(above);
     if (kind === undefined || kind === 'directory') continue;
-    if (leavesOther(work, above)) work.displace.add(above);
+    if (leaves(work, above)) work.displace.add(above);
     else
       work.conflicts.push(
         `${manifest.name} holds ${path}, but ${above} is no directory: ${ownerText(work, above)}`,
@@ -120,7 +125,7 @@ function checkWay(work: Work, { manifest, path }: Placed): void {
 /** Who owns what is in the way: packages that stay as they are, where there are any. */
 function ownerText(work: Work, path: string): string {
   const others = outsiders(work, path);
-  const rows = others.length > 0 ? others : work.request.store.ownersOf(path);
+  const rows = others.length > 0 ? others : fitting(work, path, work.request.store.ownersOf(path));
   const owners = rows.map((row) => row.package);
   return owners.length === 0 ? 'no package owns it' : `it belongs to ${owners.join(', ')}`;
 }
@@ -148,7 +153,7 @@ function planDirectory(work: Work, placed: Placed): void {
     return;
   }
   if (kind !== undefined) {
-    if (!leavesOther(work, path)) {
+    if (!leaves(work, path)) {
       work.conflicts.push(
         `${path} is a directory in ${manifest.name} but no directory here: ${ownerText(work, path)}`,
       );
@@ -217,7 +222,7 @@ function planContent(work: Work, placed: Placed): void {
     return;
   }
   if (!isConfig) saveChanged(work, path);
-  if (kind !== undefined && rows.length === 0 && !work.mayOverwrite(path)) {
+  if (kind !== undefined && fitting(work, path, rows).length === 0 && !work.mayOverwrite(path)) {
     work.conflicts.push(`${path} of ${manifest.name} exists already, and no package owns it`);
     return;
   }
