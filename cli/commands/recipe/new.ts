@@ -9,7 +9,7 @@ export default class RecipeNew extends BaseCommand {
   static override description = `Fetches the source, finds out how it is built, and writes version, licence, description, sha256, build dependencies
 and steps into a recipe. What it could not find out it says.`;
   static override examples = [
-    'icepkg recipe new popt --debian popt',
+    'icepkg recipe new libyaml --debian libyaml',
     'icepkg recipe new jansson --from https://example.org/jansson-2.14.tar.gz',
   ];
   static override args = { name: Args.string({ required: true, description: 'name of the recipe' }) };
