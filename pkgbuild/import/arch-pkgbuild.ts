@@ -59,7 +59,7 @@ export function importArchPkgbuild(text: string, context: ImportContext): Draft 
   if (upstreamVersion !== undefined)
     notes.add('left', 'pkgver', `${pkgver} became ${version}`, read.line('pkgver'));
   if (file.functions.has('pkgver'))
-    notes.add('lost', 'pkgver()', 'a version is written down, not made', file.functions.get('pkgver')?.line);
+    notes.add('left', 'pkgver()', 'a version is written down, not made', file.functions.get('pkgver')?.line);
   for (const [field, why] of Object.entries(LOST))
     if (read.text(field) !== undefined) notes.add('lost', field, why, read.line(field));
   for (const [field, why] of Object.entries(LEFT))

@@ -155,7 +155,10 @@ function inPlace(text: string, { folder, environment, condition }: Item, context
       : [`export ${name}="${fill(one, context.substitutions).replaceAll(/["\\`]/g, '\\$&')}"\n`];
   });
   const enter = folder === '' || folder === '.' ? '' : `mkdir -p ${folder}\ncd ${folder}\n`;
-  const whole = `${exports.join('')}${enter}${text.trim()}\n`;
+  const flags = context.flags.map(
+    ([name, value]) => `export ${name}="\${${name}:-} ${value.replaceAll(/["\\`]/g, '\\$&')}"\n`,
+  );
+  const whole = `${flags.join('')}${exports.join('')}${enter}${text.trim()}\n`;
   return { text: whole, condition, apart: condition !== undefined || setsSomething(whole) };
 }
 

@@ -98,6 +98,7 @@ export const HOST_TOOLS: Readonly<Record<string, readonly string[]>> = {
 /** Those that fetch what a build may not fetch. */
 export const VENDORED: Readonly<Record<string, string>> = {
   'go/build': 'the modules must be in the source: go mod vendor',
+  bump: 'what the source needs must be newer than upstream says',
   'go/bump': 'the modules in the source must be newer than upstream says',
   'cargo/build': 'the crates must be in the source: cargo vendor',
   'rust/cargobump': 'the crates in the source must be newer than upstream says',

@@ -1,7 +1,7 @@
 /** Sources and patches of melange's pipelines. */
 import type { DraftSource, Notes } from './draft.ts';
 import type { Inputs } from './melange-shell.ts';
-import { importSource, isArchive } from './places.ts';
+import { importSource, isArchive, UNKNOWN_COMMIT } from './places.ts';
 import { textOf, type LineFinder, type Mapping, type Substitutions } from './yaml-values.ts';
 
 export interface PipelineContext {
@@ -12,6 +12,8 @@ export interface PipelineContext {
   readonly name: string;
   /** Names of variables that are set for all steps. */
   readonly environment: readonly string[];
+  /** Flags that are added to those that steps have here. */
+  readonly flags: readonly (readonly [string, string])[];
 }
 
 interface Placed extends PipelineContext {
@@ -45,10 +47,13 @@ export function fetched(inputs: Mapping, input: Inputs, { notes, line, folder }:
 export function checkedOut(inputs: Mapping, input: Inputs, { notes, line, folder }: Placed): DraftSource[] {
   const commit = input('expected-commit');
   const url = input('repository');
-  if (!/^[0-9a-f]{40}$/.test(commit) || !/^(?:https?|git|ssh):\/\/\S+$/.test(url)) {
-    notes.add('lost', 'git-checkout', `${url}: recipes need the whole name of a commit`, line('repository'));
+  if (!/^(?:https?|git|ssh):\/\/\S+$/.test(url)) {
+    notes.add('lost', 'git-checkout', `${url} is no address of a repository`, line('repository'));
     return [];
   }
+  const isWhole = /^[0-9a-f]{40}$/.test(commit);
+  if (!isWhole)
+    notes.add('open', 'git-checkout', `${url}: recipes need the whole name of a commit`, line('repository'));
   if (inputs['cherry-picks'] !== undefined)
     notes.add(
       'lost',
@@ -66,7 +71,13 @@ export function checkedOut(inputs: Mapping, input: Inputs, { notes, line, folder
       ?.replace(/\.git$/, '')
       .replaceAll(/[^A-Za-z0-9_.+~-]/g, '_') ?? 'source';
   const into = destination === '' || destination === '.' ? {} : { into: destination.replace(/^\.\//, '') };
-  return [{ git: { url, commit }, file: `${name.replace(/^[^A-Za-z0-9_]+/, '') || 'source'}.tar`, ...into }];
+  return [
+    {
+      git: { url, commit: isWhole ? commit : UNKNOWN_COMMIT },
+      file: `${name.replace(/^[^A-Za-z0-9_]+/, '') || 'source'}.tar`,
+      ...into,
+    },
+  ];
 }
 
 export function patchNames(input: Inputs, { notes, line }: PipelineContext): string[] {

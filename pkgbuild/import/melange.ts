@@ -3,6 +3,7 @@ import { LineCounter, parseDocument } from 'yaml';
 import { IcepkgError } from '#schema/error';
 import type { ImportContext } from './apkbuild.ts';
 import { sayable, type Draft } from './draft.ts';
+import { SET_FOR_STEPS } from './shell-file.ts';
 import { conditionOf, importPipelines, type ImportedPipelines } from './melange-pipelines.ts';
 import { melangeSubpackage, type MelangePart } from './melange-subpackages.ts';
 import { withSplits } from './usual-steps.ts';
@@ -42,6 +43,7 @@ const KNOWN = new Set([
   'test',
   'vars',
   'var-transforms',
+  'capabilities',
 ]);
 const KNOWN_PACKAGE = new Set([
   'name',
@@ -70,19 +72,19 @@ export function importMelange(text: string, context: ImportContext): Draft {
   const top = recordOf(readYaml(text, { file: context.file, lines }));
   const about = recordOf(top['package']);
   const [name, stated] = [textOf(about['name']), textOf(about['version'])];
-  if (name === undefined || stated === undefined)
+  if (name === undefined || name === '' || stated === undefined || stated === '')
     throw new IcepkgError(
       'format-invalid',
-      `${context.file}: no package.${name === undefined ? 'name' : 'version'}`,
+      `${context.file}: no package.${name === undefined || name === '' ? 'name' : 'version'}`,
       {
         hint: 'Give a file that melange can build',
       },
     );
   const line = (key: string): number | undefined => {
-    const at = new RegExp(`^ *${key.replaceAll(/[\\^$.*+?()[\]{}|]/g, '\\$&')}:`, 'm').exec(text)?.index;
+    const at = new RegExp(`^[ -]*${key.replaceAll(/[\\^$.*+?()[\]{}|]/g, '\\$&')}:`, 'm').exec(text)?.index;
     return at === undefined
       ? undefined
-      : lines.linePos(at + (/^ */.exec(text.slice(at))?.[0].length ?? 0)).line;
+      : lines.linePos(at + (/^[ -]*/.exec(text.slice(at))?.[0].length ?? 0)).line;
   };
   for (const key of Object.keys(top))
     if (!KNOWN.has(key)) notes.add('lost', key, 'is not understood', line(key));
@@ -101,6 +103,7 @@ export function importMelange(text: string, context: ImportContext): Draft {
     line,
     name,
     environment: Object.keys(env),
+    flags: Object.entries(env).filter(([key]) => SET_FOR_STEPS.has(key)),
   });
   const dependencies = recordOf(about['dependencies']);
   const arch = importArch(
@@ -151,7 +154,7 @@ export function importMelange(text: string, context: ImportContext): Draft {
     patches: built.patches,
     buildDepends: [...new Set(['musl', ...needs.recipes])].sort(),
     hostDepends: hostOf(built, needs.host),
-    env,
+    env: Object.fromEntries(Object.entries(env).filter(([key]) => !SET_FOR_STEPS.has(key))),
     steps: withSplits(built.steps, parts.steps),
     relations: {
       depends: relations('runtime', textsOf(dependencies['runtime']), importDependency),
@@ -198,7 +201,8 @@ function readYaml(
       cause,
     });
   try {
-    const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, version: '1.2' });
+    // A version 3.10 is no number.
+    const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, schema: 'failsafe' });
     const [problem] = document.errors;
     if (problem !== undefined) {
       const { line, col } = lines.linePos(problem.pos[0]);
@@ -212,7 +216,7 @@ function readYaml(
 }
 
 const oneLine = (text: string | undefined, substitutions: Substitutions): string | undefined =>
-  text === undefined ? undefined : fill(text, substitutions).replaceAll(/\s+/g, ' ').trim();
+  text === undefined || text === '' ? undefined : fill(text, substitutions).replaceAll(/\s+/g, ' ').trim();
 
 function substitutionsOf(
   top: Mapping,
@@ -280,6 +284,8 @@ interface Telling {
 
 function tellRest(top: Mapping, about: Mapping, { context: { notes }, line }: Telling): void {
   if (top['test'] !== undefined) notes.add('left', 'test', 'its tests are not carried over', line('test'));
+  if (top['capabilities'] !== undefined)
+    notes.add('left', 'capabilities', 'builds run without any', line('capabilities'));
   if (top['update'] !== undefined)
     notes.add('left', 'update', 'how new versions are found is not carried over', line('update'));
   if (about['scriptlets'] !== undefined)

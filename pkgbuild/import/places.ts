@@ -14,6 +14,9 @@ export interface SourceText {
 const ARCHIVE = /\.(?:tar(?:\.[a-z0-9]+)?|t[gx]z|tbz2?)$/;
 const SIGNATURE = /\.(?:sig|asc|sign|minisig)$/;
 
+/** Stands for a commit that only the author can fill in. */
+export const UNKNOWN_COMMIT = '0'.repeat(40);
+
 /** Files of a `-dev` package; a subpackage of that name with more files must list them all. */
 export const DEV_FILES: readonly string[] = [
   'usr/include',
@@ -85,8 +88,8 @@ function importGit(
   const commit = /^commit=([0-9a-f]{40}|[0-9a-f]{64})$/.exec(fragment.replace(/\?signed$/, ''))?.[1];
   if (commit !== undefined) return { git: { url, commit }, file: `${of.file.replace(/\.git$/, '')}.tar` };
   const what = fragment === '' ? 'the newest commit' : fragment;
-  notes.add('lost', of.field, `${url}: ${what} is no commit; recipes need the whole name of one`, of.line);
-  return undefined;
+  notes.add('open', of.field, `${url}: ${what} is no commit; recipes need the whole name of one`, of.line);
+  return { git: { url, commit: UNKNOWN_COMMIT }, file: `${of.file.replace(/\.git$/, '')}.tar` };
 }
 
 /**

@@ -34,6 +34,58 @@ export function spreadArrays(text: string, values: Values): string {
     );
 }
 
+/** `a{b,c}` in words as `ab ac`, and plain `[[ … ]]` as `[ … ]`. */
+export function withoutBashisms(text: string): string {
+  const plainTests = text
+    .replaceAll(
+      /\[\[ (!? ?-[a-z]) ("[^"\n]*"|[^\s"'\]]+) \]\]/g,
+      (_, sign: string, word: string) => `[ ${sign} ${quotedWord(word)} ]`,
+    )
+    .replaceAll(
+      /\[\[ ("[^"\n]*"|[^\s"'\]]+) (==?|!=) ("[^"\n]*"|'[^'\n]*'|[\w.-]+) \]\]/g,
+      (_, left: string, sign: string, right: string) =>
+        `[ ${quotedWord(left)} ${sign === '==' ? '=' : sign} ${right} ]`,
+    );
+  let tokens;
+  try {
+    tokens = tokenize(plainTests);
+  } catch (error) {
+    if (error instanceof ShellError) return plainTests;
+    throw error;
+  }
+  let result = '';
+  let from = 0;
+  for (const { kind, text: word, start, end } of tokens) {
+    if (kind !== 'word' || !BRACES.test(word)) continue;
+    result += plainTests.slice(from, start) + spreadBraces(word).join(' ');
+    from = end;
+  }
+  return result + plainTests.slice(from);
+}
+
+const quotedWord = (word: string): string => (/^\$\{?\w+\}?$/.test(word) ? `"${word}"` : word);
+
+/** Innermost braces with a comma, outside quotes and expansions. */
+const BRACES =
+  /^((?:[^"'{}$\\]|"[^"]*"|'[^']*'|\$\w+|\$\{[^{}]*\}|\\.|(?<!\$)\{)*)\{([^{}"'\s]*,[^{}"'\s]*)\}/s;
+const MAX_SPREAD = 100;
+
+function spreadBraces(word: string): string[] {
+  let words = [word];
+  for (let round = 0; round < 10; round++) {
+    const next = words.flatMap((one) => {
+      const match = BRACES.exec(one);
+      if (match === null) return [one];
+      const [whole, head = '', choices = ''] = match;
+      return choices.split(',').map((choice) => `${head}${choice}${one.slice(whole.length)}`);
+    });
+    if (next.length > MAX_SPREAD) return [word];
+    if (next.length === words.length) return next;
+    words = next;
+  }
+  return words;
+}
+
 function wordsOf(text: string): string[] | undefined {
   try {
     const tokens = tokenize(text);

@@ -84,7 +84,7 @@ export function exportsOf({
 }
 
 /** Ours; what a file adds to them is added in the step. */
-const SET_FOR_STEPS = new Set(['CFLAGS', 'CXXFLAGS', 'CPPFLAGS', 'LDFLAGS', 'PATH', 'CC', 'CXX']);
+export const SET_FOR_STEPS = new Set(['CFLAGS', 'CXXFLAGS', 'CPPFLAGS', 'LDFLAGS', 'PATH', 'CC', 'CXX']);
 const ARCHES = ['x86_64', 'aarch64'] as const;
 
 /** Applies a compound of conditions and loops to the values, all of it or nothing. */

@@ -5,6 +5,8 @@ export interface Simple {
   readonly kind: 'simple';
   /** As they are written. */
   readonly words: readonly string[];
+  /** `x=( … )` */
+  readonly array?: { readonly name: string; readonly append: boolean; readonly words: readonly string[] };
   /** Reads or writes a file, so that its words do not say all. */
   readonly redirected: boolean;
   readonly text: string;
@@ -153,11 +155,14 @@ class Reader {
       end = token.end;
       this.#at++;
     }
-    // An array: `x=( … )`.
-    if (this.#kind() === '(' && /^[A-Za-z_]\w*\+?=$/.test(words.at(-1) ?? '')) {
-      while (this.#kind() !== ')' && this.#kind() !== '') this.#at++;
+    const named = /^([A-Za-z_]\w*)(\+?)=$/.exec(words.at(-1) ?? '');
+    if (this.#kind() === '(' && named !== null) {
+      const inner: string[] = [];
+      for (this.#at++; this.#kind() === 'word' || this.#kind() === '\n'; this.#at++)
+        if (this.#kind() === 'word') inner.push(this.#word());
       this.#expect(')');
-      return { kind: 'simple', words: [], redirected: true, text: this.#since(start) };
+      const array = { name: named[1] ?? '', append: named[2] === '+', words: inner };
+      return { kind: 'simple', words: words.slice(0, -1), array, redirected, text: this.#since(start) };
     }
     const next = this.#tokens[this.#at]?.start ?? this.#text.length;
     redirected ||= /[<>]/.test(this.#text.slice(end, next).replaceAll(/#.*$/gm, ''));

@@ -82,6 +82,12 @@ function simple(command: Simple, walk: Walk, state: State): Ending {
     for (const word of words) assign(word, walk);
     return 'through';
   }
+  if (command.array !== undefined && words.length === 0) {
+    const { name, append, words: inner } = command.array;
+    const value = { kind: 'assignment', name, append, array: true, words: inner } as const;
+    walk.values.set(name, assigned({ ...value, line: walk.values.get(name)?.line ?? 0 }, walk.values));
+    return 'through';
+  }
   const [name = ''] = words;
   if (name === 'unset') for (const variable of words.slice(1)) walk.values.delete(variable);
   if (name === ':' || name === 'true' || name === 'set' || name === 'unset') return 'through';

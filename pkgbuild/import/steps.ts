@@ -2,7 +2,7 @@
 import { quote } from '../shell.ts';
 import type { Notes } from './draft.ts';
 import { clip, plain, Unreadable, type Values } from './shell-values.ts';
-import { spreadArrays } from './shell-arrays.ts';
+import { spreadArrays, withoutBashisms } from './shell-arrays.ts';
 import { ShellError, skipPiece, tokenize, type HereText } from './shell-tokens.ts';
 
 /** Where steps start, and where sources are unpacked. */
@@ -48,7 +48,7 @@ const VENDORED: readonly (readonly [RegExp, string])[] = [
 /** Shell text for a step, or `undefined` where nothing is left to do. */
 export function importStep(given: string, context: StepContext): string | undefined {
   const { notes, field, line } = context;
-  let body = spreadArrays(given, context.values);
+  let body = withoutBashisms(spreadArrays(given, context.values));
   for (const [pattern, why] of VENDORED) {
     if (body.search(pattern) !== -1) notes.add('open', field, why, line);
     body = body.replaceAll(pattern, '');

@@ -1,5 +1,6 @@
 /** Names, versions, dependencies and licences of other package managers in the words of recipes. */
 import { isVersion } from '#schema/version';
+import { isLicenseExpression } from '../license-expression.ts';
 import { mapDebianVersion } from '../sources/debian-version.ts';
 import type { Notes } from './draft.ts';
 import {
@@ -136,8 +137,14 @@ export function importLicense(
     .filter((text) => text !== '')
     .map((text) => importExpression(text, of));
   const parts = [...new Set(mapped)];
-  if (parts.length > 0)
-    return parts.map((part) => (parts.length > 1 && / OR /.test(part) ? `(${part})` : part)).join(' AND ');
+  const expression = parts
+    .map((part) => (parts.length > 1 && / OR /.test(part) ? `(${part})` : part))
+    .join(' AND ');
+  if (isLicenseExpression(expression)) return expression;
+  if (parts.length > 0) {
+    of.notes.add('open', 'license', `${expression} is no SPDX expression`, of.line);
+    return 'LicenseRef-unknown';
+  }
   of.notes.add('open', 'license', 'it names none: write the SPDX expression', of.line);
   return 'LicenseRef-unknown';
 }
@@ -171,7 +178,7 @@ function importLicenseWord(
     of.notes.add('open', 'license', `${word} is no SPDX licence: read the source and say which`, of.line);
     return `LicenseRef-${word.replaceAll(/[^A-Za-z0-9.-]+/g, '-')}`;
   }
-  if (SPDX_WORD.test(word)) return word;
+  if (SPDX_WORD.test(word) && (isLicenseExpression(word) || /exception/i.test(word))) return word;
   of.notes.add('open', 'license', `${word} is no SPDX licence`, of.line);
   return `LicenseRef-${word.replaceAll(/[^A-Za-z0-9.]+/g, '-').replaceAll(/^-+|-+$/g, '') || 'unknown'}`;
 }

@@ -20,9 +20,8 @@ export type Substitutions = ReadonlyMap<string, string>;
 /** Line of the first place where a key stands. */
 export type LineFinder = (key: string) => number | undefined;
 
-/** Replaces `${{NAME}}` where its value is known. */
+/** Replaces `${{NAME}}` where its value is known. All packages are in one tree here. */
 export const fill = (text: string, substitutions: Substitutions): string =>
-  text.replaceAll(
-    /\$\{\{\s*([^}]{1,200}?)\s*\}\}/g,
-    (whole, name: string) => substitutions.get(name) ?? whole,
-  );
+  text
+    .replaceAll(/(\$\{\{\s*targets\.)outdir(\s*\}\}"?)\/[\w.+-]+/g, '$1destdir$2')
+    .replaceAll(/\$\{\{\s*([^}]{1,200}?)\s*\}\}/g, (whole, name: string) => substitutions.get(name) ?? whole);
