@@ -19,6 +19,7 @@ import { addPackages } from '#repo-server/add';
 import { inspectChannel } from '#repo-server/inspect';
 import { initRepository, sameKeys } from '#repo-server/init';
 import { publish } from '#repo-server/publish';
+import { problemsOfSpdx3 } from '../support/spdx3.ts';
 
 let folder: string;
 const key = generateKey();
@@ -153,8 +154,10 @@ test('the SPDX 2.3 document keeps the letter of its schema, and lists files, sou
   expect(document.hasExtractedLicensingInfos?.map(({ licenseId }) => licenseId)).toEqual(['LicenseRef-Tool']);
 });
 
-test('the SPDX 3 document is a graph without loose ends', () => {
-  const { '@graph': graph } = json(`${TOOL}.spdx3.json`) as unknown as { '@graph': Spdx3Element[] };
+test('the SPDX 3 document keeps to its model, and is a graph without loose ends', () => {
+  const document = json(`${TOOL}.spdx3.json`) as unknown as Parameters<typeof problemsOfSpdx3>[0];
+  expect(problemsOfSpdx3(document)).toEqual([]);
+  const { '@graph': graph } = document;
   const ids = new Set(graph.map((one) => one.spdxId ?? one['@id']));
   expect(ids.size).toBe(graph.length);
   const named = graph.flatMap((one) =>
@@ -368,14 +371,10 @@ test('a bill of materials that disagrees with the package is an error', async ()
   ]);
 });
 
-interface Spdx3Element {
-  readonly type: string;
-  readonly spdxId?: string;
-  readonly '@id'?: string;
-}
 type Spdx2Package = Readonly<Record<string, unknown>> & { name: string; primaryPackagePurpose: string };
 interface Spdx2 {
   readonly documentNamespace: string;
+  readonly relationships: readonly { readonly relationshipType: string }[];
   readonly creationInfo: { readonly created: string };
   readonly packages: readonly Spdx2Package[];
   readonly files: readonly (Readonly<Record<string, unknown>> & { fileName: string })[];
@@ -391,6 +390,9 @@ const SPDX2 = {
   file: 'SPDXID checksums fileName | copyrightText licenseConcluded',
 };
 
+/** Those of its relations that there is a use for. */
+const SPDX2_RELATIONS = new Set(['DESCRIBES', 'CONTAINS', 'GENERATED_FROM', 'BUILD_DEPENDENCY_OF']);
+
 function problemsOfSpdx2(document: Spdx2): string[] {
   const check = (value: object, members: string): string[] => {
     const [required = [], optional = []] = members.split(' | ').map((part) => part.split(' '));
@@ -402,7 +404,16 @@ function problemsOfSpdx2(document: Spdx2): string[] {
         .map((member) => `has ${member}`),
     ];
   };
+  const others = [
+    ...document.relationships
+      .filter(({ relationshipType }) => !SPDX2_RELATIONS.has(relationshipType))
+      .map(({ relationshipType }) => `no relation ${relationshipType}`),
+    ...document.packages
+      .filter(({ primaryPackagePurpose }) => !['INSTALL', 'SOURCE'].includes(primaryPackagePurpose))
+      .map(({ primaryPackagePurpose }) => `no purpose ${primaryPackagePurpose}`),
+  ];
   return [
+    ...others,
     ...check(document, SPDX2.document),
     ...document.packages.flatMap((one) => check(one, SPDX2.package)),
     ...document.files.flatMap((one) => check(one, SPDX2.file)),
