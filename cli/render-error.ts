@@ -51,10 +51,15 @@ function parserText(text: string): string {
     .filter((line) => !known.test(line));
   if (/^Missing \d+ required args?:$/.test(first))
     return `missing ${rest.map((line) => line.replace(/\s.*/, '').toUpperCase()).join(' and ')}`;
+  const absent = /^Missing required flag (\S+)$/.exec(first)?.[1];
+  if (absent !== undefined) return `missing --${absent}`;
   const flag = /^Parsing (--\S+)/.exec(first)?.[1];
-  const message = flag === undefined ? [first, ...rest].join('; ') : `${flag}: ${rest.join('; ')}`;
-  return message.charAt(0).toLowerCase() + message.slice(1);
+  return flag === undefined
+    ? lowerFirst([first, ...rest].join('; '))
+    : `${flag}: ${lowerFirst(rest.join('; '))}`;
 }
+
+const lowerFirst = (text: string): string => text.charAt(0).toLowerCase() + text.slice(1);
 
 export interface ReportOptions {
   readonly json: boolean;

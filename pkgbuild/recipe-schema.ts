@@ -148,6 +148,7 @@ export const RecipeSchema = v.strictObject({
   /** The semantic version, without the release. */
   version: v.pipe(
     v.string('expected a version such as "1.2.3", in quotes'),
+    v.check((text) => !isVersion(text), 'expected a version without the release, which goes under release'),
     v.check((text) => isVersion(`${text}-r0`), 'expected a semantic version such as 1.2.3'),
   ),
   release: v.optional(

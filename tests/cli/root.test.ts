@@ -116,7 +116,8 @@ test.each([
     ['repo', 'lst'],
     'no command is called repo lst\nhint: Did you mean icepkg repo list? All commands: icepkg --help',
   ],
-  [['repo', 'serve', 'x', '--port', 'abc'], '--port: Expected an integer but received: abc'],
+  [['repo', 'serve', 'x', '--port', 'abc'], '--port: expected an integer but received: abc'],
+  [['pack', 'folder'], 'missing --manifest'],
 ])('%j is a mistake of the command line, not a bug', (words, message) => {
   const { status, stderr } = icepkg(words);
   const shown = stderr.split('\n').slice(0, message.split('\n').length);

@@ -71,6 +71,12 @@ describe('a recipe', () => {
       undefined,
     ],
     [
+      'a version with its release',
+      good.replace('1.0.0', '1.0.0-r1'),
+      'hello/recipe.yaml:2:1: version: expected a version without the release, which goes under release',
+      undefined,
+    ],
+    [
       'a version that is none',
       good.replace('1.0.0', '9.2p1'),
       'hello/recipe.yaml:2:1: version: expected a semantic version such as 1.2.3',
