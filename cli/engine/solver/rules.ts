@@ -60,11 +60,45 @@ export function worldRules(universe: Universe, world: World): readonly Incompati
     }
     const terms = unmet(universe, none, dependency.anyOf);
     for (const { name, range } of dependency.anyOf) {
-      if (range === undefined) exclude(terms, universe.successors(name));
+      if (range !== undefined) continue;
+      exclude(terms, universe.successors(name));
+      list.push(...partRules(universe, name));
     }
     list.push({ terms, cause });
   }
   return [...list, ...holdRules(universe, world), ...pinRules(universe, world)].filter(possible);
+}
+
+/**
+ * Several packages that replace one that was asked for, and do not provide its name, are what it was split into: they
+ * recommend one another.
+ */
+function partRules(universe: Universe, name: string): readonly Incompatibility[] {
+  const parts = [...universe.successors(name)].flatMap(([variable, mask]) => {
+    const choices = variable.choices.filter(({ bit }) => (mask & bit) !== 0n);
+    const [first] = choices;
+    const stands = choices.some(({ candidate: { record } }) =>
+      record.provides?.some((text) => capabilityName(text) === name),
+    );
+    if (first === undefined || stands) return [];
+    return [{ variable, mask, by: first.candidate, installed: choices.some((one) => one.installed) }];
+  });
+  return parts.flatMap((one) =>
+    parts.flatMap((other): Incompatibility[] => {
+      const dependency = parseDependency(other.variable.name);
+      if (other === one || dependency === undefined || (one.installed && !other.installed)) return [];
+      const without = other.variable.full & ~other.mask;
+      return [
+        {
+          terms: new Map([
+            [one.variable, one.mask],
+            [other.variable, without],
+          ]),
+          cause: { kind: 'recommends', by: one.by, dependency },
+        },
+      ];
+    }),
+  );
 }
 
 function holdRules(universe: Universe, world: World): readonly Incompatibility[] {
