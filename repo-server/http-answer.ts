@@ -10,6 +10,8 @@ export interface Exchange {
   /** Real path of the repository. */
   readonly root: string;
   readonly page: IndexPage;
+  /** What of the request's path is inside the repository, still encoded. */
+  readonly path: string;
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
 }
@@ -18,15 +20,15 @@ export interface Exchange {
 const GONE = ['ERR_STREAM_PREMATURE_CLOSE', 'ERR_STREAM_DESTROYED', 'EPIPE', 'ECONNRESET'] as const;
 const SAFE_HEADERS = { 'X-Content-Type-Options': 'nosniff' } as const;
 
-export async function answer({ root, page, request, response }: Exchange): Promise<void> {
+export async function answer({ root, page, path, request, response }: Exchange): Promise<void> {
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     refuse(response, 405, { Allow: 'GET, HEAD', Connection: 'close' });
     return;
   }
-  const path = (request.url ?? '/').split('?', 1)[0] ?? '/';
   if (path === '/health') {
-    const { status, body } = page.health();
-    sendText(request, response, { status, type: 'application/json', body });
+    const health = page.health();
+    const status = health.status === 'ok' ? 200 : 503;
+    sendText(request, response, { status, type: 'application/json', body: `${JSON.stringify(health)}\n` });
     return;
   }
   if (path === '/' || path === '/index.html') {
@@ -117,7 +119,8 @@ function sendText(
   response.end(request.method === 'HEAD' ? undefined : bytes);
 }
 
-function refuse(response: ServerResponse, status: number, headers: Record<string, string> = {}): void {
+/** Without a body. */
+export function refuse(response: ServerResponse, status: number, headers: Record<string, string> = {}): void {
   response
     .writeHead(status, { ...SAFE_HEADERS, 'Cache-Control': 'no-store', ...headers, 'Content-Length': 0 })
     .end();

@@ -1,64 +1,98 @@
 /** The page and the health report of a served repository. */
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
-import { isErrno, IcepkgError } from '#schema/error';
-import { POOL_FILE } from './layout.ts';
+import { IcepkgError } from '#schema/error';
+import { channelsOf, CONFIG_FILE, metadataFolder, POOL_FILE } from './layout.ts';
 import { repositoryStatus, type RepositoryStatus } from './status.ts';
 
+export interface RepositoryHealth {
+  readonly status: 'ok' | 'expired' | 'unreadable';
+  readonly name: string;
+  readonly channels: readonly ChannelHealth[];
+}
+
+export interface ChannelHealth {
+  readonly channel: string;
+  readonly snapshot: number | null;
+  readonly packages: number;
+  /** Of the timestamp. */
+  readonly version: number | null;
+  readonly expires: string | null;
+  readonly expired: boolean;
+  readonly roles: readonly { readonly role: string; readonly expires: string }[];
+}
+
+/** What is published, read anew only after something was. */
 export class IndexPage {
   readonly #root: string;
-  #page = { of: '', html: '' };
+  #known: { readonly of: string; readonly status: RepositoryStatus; readonly html: string } | undefined;
 
   constructor(root: string) {
     this.#root = root;
   }
 
-  /** A JSON report; the HTTP status is 503 where clients refuse what is published. */
-  health(now: Date = new Date()): { readonly status: number; readonly body: string } {
-    const { name, channels } = this.#status(now);
-    const report = channels.map(({ channel, packages, roles }) => {
+  /** Anything but `ok` where clients refuse what is published. */
+  health(now: Date = new Date()): RepositoryHealth {
+    const { name, channels } = this.#current().status;
+    const report = channels.map(({ channel, snapshot, packages, roles }): ChannelHealth => {
       const timestamp = roles.find(({ role }) => role === 'timestamp');
       return {
         channel,
+        snapshot: snapshot ?? null,
         packages: packages.length,
         version: timestamp?.version ?? null,
         expires: timestamp?.expires ?? null,
-        expired: roles.some(({ expired }) => expired),
+        expired: roles.some(({ expires }) => Date.parse(expires) <= now.getTime()),
+        roles: roles.map(({ role, expires }) => ({ role, expires })),
       };
     });
     const expired = report.some((channel) => channel.expired);
-    const state = report.length === 0 ? 'unreadable' : expired ? 'expired' : 'ok';
     return {
-      status: state === 'ok' ? 200 : 503,
-      body: `${JSON.stringify({ status: state, name, channels: report })}\n`,
+      status: report.length === 0 ? 'unreadable' : expired ? 'expired' : 'ok',
+      name,
+      channels: report,
     };
   }
 
-  /** The list of packages, rendered anew only after the pool changed. */
+  /** The list of packages. */
   render(): string {
-    const of = this.#stamp();
-    if (this.#page.of !== of) this.#page = { of, html: html(this.#status(new Date())) };
-    return this.#page.html;
+    return this.#current().html;
   }
 
-  #status(now: Date): RepositoryStatus {
+  #current(): { readonly status: RepositoryStatus; readonly html: string } {
+    const of = this.#stamp();
+    if (this.#known?.of !== of) {
+      const status = this.#read();
+      this.#known = { of, status, html: html(status) };
+    }
+    return this.#known;
+  }
+
+  #read(): RepositoryStatus {
     try {
-      return repositoryStatus(this.#root, now);
+      return repositoryStatus(this.#root, new Date());
     } catch (error) {
       if (!(error instanceof IcepkgError)) throw error;
       return { repository: this.#root, name: 'unreadable', channels: [] };
     }
   }
 
+  /** Changes with everything that `#read` reads. */
   #stamp(): string {
-    try {
-      const { ino, mtimeMs } = statSync(join(this.#root, POOL_FILE));
-      return `${ino} ${mtimeMs}`;
-    } catch (error) {
-      if (isErrno(error, 'ENOENT')) return 'none';
-      throw error;
-    }
+    const files = [
+      CONFIG_FILE,
+      POOL_FILE,
+      ...channelsOf(this.#root).flatMap((channel) =>
+        ['timestamp.json', 'root.json'].map((name) => `${metadataFolder(channel)}/${name}`),
+      ),
+    ];
+    return files.map((file) => stampOf(join(this.#root, file))).join('\n');
   }
+}
+
+function stampOf(file: string): string {
+  const stat = statSync(file, { throwIfNoEntry: false });
+  return stat === undefined ? 'none' : `${stat.ino} ${stat.mtimeMs} ${stat.size}`;
 }
 
 function html({ name, channels }: RepositoryStatus): string {

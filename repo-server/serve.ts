@@ -1,23 +1,36 @@
 /**
- * The repository over HTTP: static files with ranges and conditions. It is the convenient way and never the only
- * one; clients check every byte and trust neither this server nor any other.
+ * Repositories over HTTP: static files with ranges and conditions, reports, and uploads for whom a token allows them. It
+ * is the convenient way and never the only one; clients check every byte and trust neither this server nor any other.
  */
-import * as http from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { realpath } from 'node:fs/promises';
-import { readRepositoryConfig } from './config.ts';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { IcepkgError } from '#schema/error';
-import { answer } from './http-answer.ts';
-import { IndexPage } from './http-page.ts';
+import type { PrivateKey } from '#schema/keys';
+import { AccessLog } from './access-log.ts';
+import { answer, refuse } from './http-answer.ts';
+import { RateLimit } from './http-limits.ts';
+import { Metrics } from './http-metrics.ts';
+import { openSites, siteOf, type Site, type Sites } from './sites.ts';
+import { Renewal } from './renewal.ts';
+import { uploadRoutes } from './upload-routes.ts';
 
 export interface ServeOptions {
   /** Loopback unless the operator says otherwise. */
   readonly host?: string;
   /** 0 takes any free port. */
   readonly port?: number;
+  /** Where metrics are, on loopback; nowhere without. */
+  readonly metricsPort?: number;
+  /** Keys of the role timestamp, which is signed anew in time; with all keys of a channel, uploads can be published. */
+  readonly keys?: readonly PrivateKey[];
+  readonly accessLog?: string;
+  /** Requests a second that one address may send, ten times as many at once; no bound without. */
+  readonly rateLimit?: number;
+  /** Bytes of a package that is uploaded. */
+  readonly maxUpload?: number;
   /** Called with each request once it was answered. */
   readonly onRequest?: (line: RequestLine) => void;
-  /** Called with what kept a request from being answered; serving goes on. */
+  /** Called with what kept a request from being answered, or a timestamp from being signed; serving goes on. */
   readonly onError?: (error: unknown) => void;
 }
 
@@ -30,74 +43,228 @@ export interface RequestLine {
 export interface RepositoryServer {
   /** `http://HOST:PORT`, without a slash at the end. */
   readonly url: string;
+  /** Where metrics are. */
+  readonly metricsUrl: string | undefined;
+  /** Reads the settings of all repositories again and goes on with a new access log; no connection is lost. */
+  reload(): Promise<void>;
   /** Lets running answers end, for at most a few seconds. */
   close(): Promise<void>;
 }
 
 const GRACE_MS = 5000;
+const NOT_ALLOWED = { Allow: 'GET, HEAD', Connection: 'close' } as const;
+const DEFAULT_MAX_UPLOAD = 1024 * 1024 * 1024;
 
-/** Starts to serve and returns once requests are accepted. @throws IcepkgError `usage`, `io-failed`, `not-found` */
-export async function serve(repository: string, options: ServeOptions = {}): Promise<RepositoryServer> {
-  const { host = '127.0.0.1', port = 0, onRequest, onError } = options;
-  readRepositoryConfig(repository);
-  const root = await realpath(repository);
-  const page = new IndexPage(root);
-  const server = http.createServer(
-    { maxHeaderSize: 16 * 1024, requestTimeout: 30_000, headersTimeout: 15_000, keepAliveTimeout: 15_000 },
-    (request, response) => {
-      response.on('close', () => {
-        const { method = '', url = '' } = request;
-        onRequest?.({ method, path: url, status: response.statusCode });
-      });
-      answer({ root, page, request, response }).catch((error: unknown) => {
-        if (response.headersSent) response.destroy();
-        else response.writeHead(500, { 'Content-Length': 0, 'Cache-Control': 'no-store' }).end();
-        onError?.(error);
-      });
-    },
-  );
-  server.maxRequestsPerSocket = 10_000;
-  server.maxConnections = 1024;
-  // What sends no byte for so long is gone, or wants to hold the connection.
-  server.setTimeout(60_000, (socket) => void socket.destroy());
-  await listen(server, { host, port });
+/**
+ * Starts to serve and returns once requests are accepted. Several repositories are below their names each.
+ * @throws IcepkgError `usage`, `io-failed`, `not-found`
+ */
+export async function serve(
+  repositories: string | readonly string[],
+  options: ServeOptions = {},
+): Promise<RepositoryServer> {
+  const folders = typeof repositories === 'string' ? [repositories] : repositories;
+  const server = new Server(await openSites(folders), options);
+  await server.start();
   return {
-    url: addressOf(server),
-    close: () => close(server),
+    url: server.url,
+    metricsUrl: server.metricsUrl,
+    reload: async () => server.reload(await openSites(folders)),
+    close: () => server.close(),
   };
 }
 
-function listen(server: http.Server, at: { readonly host: string; readonly port: number }): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', (cause) => {
-      const where = `${at.host}:${at.port}`;
-      reject(
-        new IcepkgError(
-          'io-failed',
-          `cannot listen on ${where} (${'code' in cause ? String(cause.code) : cause.message})`,
-          {
-            hint: 'Choose another one with --port, or 0 for any that is free',
-            cause,
-          },
-        ),
-      );
+class Server {
+  readonly #options: ServeOptions;
+  readonly #metrics = new Metrics();
+  readonly #limit: RateLimit | undefined;
+  readonly #log: AccessLog | undefined;
+  readonly #renewal: Renewal;
+  #sites: Sites;
+  #app: FastifyInstance | undefined;
+  #metricsApp: FastifyInstance | undefined;
+  #closing = false;
+
+  constructor(sites: Sites, options: ServeOptions) {
+    this.#sites = sites;
+    this.#options = options;
+    this.#limit = options.rateLimit === undefined ? undefined : new RateLimit(options.rateLimit);
+    this.#log = options.accessLog === undefined ? undefined : new AccessLog(options.accessLog);
+    this.#renewal = new Renewal({
+      keys: options.keys ?? [],
+      repositories: () => this.#sites.all.map(({ root }) => root),
+      onDone: (outcome) => this.#metrics.count('icepkg_timestamp_renewals_total', { outcome }),
+      onError: (error) => options.onError?.(error),
     });
-    server.listen(at.port, at.host, () => resolve());
-  });
+  }
+
+  get url(): string {
+    return this.#app === undefined ? '' : addressOf(this.#app);
+  }
+
+  get metricsUrl(): string | undefined {
+    return this.#metricsApp === undefined ? undefined : addressOf(this.#metricsApp);
+  }
+
+  async start(): Promise<void> {
+    const { host = '127.0.0.1', port = 0, metricsPort } = this.#options;
+    await this.#renewal.start();
+    this.#app = await this.#publicApp();
+    await listen(this.#app, { host, port });
+    if (metricsPort === undefined) return;
+    this.#metricsApp = await this.#adminApp();
+    await listen(this.#metricsApp, { host: '127.0.0.1', port: metricsPort });
+  }
+
+  reload(sites: Sites): void {
+    this.#sites = sites;
+    this.#log?.reopen();
+  }
+
+  async close(): Promise<void> {
+    this.#closing = true;
+    this.#renewal.stop();
+    const force = setTimeout(() => this.#app?.server.closeAllConnections(), GRACE_MS);
+    await Promise.all([this.#app?.close(), this.#metricsApp?.close()]);
+    clearTimeout(force);
+    await this.#log?.close();
+  }
+
+  async #publicApp(): Promise<FastifyInstance> {
+    const app = await newApp();
+    app.server.maxConnections = 1024;
+    app.addHook('onRequest', (request, reply, done) => {
+      this.#observe(request, reply);
+      const wait = this.#limit?.take(request.ip, Date.now()) ?? 0;
+      // What no route is for is answered before its body is looked at.
+      if (wait === 0 && !request.is404) return done();
+      reply.hijack();
+      if (wait === 0) return void this.#answer(request, reply);
+      this.#metrics.count('icepkg_http_rate_limited_total', {});
+      refuse(reply.raw, 429, { 'Retry-After': String(wait) });
+    });
+    const { maxUpload = DEFAULT_MAX_UPLOAD, keys = [], onError } = this.#options;
+    await uploadRoutes(app, {
+      siteOf: (url) => siteOf(this.#sites, url),
+      mostBytes: maxUpload,
+      keys,
+      count: (outcome, repository) => this.#metrics.count('icepkg_uploads_total', { repository, outcome }),
+      onError: (error) => onError?.(error),
+    });
+    const others = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+      reply.hijack();
+      await this.#answer(request, reply);
+    };
+    app.get('/*', others);
+    app.setNotFoundHandler(others);
+    return app;
+  }
+
+  async #answer({ raw: request }: FastifyRequest, { raw: response }: FastifyReply): Promise<void> {
+    try {
+      const url = request.url ?? '/';
+      const path = url.split('?', 1)[0] ?? '/';
+      const reads = request.method === 'GET' || request.method === 'HEAD';
+      if (reads && path === '/ready') return refuse(response, this.#closing ? 503 : 200);
+      if (reads && path === '/health' && this.#sites.prefixed) return this.#overview(response);
+      const found = siteOf(this.#sites, path);
+      if (found === undefined) return refuse(response, reads ? 404 : 405, reads ? {} : NOT_ALLOWED);
+      await answer({ root: found.site.root, page: found.site.page, path: found.path, request, response });
+    } catch (error) {
+      if (response.headersSent) response.destroy();
+      else refuse(response, 500);
+      this.#options.onError?.(error);
+    }
+  }
+
+  #overview(response: FastifyReply['raw']): void {
+    const repositories = this.#sites.all.map(({ page }) => page.health());
+    const well = repositories.every(({ status }) => status === 'ok');
+    const body = `${JSON.stringify({ status: well ? 'ok' : 'failing', repositories })}\n`;
+    response
+      .writeHead(well ? 200 : 503, { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' })
+      .end(body);
+  }
+
+  #observe(request: FastifyRequest, { raw: response }: FastifyReply): void {
+    const started = process.hrtime.bigint();
+    // Taken now: a response that is over has no socket any more.
+    const { socket } = request.raw;
+    const sentBefore = socket.bytesWritten;
+    this.#metrics.begin();
+    response.on('close', () => {
+      const { method = '', url = '' } = request.raw;
+      const seconds = Number(process.hrtime.bigint() - started) / 1e9;
+      const bytes = Math.max(0, socket.bytesWritten - sentBefore);
+      const status = response.statusCode;
+      const repository = this.#nameOf(url);
+      this.#metrics.end({ repository, method, status, bytes, seconds });
+      this.#options.onRequest?.({ method, path: url, status });
+      this.#log?.write({
+        time: new Date().toISOString(),
+        address: request.ip,
+        method,
+        path: url,
+        status,
+        bytes,
+        milliseconds: Math.round(seconds * 1000),
+      });
+    });
+  }
+
+  #nameOf(url: string): string {
+    const site: Site | undefined = siteOf(this.#sites, url.split('?', 1)[0] ?? '/')?.site;
+    return site?.name ?? '';
+  }
+
+  async #adminApp(): Promise<FastifyInstance> {
+    const app = await newApp();
+    app.get('/metrics', (_request, reply) =>
+      reply
+        .type('text/plain; version=0.0.4; charset=utf-8')
+        .send(this.#metrics.render(this.#sites.all.map(({ page }) => page.health()))),
+    );
+    return app;
+  }
 }
 
-function addressOf(server: http.Server): string {
-  const { address, port, family } = server.address() as AddressInfo;
+async function newApp(): Promise<FastifyInstance> {
+  const { default: fastify } = await import('fastify');
+  const app = fastify({
+    http: { maxHeaderSize: 16 * 1024, headersTimeout: 15_000 },
+    requestTimeout: 0,
+    keepAliveTimeout: 15_000,
+    // What sends no byte for so long is gone, or wants to hold the connection.
+    connectionTimeout: 60_000,
+    maxRequestsPerSocket: 10_000,
+    forceCloseConnections: 'idle',
+    routerOptions: { maxParamLength: 16 * 1024 },
+    exposeHeadRoutes: true,
+    frameworkErrors: (_error, _request, reply) => {
+      reply.hijack();
+      refuse(reply.raw, 400);
+    },
+  });
+  return app;
+}
+
+async function listen(
+  app: FastifyInstance,
+  { host, port }: { readonly host: string; readonly port: number },
+): Promise<void> {
+  try {
+    await app.listen({ host, port });
+  } catch (cause) {
+    await app.close();
+    const why = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause);
+    throw new IcepkgError('io-failed', `cannot listen on ${host}:${port} (${why})`, {
+      hint: 'Choose another one with --port, or 0 for any that is free',
+      cause,
+    });
+  }
+}
+
+function addressOf(app: FastifyInstance): string {
+  const { address, port, family } = app.server.address() as AddressInfo;
   return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
-}
-
-function close(server: http.Server): Promise<void> {
-  return new Promise((resolve) => {
-    const force = setTimeout(() => server.closeAllConnections(), GRACE_MS);
-    server.close(() => {
-      clearTimeout(force);
-      resolve();
-    });
-    server.closeIdleConnections();
-  });
 }

@@ -2,15 +2,22 @@ import { Args, Flags } from '#cli/oclif';
 import { BaseCommand } from '#cli/base-command';
 
 export default class RepoServe extends BaseCommand {
-  static override summary = 'Serve a repository over HTTP';
-  static override description = `Prints its address once it accepts requests, and runs until SIGINT or SIGTERM. Any other server of static files
-does as well. The address is loopback unless --host says otherwise; /health tells what is published.`;
+  static override summary = 'Serve repositories over HTTP';
+  static override description = `Prints its address once it accepts requests, and runs until SIGINT or SIGTERM; running answers may end. SIGHUP makes
+it read the settings of the repositories again and go on with a new access log. Any other server of static files
+does as well. The address is loopback unless --host says otherwise.
+
+One repository is at the top, several are below their names each: /NAME/. /health tells what is published, /ready
+whether requests are taken. With --key it signs timestamps anew, well before they run out; with all keys of a channel
+it publishes what is uploaded, for tokens that allow it (icepkg repo token).`;
   static override examples = [
     'icepkg repo serve ./repo --port 8080',
-    'icepkg repo serve ./repo --host 0.0.0.0 --port 80',
+    'icepkg repo serve ./repo --host 0.0.0.0 --port 80 --key timestamp.key --access-log access.log',
+    'icepkg repo serve ./main ./extra --metrics-port 9090 --rate-limit 50',
   ];
+  static override strict = false;
   static override args = {
-    repository: Args.string({ required: true, description: 'folder of the repository' }),
+    repository: Args.string({ required: true, description: 'folder of a repository; several may follow' }),
   };
   static override flags = {
     host: Flags.string({ default: '127.0.0.1', helpValue: 'ADDRESS', summary: 'address to listen on' }),
@@ -22,29 +29,63 @@ does as well. The address is loopback unless --host says otherwise; /health tell
       helpValue: 'PORT',
       summary: 'port to listen on, 0 for any that is free',
     }),
+    'metrics-port': Flags.integer({
+      min: 0,
+      max: 65_535,
+      helpValue: 'PORT',
+      summary: 'port on loopback for /metrics, in the format of Prometheus',
+    }),
+    key: Flags.string({
+      multiple: true,
+      helpValue: 'FILE',
+      summary: 'private key of the role timestamp, or of all roles to publish what is uploaded',
+    }),
+    'access-log': Flags.string({ helpValue: 'FILE', summary: 'write a line of JSON for each request' }),
+    'rate-limit': Flags.integer({
+      min: 1,
+      helpValue: 'N',
+      summary: 'requests a second from one address, ten times as many at once',
+    }),
+    'max-upload': Flags.integer({
+      min: 1,
+      default: 1024,
+      helpValue: 'MIB',
+      summary: 'how large a package may be that is uploaded',
+    }),
     verbose: Flags.boolean({ char: 'v', summary: 'print each request on stderr' }),
   };
 
   async run(): Promise<unknown> {
-    const { args, flags } = await this.parse(RepoServe);
+    const { argv, flags } = await this.parse(RepoServe);
     const { serve } = await import('#repo-server/serve');
+    const { readKeyFile } = await import('#repo-server/key-files');
     // Listened for first, so that a signal right after the address was printed is not lost.
     const stopped = new Promise<void>((resolve) => {
       for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
     });
-    const server = await serve(args.repository, {
+    const repositories = argv.map(String);
+    const problem = (error: unknown): void =>
+      this.remark(`failed: ${error instanceof Error ? error.message : String(error)}`);
+    const server = await serve(repositories, {
       host: flags.host,
       port: flags.port,
-      onError: (error) =>
-        this.remark(`a request failed: ${error instanceof Error ? error.message : String(error)}`),
+      keys: (flags.key ?? []).map(readKeyFile),
+      maxUpload: flags['max-upload'] * 1024 * 1024,
+      ...(flags['metrics-port'] === undefined ? {} : { metricsPort: flags['metrics-port'] }),
+      ...(flags['access-log'] === undefined ? {} : { accessLog: flags['access-log'] }),
+      ...(flags['rate-limit'] === undefined ? {} : { rateLimit: flags['rate-limit'] }),
+      onError: problem,
       ...(flags.verbose
         ? { onRequest: ({ method, path, status }) => this.remark(`${status} ${method} ${path}`) }
         : {}),
     });
-    if (this.jsonEnabled()) process.stdout.write(`${JSON.stringify({ url: server.url })}\n`);
-    this.print(`serving ${args.repository} at ${server.url}`);
+    const { url, metricsUrl } = server;
+    process.on('SIGHUP', () => void server.reload().catch(problem));
+    if (this.jsonEnabled()) process.stdout.write(`${JSON.stringify({ url, metricsUrl })}\n`);
+    this.print(`serving ${repositories.join(', ')} at ${url}`);
+    if (metricsUrl !== undefined) this.print(`metrics at ${metricsUrl}/metrics`);
     await stopped;
     await server.close();
-    return { url: server.url, closed: true };
+    return { url, closed: true };
   }
 }

@@ -1,0 +1,20 @@
+import { Args } from '#cli/oclif';
+import { BaseCommand } from '#cli/base-command';
+
+export default class RepoTokenRevoke extends BaseCommand {
+  static override summary = 'Make a token count no more';
+  static override description = 'It is refused from the next request on.';
+  static override examples = ['icepkg repo token revoke ./repo 1f3a90bc'];
+  static override args = {
+    repository: Args.string({ required: true, description: 'folder of the repository' }),
+    token: Args.string({ required: true, description: 'as icepkg repo token list names it' }),
+  };
+
+  async run(): Promise<unknown> {
+    const { args } = await this.parse(RepoTokenRevoke);
+    const { revokeToken } = await import('#repo-server/tokens');
+    await revokeToken(args.repository, args.token);
+    this.print(`the token ${args.token} counts no more`);
+    return { token: args.token, revoked: true };
+  }
+}

@@ -1,0 +1,132 @@
+/** Takes packages in over HTTP: who may, how large, and whether what arrived may become part of a channel. */
+import * as fs from 'node:fs';
+import { join } from 'node:path';
+import { type Readable, Transform } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { readHeader } from '#schema/container/read';
+import { IcepkgError, isErrno } from '#schema/error';
+import { decodePublicKey, type PrivateKey, type PublicKey } from '#schema/keys';
+import { packageFileName } from '#schema/record';
+import { addPackages, type AddedPackage } from './add.ts';
+import { byVersion } from './index-diff.ts';
+import { DEFAULT_CHANNEL, makeFolder, PRIVATE_FOLDER } from './layout.ts';
+import { readChannel } from './metadata.ts';
+import { publish, type Published } from './publish.ts';
+import { recordsNamedBy } from './served.ts';
+
+export const UPLOAD_KEYS = `${PRIVATE_FOLDER}/upload-keys`;
+const INCOMING = `${PRIVATE_FOLDER}/incoming`;
+/** For the lock: another upload is soon done. */
+const WAIT_SECONDS = 30;
+let uploads = 0;
+
+export interface Upload {
+  readonly repository: string;
+  readonly channel: string;
+  readonly body: Readable;
+  readonly mostBytes: number;
+}
+
+/**
+ * Takes one package into a channel, as `icepkg repo add` does. Nothing is served before it is published.
+ * @throws IcepkgError `usage` where it is too large, older than what the channel has or another one under a known
+ * name, `package-corrupt`, `package-unsigned`, `disk-full`
+ */
+export async function receivePackage(upload: Upload): Promise<AddedPackage> {
+  const { repository, channel } = upload;
+  const trustedKeys = uploadKeys(repository);
+  const folder = join(repository, INCOMING);
+  makeFolder(folder);
+  const aside = join(folder, `.${process.pid}.${++uploads}.part`);
+  try {
+    await receive(upload, aside);
+    checkNotOlder(repository, channel, aside);
+    const [added] = await addPackages(repository, [aside], {
+      channel,
+      trustedKeys,
+      waitSeconds: WAIT_SECONDS,
+    });
+    if (added === undefined) throw new Error('a package was added and is not there');
+    return added;
+  } catch (error) {
+    throw withoutPath(error, aside);
+  } finally {
+    fs.rmSync(aside, { force: true });
+  }
+}
+
+/** Strangers learn nothing of where things are on the server. */
+function withoutPath(error: unknown, aside: string): unknown {
+  if (!(error instanceof IcepkgError)) return error;
+  const { code, hint, message } = error;
+  return new IcepkgError(code, message.replaceAll(aside, 'the package'), {
+    ...(hint === undefined ? {} : { hint }),
+    cause: error,
+  });
+}
+
+/** Publishes with the keys that the server holds. @throws IcepkgError `usage` where they do not suffice */
+export const publishUploaded = (
+  repository: string,
+  of: { readonly channel: string; readonly keys: readonly PrivateKey[]; readonly message?: string },
+): Promise<Published> => publish(repository, { ...of, waitSeconds: WAIT_SECONDS });
+
+/** Whoever signed a package that is uploaded must be among these. @throws IcepkgError `usage` where nobody is */
+function uploadKeys(repository: string): PublicKey[] {
+  const folder = join(repository, UPLOAD_KEYS);
+  const names = namesIn(folder).filter((name) => name.endsWith('.pub'));
+  if (names.length === 0) {
+    throw new IcepkgError('usage', 'this repository takes no uploads: nobody is named who may sign them', {
+      hint: `Copy public keys (NAME.pub) to ${UPLOAD_KEYS}/`,
+    });
+  }
+  return names.map((name) => decodePublicKey(fs.readFileSync(join(folder, name)), name));
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return fs.readdirSync(folder);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return [];
+    throw error;
+  }
+}
+
+async function receive({ body, mostBytes }: Upload, aside: string): Promise<void> {
+  let size = 0;
+  const bounded = new Transform({
+    transform(part: Buffer, _encoding, done) {
+      size += part.length;
+      if (size <= mostBytes) done(null, part);
+      else
+        done(
+          new IcepkgError('usage', `the package is larger than ${mostBytes} bytes`, {
+            hint: 'The operator sets the bound with --max-upload',
+          }),
+        );
+    },
+  });
+  try {
+    await pipeline(body, bounded, fs.createWriteStream(aside, { flags: 'wx', mode: 0o600 }));
+  } catch (cause) {
+    if (isErrno(cause, 'ENOSPC', 'EDQUOT'))
+      throw new IcepkgError('disk-full', 'no space left for the package', { cause });
+    throw cause;
+  }
+}
+
+/** Going back is the operator's to decide. */
+function checkNotOlder(repository: string, channel: string, file: string): void {
+  const { name, arch, version } = readHeader(file, 'the package').manifest;
+  const { targets } = readChannel(repository, channel, DEFAULT_CHANNEL);
+  const served = recordsNamedBy(repository, targets?.signed.targets ?? {});
+  const newer = [...served.values()].find(
+    (of) => of.name === name && of.arch === arch && byVersion(of.version, version) > 0,
+  );
+  if (newer === undefined) return;
+  throw new IcepkgError(
+    'usage',
+    `${packageFileName({ name, arch, version })} is older than ${newer.version}, which ${channel} has`,
+    { hint: 'Raise its version, or let the operator add it' },
+  );
+}
