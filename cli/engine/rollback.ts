@@ -49,7 +49,10 @@ interface Target {
 function findTarget(store: Store, to: number | undefined): Target {
   const history = store.history();
   const last = history[0];
-  if (last === undefined) throw new IcepkgError('not-found', 'there is no transaction to roll back');
+  if (last === undefined)
+    throw new IcepkgError('not-found', 'there is no transaction to roll back', {
+      hint: 'Nothing was done in this root yet: icepkg history',
+    });
   const undone = history.filter(({ number }) => number >= (to ?? last.number));
   const first = store.transaction(to ?? last.number);
   if (first === undefined) {
@@ -60,14 +63,16 @@ function findTarget(store: Store, to: number | undefined): Target {
   const expired = undone.find(({ undoable }) => !undoable);
   if (expired !== undefined) {
     throw new IcepkgError('not-found', `what transaction ${expired.number} replaced is no longer kept`, {
-      hint: `The oldest that can be undone is ${oldestUndoable(history)}; history.keep says how many are kept`,
+      hint: `${oldestUndoable(history)}; history.keep in etc/icepkg/icepkg.toml says how many are kept`,
     });
   }
   return { first, ...compose(store, undone) };
 }
 
-const oldestUndoable = (history: readonly TransactionSummary[]): string =>
-  String(history.findLast(({ undoable }) => undoable)?.number ?? 'none');
+function oldestUndoable(history: readonly TransactionSummary[]): string {
+  const oldest = history.findLast(({ undoable }) => undoable);
+  return oldest === undefined ? 'None can be undone' : `The oldest that can be undone is ${oldest.number}`;
+}
 
 /** Newest first, so that the oldest transaction has the last word on how things were. */
 function compose(store: Store, undone: readonly TransactionSummary[]): Omit<Target, 'first'> {

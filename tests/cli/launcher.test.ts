@@ -33,6 +33,12 @@ test('a clone that is not built is told to be built', () => {
   expect({ status, stderr }).toMatchObject({ status: 1, stderr: expect.stringContaining('npm run build') });
 });
 
+test('so is one whose build broke off', () => {
+  const main =
+    "import fs from 'node:fs'; export const main = () => fs.readFileSync('/dist/oclif.manifest.json');";
+  expect(start(main)).toMatchObject({ status: 1, stderr: expect.stringContaining('npm run build') });
+});
+
 test.each([
   ["import 'not-installed-at-all';", 'not-installed-at-all'],
   ["import './missing.js';", 'missing.js'],
