@@ -146,7 +146,7 @@ describe('accounts', () => {
     appendFileSync(join(context.root, 'etc/passwd'), 'ann:x:1000:0::/home/ann:/bin/sh\n');
     const { notices } = await undo(context);
     expect(text(context, 'etc/passwd')).toMatch(/web:[^]*ann:/u);
-    expect(notices).toContain('kept etc/passwd, which was changed since');
+    expect(notices).toContain('kept /etc/passwd, which was changed since');
   });
 
   it('stop the transaction where they contradict each other, before anything is written', async () => {
@@ -157,7 +157,7 @@ describe('accounts', () => {
       'user web: web wants number 80, rival has 90',
     );
     appendFileSync(join(context.root, 'etc/passwd'), 'broken\n');
-    await expect(install(context, 'web')).rejects.toThrow('etc/passwd, line 2: not a valid line');
+    await expect(install(context, 'web')).rejects.toThrow('/etc/passwd, line 2: not a valid line');
     writeFileSync(join(context.root, 'etc/passwd'), 'root:x:0:0:root:/root:/bin/sh\n');
     expect(snapshot(context.root)).toEqual(before);
   });
@@ -213,7 +213,7 @@ describe('alternatives', () => {
   it('do not go together with a file at the same path', async () => {
     const context = depot.root();
     await expect(install(context, 'vim', 'elvis')).rejects.toThrow(
-      'usr/bin/vi is an alternative of vim, but a file of elvis',
+      '/usr/bin/vi is an alternative of vim, but a file of elvis',
     );
     await install(context, 'elvis');
     await expect(install(context, 'vim')).rejects.toThrow('but a file of elvis');

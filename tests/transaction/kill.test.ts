@@ -161,7 +161,7 @@ it('keeps a configuration file that was changed since, on rollback', async () =>
   change(contextOf(root), 'p', { 'etc/p.conf': 'two', 'usr/p': 'two' });
   writeFileSync(join(root, 'etc/p.conf'), 'mine');
   const outcome = await rollback(contextOf(root), { dryRun: false, confirm: () => true });
-  expect(outcome.notices).toEqual(['kept etc/p.conf, which was changed since']);
+  expect(outcome.notices).toEqual(['kept /etc/p.conf, which was changed since']);
   expect(readFileSync(join(root, 'etc/p.conf'), 'utf8')).toBe('mine');
   expect(readFileSync(join(root, 'usr/p'), 'utf8')).toBe('one');
 });

@@ -53,7 +53,7 @@ export interface AccountSources {
 export function readAccountFiles(sources: AccountSources): AccountFiles {
   const { disk } = sources;
   if (disk.kind('etc') !== undefined && disk.kind('etc') !== 'directory') {
-    throw new IcepkgError('file-conflict', 'etc is no directory, so no account can be added below it', {
+    throw new IcepkgError('file-conflict', '/etc is no directory, so no account can be added below it', {
       hint: 'Put a directory in its place',
     });
   }
@@ -73,9 +73,13 @@ export function readAccountFiles(sources: AccountSources): AccountFiles {
     const metadata = disk.metadata(path);
     if (kind === undefined || metadata === undefined) return { text: undefined, mode, uid: 0, gid: 0 };
     if (kind !== 'file') {
-      throw new IcepkgError('file-conflict', `${path} is no regular file, so no account can be added to it`, {
-        hint: 'Put a regular file in its place',
-      });
+      throw new IcepkgError(
+        'file-conflict',
+        `/${path} is no regular file, so no account can be added to it`,
+        {
+          hint: 'Put a regular file in its place',
+        },
+      );
     }
     return { ...metadata, text: readInside(sources.root, path) };
   };
@@ -143,7 +147,7 @@ function readInside(root: string, path: string): string {
     });
   } catch (error) {
     if (!isErrno(error, 'EACCES', 'EPERM')) throw error;
-    throw new IcepkgError('root-read-only', `cannot read ${path} to add accounts to it`, {
+    throw new IcepkgError('root-read-only', `cannot read /${path} to add accounts to it`, {
       hint: 'Run icepkg as the owner of the root',
       cause: error,
     });

@@ -38,7 +38,7 @@ export function accountLines(file: 'passwd' | 'group', text: string): readonly A
       isId(id) &&
       (file === 'group' || isId(fields[3] ?? ''));
     if (!isValid) {
-      throw new IcepkgError('config-invalid', `etc/${file}, line ${at + 1}: not a valid line`, {
+      throw new IcepkgError('config-invalid', `/etc/${file}, line ${at + 1}: not a valid line`, {
         hint: `A line has ${FIELDS[file]} fields between colons, with numbers for ids; mend it and try again`,
       });
     }

@@ -153,7 +153,7 @@ function freeId({ name, package: owner }: Wanted, holders: ReadonlyMap<number, u
   throw new IcepkgError(
     'file-conflict',
     `no number from ${FIRST_SYSTEM_ID} to ${LAST_SYSTEM_ID} is free for ${name} of ${owner}`,
-    { hint: 'Remove accounts that nobody needs from etc/passwd and etc/group' },
+    { hint: 'Remove accounts that nobody needs from /etc/passwd and /etc/group' },
   );
 }
 

@@ -113,7 +113,7 @@ function planLink(
   const rival = ownerAfter(work, path);
   if (rival !== undefined) {
     if (first !== undefined)
-      work.conflicts.push(`${path} is an alternative of ${first.package}, but a file of ${rival}`);
+      work.conflicts.push(`/${path} is an alternative of ${first.package}, but a file of ${rival}`);
     return;
   }
   if (first !== undefined && !isReachable(work, path, first)) return;
@@ -128,7 +128,7 @@ function planLink(
     case 'conflict':
       if (kind === 'directory' || !openGlobs(work.overwrite)(path)) {
         work.conflicts.push(
-          `${path}, an alternative of ${decision.offer.package}, exists already, and no package owns it`,
+          `/${path}, an alternative of ${decision.offer.package}, exists already, and no package owns it`,
         );
         return;
       }
@@ -137,7 +137,7 @@ function planLink(
       return link(work, path, decision.offer);
     case 'keep':
       if (target !== decision.offer.target)
-        work.notices.push(`${path} is kept as it was chosen; ${decision.offer.package} offers another`);
+        work.notices.push(`/${path} is kept as it was chosen; ${decision.offer.package} offers another`);
       return record(work, path, decision.offer);
     case 'remove':
       work.remove.set(path, false);
@@ -164,13 +164,13 @@ function ownerAfter(work: Work, path: string): string | undefined {
 function isReachable(work: Work, path: string, offer: Offer): boolean {
   const written = new Map(work.files.write.map((staged) => [staged.path, staged.entry.type]));
   if (isReserved(path, 'symlink')) {
-    work.conflicts.push(`${offer.package} offers ${path}, which belongs to icepkg itself`);
+    work.conflicts.push(`${offer.package} offers /${path}, which belongs to icepkg itself`);
     return false;
   }
   for (let above = parentPath(path); above !== ''; above = parentPath(above)) {
     const kind = written.get(above) ?? (work.remove.get(above) === false ? undefined : work.disk.kind(above));
     if (kind === undefined || kind === 'directory') continue;
-    work.conflicts.push(`${offer.package} offers ${path}, but ${above} is no directory`);
+    work.conflicts.push(`${offer.package} offers /${path}, but /${above} is no directory`);
     return false;
   }
   return true;

@@ -55,7 +55,7 @@ export function openResolver(disk: FutureDisk): Resolver {
       }
       hops += 1;
       if (hops > MOST_HOPS) {
-        throw new IcepkgError('path-unsafe', `too many symlinks on the way to ${path}`, {
+        throw new IcepkgError('path-unsafe', `too many symlinks on the way to /${path}`, {
           hint: 'Remove the symlink that leads back to itself',
         });
       }

@@ -57,7 +57,7 @@ export function placeEntries(request: FilePlanRequest, conflicts: string[]): Pla
     const real = resolver.parent(entry.path);
     const path = entry.type === 'directory' ? resolver.directory(real) : real;
     if (isReserved(path, entry.type)) {
-      conflicts.push(`${manifest.name} holds ${path}, which belongs to icepkg itself`);
+      conflicts.push(`${manifest.name} holds /${path}, which belongs to icepkg itself`);
       continue;
     }
     const next: Placed = { manifest, entry, path };
@@ -65,11 +65,11 @@ export function placeEntries(request: FilePlanRequest, conflicts: string[]): Pla
     if (before === undefined) placed.set(path, next);
     else if (before.entry.type === 'directory' && entry.type === 'directory') shared.push(next);
     else if (before.manifest.name === manifest.name) {
-      conflicts.push(`${manifest.name} holds ${path} twice, through a symlink`);
+      conflicts.push(`${manifest.name} holds /${path} twice, through a symlink`);
     } else if (replaces(manifest, before.manifest.name, before.manifest.version)) placed.set(path, next);
     else if (!replaces(before.manifest, manifest.name, manifest.version)) {
       const both = [before.manifest.name, manifest.name].sort().join(' and ');
-      conflicts.push(`${path} is in both ${both}`);
+      conflicts.push(`/${path} is in both ${both}`);
     }
   }
   const sorted = [...placed].sort(([a], [b]) => comparePaths(a, b));

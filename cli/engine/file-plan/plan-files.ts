@@ -108,7 +108,7 @@ function checkWay(work: Work, { manifest, path }: Placed): void {
     if (other?.entry.type === 'directory') continue;
     if (other !== undefined) {
       work.conflicts.push(
-        `${manifest.name} holds ${path}, but ${above} is a ${other.entry.type} in ${other.manifest.name}`,
+        `${manifest.name} holds /${path}, but /${above} is a ${other.entry.type} in ${other.manifest.name}`,
       );
       continue;
     }
@@ -117,7 +117,7 @@ function checkWay(work: Work, { manifest, path }: Placed): void {
     if (leaves(work, above)) work.displace.add(above);
     else
       work.conflicts.push(
-        `${manifest.name} holds ${path}, but ${above} is no directory: ${ownerText(work, above)}`,
+        `${manifest.name} holds /${path}, but /${above} is no directory: ${ownerText(work, above)}`,
       );
   }
 }
@@ -155,7 +155,7 @@ function planDirectory(work: Work, placed: Placed): void {
   if (kind !== undefined) {
     if (!leaves(work, path)) {
       work.conflicts.push(
-        `${path} is a directory in ${manifest.name} but no directory here: ${ownerText(work, path)}`,
+        `/${path} is a directory in ${manifest.name} but no directory here: ${ownerText(work, path)}`,
       );
       return;
     }
@@ -178,7 +178,7 @@ function keepDirectory(work: Work, { manifest, path }: Placed, said: Metadata): 
   work.deviations.set(path, `${KEPT}: ${differences.join(', ')}`);
   if (found.mode !== said.mode)
     work.notices.push(
-      `${path} keeps its mode ${shown('mode', found)}; ${manifest.name} says ${shown('mode', said)}`,
+      `/${path} keeps its mode ${shown('mode', found)}; ${manifest.name} says ${shown('mode', said)}`,
     );
 }
 
@@ -198,9 +198,9 @@ function planContent(work: Work, placed: Placed): void {
       work.displace.add(path);
       stage(work, placed, path);
     } else {
-      const what = kept === path ? '' : `, with ${kept} in the way`;
+      const what = kept === path ? '' : `, with /${kept} in the way`;
       work.conflicts.push(
-        `${path} is a ${entry.type} in ${manifest.name} but a directory here${what}: ${ownerText(work, kept)}`,
+        `/${path} is a ${entry.type} in ${manifest.name} but a directory here${what}: ${ownerText(work, kept)}`,
       );
     }
     return;
@@ -212,7 +212,7 @@ function planContent(work: Work, placed: Placed): void {
       const set = work.taken.get(row.package);
       if (set === undefined) work.taken.set(row.package, new Set([path]));
       else set.add(path);
-    } else work.conflicts.push(`${path} of ${manifest.name} belongs to ${row.package}, which is installed`);
+    } else work.conflicts.push(`/${path} of ${manifest.name} belongs to ${row.package}, which is installed`);
   }
   const rows = [...(work.places.old.get(path) ?? []), ...others];
   const isConfig =
@@ -223,7 +223,7 @@ function planContent(work: Work, placed: Placed): void {
   }
   if (!isConfig) saveChanged(work, path);
   if (kind !== undefined && fitting(work, path, rows).length === 0 && !work.mayOverwrite(path)) {
-    work.conflicts.push(`${path} of ${manifest.name} exists already, and no package owns it`);
+    work.conflicts.push(`/${path} of ${manifest.name} exists already, and no package owns it`);
     return;
   }
   stage(work, placed, path);
@@ -248,7 +248,7 @@ function planConfig(work: Work, placed: Placed, old: string | undefined): void {
     case 'beside':
       stageBeside(work, placed, `${path}.icepkg-new`);
       work.digests.set(`${path}.icepkg-new`, entry.sha256);
-      work.notices.push(`kept ${path}, which was changed; the new one is ${path}.icepkg-new`);
+      work.notices.push(`kept /${path}, which was changed; the new one is /${path}.icepkg-new`);
   }
 }
 
@@ -258,7 +258,7 @@ function stageBeside(work: Work, placed: Placed, path: string): void {
   if (holder !== undefined || disk.kind(path) === 'directory') {
     const what = holder === undefined ? 'a directory is' : `a path of ${holder} is`;
     work.conflicts.push(
-      `${placed.path} was changed, and ${what} where the one of ${placed.manifest.name} would land: ${path}`,
+      `/${placed.path} was changed, and ${what} where the one of ${placed.manifest.name} would land: /${path}`,
     );
   } else stage(work, placed, path);
 }
@@ -278,7 +278,7 @@ function stage(work: Work, { manifest, entry }: Placed, path: string): void {
   const stranger = setIdStranger(work, entry);
   if (stranger !== undefined)
     work.conflicts.push(
-      `${path} of ${manifest.name} runs with the rights of ${stranger}, an account that is neither there nor declared`,
+      `/${path} of ${manifest.name} runs with the rights of ${stranger}, an account that is neither there nor declared`,
     );
   work.write.push({ package: manifest.name, entry, path, ...ownerOf(work, entry) });
 }
@@ -344,7 +344,7 @@ function saveChanged(work: Work, path: string): void {
   const to = freeName(work, path);
   work.save.push({ from: path, to });
   work.digests.set(to, digest);
-  work.notices.push(`${path} was changed and is kept as ${to}`);
+  work.notices.push(`/${path} was changed and is kept as /${to}`);
 }
 
 /** `PATH.icepkg-save`, numbered where that is taken; beside the directory where that becomes a file. */

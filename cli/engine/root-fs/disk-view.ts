@@ -54,7 +54,7 @@ export function unlessExchanged<T>(path: string, read: () => T): T {
     return read();
   } catch (error) {
     if (!isErrno(error, 'ENOENT', 'EINVAL', 'ENOTDIR', 'ELOOP')) throw error;
-    throw new IcepkgError('path-unsafe', `${path} changed while it was looked at`, {
+    throw new IcepkgError('path-unsafe', `/${path} changed while it was looked at`, {
       hint: 'Stop what writes below the root, then run the command again',
       cause: error,
     });

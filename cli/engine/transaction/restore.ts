@@ -76,7 +76,7 @@ function restorePath(work: Restore, path: string): void {
   if (prior === undefined) return;
   const stats = work.live.lstat(path);
   if (stats?.isFile() === true && prior.written !== undefined && changed(work, path, prior.written)) {
-    work.notices.push(`kept ${path}, which was changed since`);
+    work.notices.push(`kept /${path}, which was changed since`);
     return;
   }
   const { row } = prior;
@@ -129,7 +129,7 @@ function stageKept(work: Restore, path: string, { transaction, written }: PriorS
   const stats = work.kept.lstat(keptPath);
   const kept = work.kept.at(keptPath);
   if (kept === undefined || stats === undefined) {
-    throw new IcepkgError('store-corrupt', `what transaction ${transaction} replaced at ${path} is gone`, {
+    throw new IcepkgError('store-corrupt', `what transaction ${transaction} replaced at /${path} is gone`, {
       hint: 'Somebody deleted it from the undo store; install the wanted version instead',
     });
   }
