@@ -13,6 +13,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
+import { isDeepStrictEqual } from 'node:util';
 import { dirname, join } from 'node:path';
 import { readHeader } from '#schema/container/read';
 import { writePackage, type PackageEntry } from '#schema/container/write';
@@ -23,6 +24,7 @@ import { recordOf } from '#schema/record';
 import { changeWorld, type ChangeOutcome, type ChangeRequest } from '#engine/change-world';
 import { openContext, type EngineContext } from '#engine/context';
 import { initRoot } from '#engine/init-root';
+import { recoverRoot } from '#engine/recover';
 import type { Candidate, World } from '#engine/model';
 import { verify } from '#engine/queries/verify';
 import {
@@ -50,7 +52,8 @@ export interface Result {
 }
 
 export interface Bench {
-  carryOut(scenario: Scenario): Promise<Result>;
+  /** @param stopAt at which step the command is killed; it is recovered then */
+  carryOut(scenario: Scenario, stopAt?: number): Promise<Result>;
   dispose(): void;
 }
 
@@ -73,10 +76,10 @@ export function openBench(): Bench {
   };
   let roots = 0;
   return {
-    carryOut: async (scenario) => {
+    carryOut: async (scenario, stopAt) => {
       const root = join(folder, `root-${++roots}`);
       try {
-        return await carryOut(scenario, { root, packages, packed });
+        return await carryOut(scenario, { root, packages, packed }, stopAt);
       } finally {
         rmSync(root, { recursive: true, force: true });
       }
@@ -133,7 +136,7 @@ interface Place {
   readonly packed: (spec: PackageSpec) => Promise<Packed>;
 }
 
-async function carryOut(scenario: Scenario, place: Place): Promise<Result> {
+async function carryOut(scenario: Scenario, place: Place, stopAt = Infinity): Promise<Result> {
   const { root } = place;
   initRoot(root, { arch: 'x86_64' });
   for (const file of scenario.before) putFile(root, file);
@@ -149,18 +152,26 @@ async function carryOut(scenario: Scenario, place: Place): Promise<Result> {
   const before = stateOf(root);
   let error: IcepkgError | undefined;
   let outcome: ChangeOutcome | undefined;
+  let steps = 0;
+  const onStep = (): void => {
+    steps += 1;
+    // Whatever still runs is stopped too, as a kill would.
+    if (steps >= stopAt) throw new Error('killed');
+  };
   try {
-    outcome = await changeWorld(context, await requestOf(scenario, command, { ...place, context }));
+    const request = await requestOf(scenario, command, { ...place, context });
+    outcome = await changeWorld({ ...context, onStep }, request);
   } catch (caught) {
-    if (!(caught instanceof IcepkgError)) throw caught;
-    error = caught;
+    if (steps >= stopAt) recoverRoot(context);
+    else if (caught instanceof IcepkgError) error = caught;
+    else throw caught;
   }
   const after = stateOf(root);
   const touched = scenario.disk.map((change) => ('deleted' in change ? change.deleted : change.path));
   const isTouched = (path: string): boolean => touched.some((at) => path === at || path.startsWith(`${at}/`));
   const wrong = verify(root, []).problems.filter(({ path }) => !isTouched(path));
   let undone: State | undefined;
-  if (outcome?.transaction !== undefined) {
+  if (outcome?.transaction !== undefined || (steps >= stopAt && !isDeepStrictEqual(before, after))) {
     await rollback(context, { dryRun: false, confirm: () => true });
     undone = stateOf(root);
   }

@@ -76,6 +76,8 @@ const given = fc
 const whimOf = (path: string, what: string): string =>
   what === '-' ? `-${path}` : `-${path}, ${path}${what}`;
 
+const RUNS = Number(process.env['ICEPKG_TEST_RUNS'] ?? 40);
+
 const COMMANDS = ['$ upgrade', '$ upgrade b', '$ remove a', '$ upgrade\n$ remove a b'];
 
 test('every change of kinds', async () => {
@@ -95,7 +97,22 @@ test('every change of kinds', async () => {
         expect(after).toEqual(before);
       }
     }),
-    { numRuns: Number(process.env['ICEPKG_TEST_RUNS'] ?? 40) },
+    { numRuns: RUNS },
+  );
+});
+
+test('every change of kinds, killed at any step', async () => {
+  await fc.assert(
+    fc.asyncProperty(given, fc.constantFrom(...COMMANDS), fc.integer({ min: 1, max: 60 }), async (...all) => {
+      const [text, command, stopAt] = all;
+      const [scenario] = readScenarios(`${text}\n${command}\n`);
+      const whole = scenario === undefined ? undefined : await tryOut(scenario);
+      if (scenario === undefined || whole === undefined || whole.error !== undefined) return;
+      const { before, after, undone } = await bench.carryOut(scenario, stopAt);
+      expect([whole.before, whole.after]).toContainEqual(after);
+      if (undone !== undefined) expect(undone).toEqual(before);
+    }),
+    { numRuns: RUNS / 2 },
   );
 });
 
