@@ -67,7 +67,7 @@ export class IcepkgError extends Error {
 }
 
 /** The way out where a document that icepkg makes is not as icepkg makes it. */
-export const FETCH_OR_MAKE_AGAIN = 'fetch it again, or have it made again by icepkg';
+export const FETCH_OR_MAKE_AGAIN = 'Fetch it again, or have it made again by icepkg';
 
 /** True for the `ErrnoException`s that Node's own calls throw, narrowed so that `error.code` is known. */
 export function isErrno(error: unknown, ...codes: readonly string[]): error is NodeJS.ErrnoException {
