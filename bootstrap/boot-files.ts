@@ -6,6 +6,7 @@ import type { MachineArch } from '#schema/fields';
 import { comparePaths } from '#schema/path';
 import { sha256 } from '#schema/digest';
 import { BUILD_EPOCH } from '#pkgbuild/epoch';
+import { globToRegExp } from '#pkgbuild/tree';
 import type { Definition } from './definition.ts';
 import type { Board, Partition } from './definition-schema.ts';
 import type { RootEntry } from './description.ts';
@@ -27,10 +28,12 @@ interface BootFile {
   readonly packages: readonly string[];
 }
 
-type BootLoader = Exclude<Board['loader'], 'direct' | 'none'>;
+type BootLoader = Exclude<Board['loader'], 'direct' | 'grub' | 'none'>;
 
 const LOADERS: Readonly<Record<BootLoader, (request: BootRequest) => BootFile[]>> = {
   'systemd-boot': systemdBoot,
+  'u-boot': uBoot,
+  'raspberry-pi': raspberryPi,
 };
 
 /**
@@ -40,10 +43,11 @@ const LOADERS: Readonly<Record<BootLoader, (request: BootRequest) => BootFile[]>
 export function addBootFiles(request: BootRequest): Tree {
   const { definition, tree } = request;
   const { loader } = definition.hardware;
-  if (loader === 'direct' || loader === 'none') return tree;
+  if (loader === 'direct' || loader === 'grub' || loader === 'none') return tree;
   const mount = bootMount(definition);
   const known = new Map(tree.entries.map((entry) => [entry.path, entry]));
-  for (const { path: file, content, packages } of LOADERS[loader](request)) {
+  const files = [...LOADERS[loader](request), ...copies(request)];
+  for (const { path: file, content, packages } of files) {
     const whole = `${mount}/${file}`;
     for (const folder of parents(whole))
       if (!known.has(folder)) known.set(folder, makeFolder(tree.folder, folder));
@@ -56,15 +60,8 @@ export function addBootFiles(request: BootRequest): Tree {
 }
 
 /** The kernel's path in the tree. @throws IcepkgError `image-failed` where none, or more than one, is there */
-export function findKernel({ entries }: Tree, pattern: string): string {
-  const glob = pattern
-    .replaceAll(/[.+^${}()|[\]\\]/g, '\\$&')
-    .replaceAll('*', '[^/]*')
-    .replaceAll('?', '[^/]');
-  const found = entries.filter(
-    ({ type, path: file }) => type === 'file' && new RegExp(`^${glob}$`).test(file),
-  );
-  const [kernel, ...others] = found.map((entry) => entry.path);
+export function findKernel(tree: Tree, pattern: string): string {
+  const [kernel, ...others] = matching(tree, pattern).map((entry) => entry.path);
   if (kernel !== undefined && others.length === 0) return kernel;
   throw new IcepkgError(
     'image-failed',
@@ -73,6 +70,22 @@ export function findKernel({ entries }: Tree, pattern: string): string {
       : `several files of the image are the kernel ${pattern}: ${[kernel, ...others].join(', ')}`,
     { hint: 'Take one kernel package into the board, or mend kernel' },
   );
+}
+
+const matching = ({ entries }: Tree, pattern: string): RootEntry[] => {
+  const glob = globToRegExp(pattern);
+  return entries.filter(({ type, path: file }) => type === 'file' && glob.test(file));
+};
+
+/** What the board wants beside its loader's own files. */
+function copies(request: BootRequest): BootFile[] {
+  return request.definition.hardware.bootFiles.flatMap(({ from, to = '.' }) => {
+    const found = matching(request.tree, from);
+    if (found.length === 0) throw noSource(request.definition, from);
+    return found.map((entry) =>
+      copyOf(request, entry.path, path.posix.join(to, path.posix.basename(entry.path))),
+    );
+  });
 }
 
 const bootPartition = ({ partitions }: Definition): Partition | undefined =>
@@ -97,32 +110,62 @@ const EFI_NAMES: Readonly<Record<MachineArch, string>> = { x86_64: 'x64', aarch6
 function systemdBoot(request: BootRequest): BootFile[] {
   const { definition, initramfs, cmdline } = request;
   const name = EFI_NAMES[definition.arch];
-  const program = `usr/lib/systemd/boot/efi/systemd-boot${name}.efi`;
-  const kernel = kernelFile(request);
+  const { place, files } = kernelFiles(request);
   const entry = [
     `title ${definition.system}`,
-    `linux /${kernel.path}`,
-    ...(initramfs === undefined ? [] : ['initrd /initramfs.img']),
+    `linux /${place}`,
+    ...(initramfs === undefined ? [] : [`initrd /${INITRAMFS}`]),
     `options ${cmdline}`,
   ];
   return [
-    copyOf(request, program, `EFI/BOOT/BOOT${name.toUpperCase()}.EFI`),
+    copyOf(
+      request,
+      `usr/lib/systemd/boot/efi/systemd-boot${name}.efi`,
+      `EFI/BOOT/BOOT${name.toUpperCase()}.EFI`,
+    ),
     made('loader/loader.conf', `timeout 0\ndefault ${definition.system}.conf\n`),
     made(`loader/entries/${definition.system}.conf`, `${entry.join('\n')}\n`),
-    ...(initramfs === undefined ? [] : [made('initramfs.img', initramfs)]),
-    ...(kernel.copied ? [copyOf(request, request.kernel, kernel.path)] : []),
+    ...files,
   ];
 }
 
-/** Where the kernel is on the boot partition: it need not be copied where its package puts it there. */
-function kernelFile({ definition, kernel }: BootRequest): {
-  readonly path: string;
-  readonly copied: boolean;
-} {
+/** U-Boot's own menu file, in the syntax of extlinux. */
+function uBoot(request: BootRequest): BootFile[] {
+  const { definition, initramfs, cmdline } = request;
+  const { place, files } = kernelFiles(request);
+  const menu = [
+    `default ${definition.system}`,
+    `label ${definition.system}`,
+    `  linux /${place}`,
+    ...(initramfs === undefined ? [] : [`  initrd /${INITRAMFS}`]),
+    `  append ${cmdline}`,
+  ];
+  return [made('extlinux/extlinux.conf', `${menu.join('\n')}\n`), ...files];
+}
+
+/** What the firmware of the Raspberry Pi reads; the firmware itself is among the board's `bootFiles`. */
+function raspberryPi(request: BootRequest): BootFile[] {
+  const { definition, initramfs, cmdline } = request;
+  const { place, files } = kernelFiles(request);
+  const config = [
+    ...(definition.arch === 'aarch64' ? ['arm_64bit=1'] : []),
+    'enable_uart=1',
+    `kernel=${place}`,
+    ...(initramfs === undefined ? [] : [`initramfs ${INITRAMFS} followkernel`]),
+  ];
+  return [made('config.txt', `${config.join('\n')}\n`), made('cmdline.txt', `${cmdline}\n`), ...files];
+}
+
+const INITRAMFS = 'initramfs.img';
+
+/** Where the kernel is on the boot partition, and what must be added: its package may put it there itself. */
+function kernelFiles(request: BootRequest): { readonly place: string; readonly files: BootFile[] } {
+  const { definition, kernel, initramfs } = request;
   const mount = bootMount(definition);
-  return kernel.startsWith(`${mount}/`)
-    ? { path: kernel.slice(mount.length + 1), copied: false }
-    : { path: path.posix.basename(kernel), copied: true };
+  const own = kernel.startsWith(`${mount}/`);
+  const place = own ? kernel.slice(mount.length + 1) : path.posix.basename(kernel);
+  const files = own ? [] : [copyOf(request, kernel, place)];
+  return { place, files: initramfs === undefined ? files : [...files, made(INITRAMFS, initramfs)] };
 }
 
 const made = (file: string, content: string | Uint8Array): BootFile => ({
@@ -131,14 +174,22 @@ const made = (file: string, content: string | Uint8Array): BootFile => ({
   packages: [],
 });
 
+/** Where a file of a package is on disk. @throws IcepkgError `image-failed` where none brings it */
+export function packaged(definition: Definition, { folder, entries }: Tree, file: string): string {
+  if (entries.some((entry) => entry.path === file && entry.type === 'file')) return path.join(folder, file);
+  throw noSource(definition, file);
+}
+
 function copyOf({ tree, definition }: BootRequest, file: string, to: string): BootFile {
   const entry = tree.entries.find((one) => one.path === file);
-  if (entry?.type !== 'file')
-    throw new IcepkgError('image-failed', `no package of the image brings ${file}`, {
-      hint: `Add the package of the boot loader to the board ${definition.board}`,
-    });
+  if (entry?.type !== 'file') throw noSource(definition, file);
   return { path: to, content: fs.readFileSync(path.join(tree.folder, file)), packages: entry.packages };
 }
+
+const noSource = ({ board }: Definition, file: string): IcepkgError =>
+  new IcepkgError('image-failed', `no package of the image brings ${file}`, {
+    hint: `Add the package of the boot loader to the board ${board}`,
+  });
 
 /** Outermost first. */
 function parents(file: string): string[] {

@@ -2,21 +2,24 @@
 import type { Definition } from './definition.ts';
 import { derivedUuid, mbrId } from './disk.ts';
 
-/** Where the root is, and what board and system add. */
+/** What a live system, whose root is on an ISO of that label, is told. */
+export const liveCommandLine = (definition: Definition, label: string): string =>
+  words(definition, [`root=live:${label}`]);
+
+/** Where the root is on the disk, and what board and system add. */
 export function kernelCommandLine(definition: Definition, key: string): string {
   const root = definition.partitions.find(({ type }) => type === 'root');
-  const { console: terminal } = definition.hardware;
-  return [
-    ...(terminal === undefined ? [] : [`console=${terminal}`]),
-    ...(root === undefined
-      ? []
-      : [
-          `root=PARTUUID=${partitionId(definition, key, root.name)}`,
-          ...(root.filesystem === undefined ? [] : [`rootfstype=${root.filesystem}`]),
-          root.filesystem === 'ext4' ? 'rw' : 'ro',
-        ]),
-    ...definition.cmdline,
-  ].join(' ');
+  if (root === undefined) return words(definition, []);
+  return words(definition, [
+    `root=PARTUUID=${partitionId(definition, key, root.name)}`,
+    ...(root.filesystem === undefined ? [] : [`rootfstype=${root.filesystem}`]),
+    root.filesystem === 'ext4' ? 'rw' : 'ro',
+  ]);
+}
+
+function words({ hardware, cmdline }: Definition, root: readonly string[]): string {
+  const { console: terminal } = hardware;
+  return [...(terminal === undefined ? [] : [`console=${terminal}`]), ...root, ...cmdline].join(' ');
 }
 
 /** As the kernel names it: a UUID, or the disk's id with the number of the partition. */

@@ -68,7 +68,7 @@ const CheckSchema = v.strictObject({
 });
 
 const FILE_SYSTEMS = ['ext4', 'squashfs', 'erofs', 'vfat'] as const;
-export const FORMATS = ['tar', 'oci', 'rootfs', 'img', 'qcow2'] as const;
+export const FORMATS = ['tar', 'oci', 'rootfs', 'img', 'qcow2', 'iso'] as const;
 
 const PartitionSchema = v.strictObject({
   name: Name,
@@ -138,7 +138,7 @@ export const SystemSchema = v.strictObject({
   ...layerFields,
 });
 
-const LOADERS = ['direct', 'systemd-boot', 'none'] as const;
+const LOADERS = ['direct', 'systemd-boot', 'grub', 'u-boot', 'raspberry-pi', 'none'] as const;
 
 const InitramfsSchema = v.strictObject({
   /** Whose programs it has, with the libraries that they need. */
@@ -156,6 +156,11 @@ export const BoardSchema = v.strictObject({
   /** Path of the kernel in the image; `*` and `?` stand for what a version may change. */
   kernel: v.optional(RootPath),
   initramfs: v.optional(InitramfsSchema),
+  /** Files of packages that the boot partition holds too, such as firmware and device trees. */
+  bootFiles: v.optional(
+    v.array(v.strictObject({ from: RootPath, to: v.optional(RelativePath) }), 'expected a list of files'),
+    [],
+  ),
   /** Of the partition table; GPT without. */
   table: v.optional(v.picklist(['gpt', 'mbr'], 'expected gpt or mbr'), 'gpt'),
   console: v.optional(v.pipe(v.string(), v.regex(/^[A-Za-z0-9,]+$/, 'expected a console such as ttyS0'))),
@@ -167,6 +172,10 @@ export const BoardSchema = v.strictObject({
       memory: v.optional(SizeSchema, '256M'),
       /** Device that shows the disk. */
       disk: v.optional(LineSchema, 'virtio-blk-pci'),
+      /** What starts the boot loader, or is it; `uefi` without. */
+      firmware: v.optional(v.picklist(['bios', 'uefi', 'u-boot'], 'expected bios, uefi or u-boot')),
+      /** Path of U-Boot in the image. */
+      uBoot: v.optional(RootPath),
       network: v.optional(LineSchema, 'virtio-net-pci'),
       arguments: v.optional(v.array(LineSchema)),
     }),

@@ -6,13 +6,16 @@ export interface Guest {
   /** From the start of QEMU to the sentinel. */
   readonly bootSeconds: number;
   /** Runs shell text; both outputs come back. @throws IcepkgError `image-failed` where it takes longer than `seconds` */
-  run(command: string, seconds?: number): Promise<{ readonly status: number; readonly output: string }>;
+  readonly run: (
+    command: string,
+    seconds?: number,
+  ) => Promise<{ readonly status: number; readonly output: string }>;
   /** Types without waiting for an end. */
-  send(line: string): void;
+  readonly send: (line: string) => void;
   /** Waits until QEMU ended by itself. */
-  ended(): Promise<void>;
+  readonly ended: () => Promise<void>;
   /** Ends it as a power cut does. */
-  end(): Promise<void>;
+  readonly end: () => Promise<void>;
 }
 
 /** No emulated machine takes longer to boot, in seconds. */

@@ -5,7 +5,7 @@ import { IcepkgError } from '#schema/error';
 import { run } from '#pkgbuild/command';
 import { BUILD_EPOCH } from '#pkgbuild/epoch';
 import { sha256File } from '#pkgbuild/sources/cache';
-import { addBootFiles, findKernel } from './boot-files.ts';
+import { addBootFiles, findKernel, packaged } from './boot-files.ts';
 import { kernelCommandLine } from './command-line.ts';
 import type { Definition } from './definition.ts';
 import type { Format, Partition } from './definition-schema.ts';
@@ -14,6 +14,7 @@ import { derivedUuid, writeDisk, type DiskPartition } from './disk.ts';
 import { quote, requireTools, runFakeroot } from './fakeroot.ts';
 import { makeFileSystem } from './filesystems.ts';
 import { makeInitramfs } from './initramfs.ts';
+import { writeIso } from './iso.ts';
 import { writeOci, type OciRequest } from './oci.ts';
 import { splitTree, type Tree } from './split-tree.ts';
 
@@ -70,6 +71,16 @@ export async function makeOutputs(request: OutputRequest): Promise<Outputs> {
       await add('kernel', 'vmlinuz', (file) => fs.copyFileSync(path.join(tree.folder, kernel), file));
       if (initramfs !== undefined)
         await add('initramfs', 'initramfs', (file) => fs.writeFileSync(file, initramfs));
+    }
+    const { uBoot } = hardware.qemu ?? {};
+    if (uBoot !== undefined)
+      await add('u-boot', 'u-boot.bin', (file) => fs.copyFileSync(packaged(definition, tree, uBoot), file));
+    if (wants('iso')) {
+      onStep('iso');
+      const { scratch } = request;
+      await add('iso', 'iso', (output) =>
+        writeIso({ definition, key, tree, kernel, initramfs, output, scratch }),
+      );
     }
     bootable = addBootFiles({
       definition,

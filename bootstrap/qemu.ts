@@ -21,6 +21,8 @@ export interface MachineOptions {
   readonly persistent: boolean;
   /** `HOST:GUEST` pairs of TCP ports on loopback. */
   readonly forwards: readonly string[];
+  /** In place of the board's own. */
+  readonly firmware?: 'bios' | 'uefi';
 }
 
 /** @throws IcepkgError `image-failed` for a board that QEMU cannot play, or without a disk */
@@ -31,16 +33,18 @@ export function qemuMachine(options: MachineOptions): Machine {
     throw new IcepkgError('image-failed', `QEMU cannot play the board ${definition.board}`, {
       hint: 'Such an image is checked by its structure alone; flash it to try it',
     });
-  const disk = description.files.find(({ format }) => format === 'img' || format === 'qcow2');
+  const disk = description.files.find(({ format }) => ['img', 'qcow2', 'iso'].includes(format));
   const kernel = description.files.find(({ format }) => format === 'kernel');
   const initramfs = description.files.find(({ format }) => format === 'initramfs');
+  const uBoot = description.files.find(({ format }) => format === 'u-boot');
   if (disk === undefined)
     throw new IcepkgError('image-failed', `${description.name} has no disk to boot`, {
-      hint: 'Add img or qcow2 to the formats of the definition',
+      hint: 'Add img, qcow2 or iso to the formats of the definition',
     });
+  const wanted = options.firmware ?? qemu.firmware ?? 'uefi';
   const program = `qemu-system-${definition.arch}`;
   requireTools({ [program]: definition.arch === 'x86_64' ? 'qemu-system-x86' : 'qemu-system-arm' });
-  const format = disk.format === 'img' ? 'raw' : 'qcow2';
+  const format = disk.format === 'qcow2' ? 'qcow2' : 'raw';
   const hosts = forwards.map((pair) => {
     const ports = /^(\d{1,5}):(\d{1,5})$/.exec(pair);
     if (ports === null)
@@ -79,7 +83,8 @@ export function qemuMachine(options: MachineOptions): Machine {
         ? []
         : ['-kernel', path.join(folder, kernel.file), '-append', description.cmdline]),
       ...(initramfs === undefined ? [] : ['-initrd', path.join(folder, initramfs.file)]),
-      ...(kernel === undefined ? firmware(definition.arch) : []),
+      ...(kernel === undefined && wanted === 'uefi' ? uefi(definition.arch) : []),
+      ...(wanted === 'u-boot' && uBoot !== undefined ? ['-bios', path.join(folder, uBoot.file)] : []),
       ...(qemu.arguments ?? []),
     ],
   };
@@ -91,7 +96,7 @@ const FIRMWARE: Readonly<Record<MachineArch, readonly [file: string, debian: str
   aarch64: ['/usr/share/qemu-efi-aarch64/QEMU_EFI.fd', 'qemu-efi-aarch64'],
 };
 
-function firmware(arch: MachineArch): string[] {
+function uefi(arch: MachineArch): string[] {
   const [file, debian] = FIRMWARE[arch];
   if (fs.existsSync(file)) return ['-bios', file];
   throw new IcepkgError('tool-missing', `${file}: the UEFI firmware for virtual machines is not installed`, {
@@ -115,12 +120,12 @@ export function runMachine(machine: Machine): Promise<number> {
 export interface Console {
   /** Everything that was shown so far. */
   readonly text: () => string;
-  send(line: string): void;
+  readonly send: (line: string) => void;
   /** Waits until what came since `from` matches. @throws IcepkgError `image-failed` at the end of `seconds` or of the guest */
   expect(pattern: RegExp, seconds: number, from?: number): Promise<RegExpExecArray>;
   /** Waits until QEMU ended by itself. */
-  ended(): Promise<void>;
-  close(): Promise<void>;
+  readonly ended: () => Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 /** Boots headless; the console is ours. */

@@ -48,7 +48,7 @@ export async function testImage(
     );
     const idleMemory = memory === null ? undefined : (Number(memory[1]) - Number(memory[2])) * 1024;
     const imageSize = description.files
-      .filter(({ format }) => format === 'img' || format === 'qcow2')
+      .filter(({ format }) => ['img', 'qcow2', 'iso'].includes(format))
       .reduce((sum, { size }) => Math.max(sum, size), 0);
     const measured = { bootSeconds, idleMemory, imageSize };
     return { ...measured, checks: results, exceeded: exceeded(budgets, measured, description) };

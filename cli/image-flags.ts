@@ -28,6 +28,21 @@ export const builtFlags = {
   }),
 };
 
+/** For commands that boot an image. */
+export const machineFlags = {
+  firmware: Flags.option({
+    options: ['bios', 'uefi'] as const,
+    helpValue: 'FIRMWARE',
+    summary: "what starts the boot loader, in place of the board's own",
+  })(),
+};
+
+export const machineOptions = ({
+  firmware,
+}: {
+  readonly firmware?: 'bios' | 'uefi' | undefined;
+}): { readonly firmware?: 'bios' | 'uefi' } => (firmware === undefined ? {} : { firmware });
+
 export const depotFlags = {
   repository: Flags.string({
     multiple: true,

@@ -45,7 +45,12 @@ beforeAll(async () => {
     },
     {
       name: 'loader',
-      files: { 'usr/lib/systemd/boot/efi/systemd-bootx64.efi': 'the loader' },
+      files: {
+        'usr/lib/systemd/boot/efi/systemd-bootx64.efi': 'the loader',
+        'usr/lib/firmware/start.elf': 'firmware',
+        'usr/lib/dtb/board-1.dtb': 'tree',
+        'usr/lib/dtb/board-2.dtb': 'tree',
+      },
     },
   );
 });
@@ -139,6 +144,59 @@ describe('systemd-boot', () => {
     ['no loader', { packages: ['busybox', 'initramfs-init', 'kernel'] }, /brings usr\/lib\/systemd\/boot/],
   ])('%s', async (_, more, message) => {
     await expect(build({ ...uefi, ...more })).rejects.toThrow(expectError('image-failed', message));
+  });
+});
+
+const bootPartition = { name: 'boot', type: 'boot', filesystem: 'vfat', mount: '/boot' };
+
+/** Reads files of the first partition. */
+function reader(built: Built): (file: string) => string {
+  const part = path.join(bench.folder('part'), 'boot');
+  tool('dd', `if=${built.path('img')}`, `of=${part}`, 'bs=1M', 'skip=1', 'count=34', 'status=none');
+  return (file) => tool('mtype', '-i', part, `::/${file}`);
+}
+
+describe('loaders of boards', () => {
+  const more = {
+    packages: ['busybox', 'initramfs-init', 'kernel', 'loader'],
+    initramfs: {},
+    partitions: [bootPartition, ...rootPartition('ext4')],
+  };
+
+  test('U-Boot finds a menu in the syntax of extlinux', async () => {
+    const built = await build({ ...more, loader: 'u-boot' });
+    expect(reader(built)('extlinux/extlinux.conf')).toBe(
+      `default small\nlabel small\n  linux /vmlinuz-6.1\n  initrd /initramfs.img\n  append ${built.description.cmdline}\n`,
+    );
+  });
+
+  test("the Raspberry Pi's firmware finds itself, device trees and its settings", async () => {
+    const bootFiles = [{ from: 'usr/lib/firmware/start.elf' }, { from: 'usr/lib/dtb/*.dtb', to: 'trees' }];
+    const built = await build({ ...more, loader: 'raspberry-pi', bootFiles, table: 'mbr' });
+    const read = reader(built);
+    expect(read('start.elf')).toBe('firmware');
+    expect(read('trees/board-2.dtb')).toBe('tree');
+    expect(read('config.txt')).toBe(
+      'enable_uart=1\nkernel=vmlinuz-6.1\ninitramfs initramfs.img followkernel\n',
+    );
+    expect(read('cmdline.txt')).toBe(`${built.description.cmdline}\n`);
+  });
+
+  test('a file that no package brings', async () => {
+    const bootFiles = [{ from: 'usr/lib/firmware/start5.elf' }];
+    await expect(build({ ...more, loader: 'raspberry-pi', bootFiles })).rejects.toThrow(
+      expectError('image-failed', /no package of the image brings usr\/lib\/firmware\/start5\.elf/),
+    );
+  });
+});
+
+describe('a live medium', () => {
+  const live = { loader: 'grub', formats: ['iso'], partitions: [] };
+  test.each([
+    ['without an initramfs', {}, /a live system needs an initramfs/],
+    ['without GRUB', { initramfs: {} }, /no package of the image brings usr\/lib\/grub\/x86_64-efi/],
+  ])('%s', async (_, more, message) => {
+    await expect(build({ ...live, ...more })).rejects.toThrow(expectError('image-failed', message));
   });
 });
 

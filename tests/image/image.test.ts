@@ -107,12 +107,12 @@ test('an OCI archive holds the root as one layer, whose digests fit', async () =
     expect(`sha256:${sha256(content)}`).toBe(digest);
     return content;
   };
-  const json = <T>(content: Buffer): T => JSON.parse(content.toString()) as T;
-  const { manifests } = json<{ manifests: Blob[] }>(cat('index.json'));
-  const manifest = json<{ config: Blob; layers: Blob[] }>(blob(manifests[0] ?? { digest: '', size: 0 }));
-  const config = json<{ architecture: string; config: { Cmd: string[] }; rootfs: { diff_ids: string[] } }>(
-    blob(manifest.config),
-  );
+  const { manifests } = JSON.parse(cat('index.json').toString()) as { manifests: Blob[] };
+  const manifest = JSON.parse(blob(manifests[0] ?? { digest: '', size: 0 }).toString()) as {
+    config: Blob;
+    layers: Blob[];
+  };
+  const config = JSON.parse(blob(manifest.config).toString()) as { rootfs: { diff_ids: string[] } };
   expect(config).toMatchObject({ architecture: 'amd64', config: { Cmd: ['/usr/bin/tool', '-v'] } });
   expect(manifest.layers).toHaveLength(1);
   const layer = gunzipSync(blob(manifest.layers[0] ?? { digest: '', size: 0 }));

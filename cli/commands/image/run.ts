@@ -1,6 +1,6 @@
 import { Args, Flags } from '#cli/oclif';
 import { BaseCommand } from '#cli/base-command';
-import { builtFlags, readBuilt } from '#cli/image-flags';
+import { builtFlags, machineFlags, machineOptions, readBuilt } from '#cli/image-flags';
 import { IcepkgError } from '#schema/error';
 
 /** `icepkg image run`: boots a built image at the terminal. */
@@ -14,6 +14,7 @@ export default class ImageRun extends BaseCommand {
   };
   static override flags = {
     ...builtFlags,
+    ...machineFlags,
     persistent: Flags.boolean({ summary: 'let the guest change the disk' }),
     forward: Flags.string({
       multiple: true,
@@ -27,7 +28,9 @@ export default class ImageRun extends BaseCommand {
     const { definition, folder, description } = await readBuilt(args.image, flags);
     const { qemuMachine, runMachine } = await import('#bootstrap/qemu');
     const { persistent, forward: forwards = [] } = flags;
-    const status = await runMachine(qemuMachine({ folder, definition, description, persistent, forwards }));
+    const status = await runMachine(
+      qemuMachine({ folder, definition, description, persistent, forwards, ...machineOptions(flags) }),
+    );
     if (status !== 0) throw new IcepkgError('image-failed', `QEMU ended with status ${status}`);
     return { status };
   }

@@ -1,6 +1,6 @@
 import { Args } from '#cli/oclif';
 import { BaseCommand } from '#cli/base-command';
-import { builtFlags, readBuilt } from '#cli/image-flags';
+import { builtFlags, machineFlags, machineOptions, readBuilt } from '#cli/image-flags';
 import { IcepkgError } from '#schema/error';
 
 /** `icepkg image test`: boots a built image and checks it. */
@@ -13,14 +13,21 @@ export default class ImageTest extends BaseCommand {
   static override args = {
     image: Args.string({ required: true, description: 'system, or path of an image definition' }),
   };
-  static override flags = builtFlags;
+  static override flags = { ...builtFlags, ...machineFlags };
 
   async run(): Promise<unknown> {
     const { args, flags } = await this.parse(ImageTest);
     const { definition, folder, description } = await readBuilt(args.image, flags);
     const { qemuMachine } = await import('#bootstrap/qemu');
     const { testImage } = await import('#bootstrap/test-image');
-    const machine = qemuMachine({ folder, definition, description, persistent: false, forwards: [] });
+    const machine = qemuMachine({
+      folder,
+      definition,
+      description,
+      persistent: false,
+      forwards: [],
+      ...machineOptions(flags),
+    });
     const result = await testImage(definition, description, machine);
     this.print(`booted in ${result.bootSeconds.toFixed(2)} s`);
     if (result.idleMemory !== undefined)
