@@ -73,7 +73,12 @@ export async function doctor(options: ContextOptions): Promise<readonly Check[]>
   checks.push(
     existsSync('/proc/self/fd')
       ? { check: '/proc', state: 'good', message: 'mounted' }
-      : { check: '/proc', state: 'failed', message: 'not mounted', hint: 'Mount it: mount -t proc proc /proc' },
+      : {
+          check: '/proc',
+          state: 'failed',
+          message: 'not mounted',
+          hint: 'Mount it: mount -t proc proc /proc',
+        },
   );
   return checks;
 }
