@@ -25,7 +25,8 @@ export interface RollbackRequest {
 
 /**
  * Undoes transaction `to` and every later one. Configuration files that the operator changed since stay.
- * @throws IcepkgError `not-found` where what the transaction replaced is no longer kept
+ * @throws IcepkgError `not-found` where what the transaction replaced is no longer kept, `file-conflict` where something
+ * else is in the way by now
  */
 export async function rollback(context: EngineContext, request: RollbackRequest): Promise<ChangeOutcome> {
   const store = request.dryRun ? openStore(context.root, { mode: 'read' }) : openForWriting(context);

@@ -37,7 +37,14 @@ import {
 } from '#engine/requests';
 import { rollback } from '#engine/rollback';
 import { unhold } from '#engine/world';
-import { items, numbered, type FileSpec, type PackageSpec, type Scenario } from './read-scenario.ts';
+import {
+  items,
+  numbered,
+  type Edit,
+  type FileSpec,
+  type PackageSpec,
+  type Scenario,
+} from './read-scenario.ts';
 import { ownText, stateOf, type State } from './root-state.ts';
 
 export interface Result {
@@ -142,13 +149,19 @@ async function carryOut(scenario: Scenario, place: Place, stopAt = Infinity): Pr
   for (const file of scenario.before) putFile(root, file);
   const context = contextOf(scenario, place);
   if (scenario.installed.length > 0) await installFirst(scenario, context, place);
-  for (const change of scenario.disk) {
-    if ('deleted' in change) rmSync(join(root, change.deleted), { recursive: true });
-    else putFile(root, change);
+  const run = async (
+    command: readonly string[],
+    more: Partial<EngineContext> = {},
+  ): Promise<ChangeOutcome> =>
+    command[0] === 'rollback'
+      ? rollback({ ...context, ...more }, QUIETLY)
+      : changeWorld({ ...context, ...more }, await requestOf(scenario, command, { ...place, context }));
+  for (const { disk, command } of scenario.steps.slice(0, -1)) {
+    edit(root, disk);
+    await run(command);
   }
-  for (const command of scenario.commands.slice(0, -1))
-    await changeWorld(context, await requestOf(scenario, command, { ...place, context }));
-  const command = scenario.commands.at(-1) ?? [];
+  const { disk = [], command = [] } = scenario.steps.at(-1) ?? {};
+  edit(root, disk);
   const before = stateOf(root);
   let error: IcepkgError | undefined;
   let outcome: ChangeOutcome | undefined;
@@ -159,15 +172,15 @@ async function carryOut(scenario: Scenario, place: Place, stopAt = Infinity): Pr
     if (steps >= stopAt) throw new Error('killed');
   };
   try {
-    const request = await requestOf(scenario, command, { ...place, context });
-    outcome = await changeWorld({ ...context, onStep }, request);
+    outcome = await run(command, { onStep });
   } catch (caught) {
     if (steps >= stopAt) recoverRoot(context);
     else if (caught instanceof IcepkgError) error = caught;
     else throw caught;
   }
   const after = stateOf(root);
-  const touched = scenario.disk.map((change) => ('deleted' in change ? change.deleted : change.path));
+  const edits = scenario.steps.flatMap((step) => step.disk);
+  const touched = edits.map((one) => ('deleted' in one ? one.deleted : one.path));
   const isTouched = (path: string): boolean => touched.some((at) => path === at || path.startsWith(`${at}/`));
   const wrong = verify(root, []).problems.filter(({ path }) => !isTouched(path));
   let undone: State | undefined;
@@ -310,6 +323,13 @@ function verbRequest(
       return worldRequest('unhold', (world) => unhold(world, names));
     default:
       throw new Error(`not a command of a scenario: ${verb}`);
+  }
+}
+
+function edit(root: string, edits: readonly Edit[]): void {
+  for (const one of edits) {
+    if ('deleted' in one) rmSync(join(root, one.deleted), { recursive: true });
+    else putFile(root, one);
   }
 }
 

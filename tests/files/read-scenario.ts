@@ -9,9 +9,9 @@
  *     orphans: kept                                what nobody asked for and nothing needs is there, and stays
  *     holds: app                                    also `keep:` and `skip:` with globs, `pins: app=edge`
  *     before: lib -> usr/lib                        on the disk before anything was installed
- *     disk: etc/app.conf=mine; -bin/app             what somebody did to the disk since, `-` for deleted
- *     $ upgrade                                     install, remove, upgrade, reinstall, autoremove, hold, unhold; of several
- *                                                   commands the last one is looked at
+ *     disk: etc/app.conf=mine, -bin/app             what somebody does to the disk then, `-` for deleted
+ *     $ upgrade                                     install, remove, upgrade, reinstall, autoremove, hold, unhold, rollback;
+ *                                                   several, with `disk:` between them, of which the last is looked at
  *     packages: app 2; lib 2 (needed)               all that is installed then; `needed`: nobody asked for it
  *     files: bin/app, etc/app.conf=two, lib -> usr/lib      all that is on the disk then
  *     says: a part of a notice
@@ -57,11 +57,18 @@ export interface Scenario {
   /** Packages that nobody asked for and nothing needs are there and stay. */
   readonly keepOrphans: boolean;
   readonly before: readonly FileSpec[];
-  readonly disk: readonly (FileSpec | { readonly deleted: string })[];
-  /** Each as its words. */
-  readonly commands: readonly (readonly string[])[];
+  /** The last one is looked at. */
+  readonly steps: readonly Step[];
   readonly expected: readonly string[];
 }
+
+/** What somebody does to the disk, then a command as its words. */
+export interface Step {
+  readonly disk: readonly Edit[];
+  readonly command: readonly string[];
+}
+
+export type Edit = FileSpec | { readonly deleted: string };
 
 const FIELDS: Readonly<Record<string, ListField>> = {
   needs: 'depends',
@@ -124,15 +131,25 @@ function readScenario(title: string, lines: readonly string[]): Scenario {
     skip: of('skip').flatMap(words),
     keepOrphans: values.has('orphans'),
     before: of('before').flatMap((text) => items(text, ',').map(readFile)),
-    disk: of('disk').flatMap((text) =>
-      items(text, ',').map((one) =>
-        one.startsWith('-') ? { deleted: unquoted(one.slice(1)) } : readFile(one),
-      ),
-    ),
-    commands: lines.filter((line) => line.startsWith('$')).map((line) => words(line.slice(1))),
-    expected: lines.slice(action).filter((line) => !line.startsWith('$')),
+    steps: readSteps(lines),
+    expected: lines.slice(action).filter((line) => !/^(?:\$|disk:)/.test(line)),
   };
 }
+
+function readSteps(lines: readonly string[]): readonly Step[] {
+  const steps: Step[] = [];
+  let disk: Edit[] = [];
+  for (const line of lines) {
+    if (line.startsWith('disk:')) disk.push(...items(line.slice(5), ',').map(readEdit));
+    if (!line.startsWith('$')) continue;
+    steps.push({ disk, command: words(line.slice(1)) });
+    disk = [];
+  }
+  return steps;
+}
+
+const readEdit = (text: string): Edit =>
+  text.startsWith('-') ? { deleted: unquoted(text.slice(1)) } : readFile(text);
 
 export const items = (text: string, separator: string): string[] =>
   text

@@ -1,5 +1,5 @@
 /** Stages what the undo store kept, so that a rollback commits like any other transaction. */
-import { chmodSync, chownSync, mkdirSync, readFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { sha256 } from '#schema/digest';
 import { IcepkgError, isErrno } from '#schema/error';
 import type { FileChanges } from '../commit.ts';
@@ -39,6 +39,7 @@ interface Restore extends RestoreRequest {
   readonly copies: Map<string, string>;
 }
 
+/** @throws IcepkgError `file-conflict`, `store-corrupt` */
 export function stageRestore(request: RestoreRequest): {
   readonly files: FileChanges;
   readonly notices: readonly string[];
@@ -93,8 +94,28 @@ function restorePath(work: Restore, path: string): void {
       stageDirectory(work, path, row);
       return;
     case 'kept':
-      if (stats?.isDirectory() === true) work.displace.push(path);
+      if (stats?.isDirectory() === true) {
+        checkBelow(work, path);
+        work.displace.push(path);
+      }
       stageKept(work, path, prior);
+  }
+}
+
+/** @throws IcepkgError `file-conflict` where something is below that no undone transaction put there */
+function checkBelow(work: Restore, path: string): void {
+  const queue = [path];
+  for (let at = queue.pop(); at !== undefined; at = queue.pop()) {
+    const real = work.live.at(at);
+    for (const name of real === undefined ? [] : readdirSync(real)) {
+      const below = `${at}/${name}`;
+      if (!work.paths.has(below)) {
+        throw new IcepkgError('file-conflict', `/${below} is in the way of what /${path} was before`, {
+          hint: 'Move it away and try again',
+        });
+      }
+      if (work.live.lstat(below)?.isDirectory() === true) queue.push(below);
+    }
   }
 }
 
