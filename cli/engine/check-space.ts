@@ -26,7 +26,7 @@ export function checkSpace(root: string, areas: readonly Area[], write: readonly
     const place = join(root, mount);
     const free = stats.bavail * stats.bsize;
     if (need.bytes + RESERVE > free) {
-      throw full(`${place} has ${free} bytes free, and ${need.bytes + RESERVE} are needed`);
+      throw full(`${place} has ${mib(free)} free, and ${mib(need.bytes + RESERVE)} are needed`);
     }
     // Some file systems make inodes as they go and report none at all.
     if (stats.files > 0 && need.inodes > stats.ffree) {
@@ -34,6 +34,8 @@ export function checkSpace(root: string, areas: readonly Area[], write: readonly
     }
   }
 }
+
+const mib = (bytes: number): string => `${(bytes / 1024 / 1024).toFixed(1)} MiB`;
 
 const full = (message: string): IcepkgError =>
   new IcepkgError('disk-full', message, {
