@@ -228,6 +228,14 @@ function missing(rank: number, text: string, anyOf: readonly Requirement[], univ
     );
   }
   const [first] = anyOf;
+  const replacing = first === undefined ? [] : universe.replacing(first.name);
+  if (first !== undefined && replacing.length > 0) {
+    const names = replacing.slice(0, SHOWN);
+    return line(
+      `${text}, which no repository offers; ${names.join(' and ')} replace${names.length === 1 ? 's' : ''} ${first.name}`,
+      `ask for ${names.length === 1 ? 'that' : 'one of them'}: icepkg install ${names.join(' or ')}`,
+    );
+  }
   const near = first === undefined ? undefined : nearest(first.name, universe.names());
   const meant = near === undefined ? '' : `; did you mean ${near}?`;
   return line(`${text}, which no repository offers${meant}`, whatOfMissing(rank, first?.name ?? text));

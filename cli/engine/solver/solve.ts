@@ -82,12 +82,17 @@ export function solve(request: SolveRequest): SolveOutcome {
 }
 
 function universeOf({ arch, candidates, installed, world, ...request }: SolveRequest): Universe {
+  const known = new Set([
+    ...(request.worldBefore?.depends ?? []).map(capabilityName),
+    ...installed.map(({ record }) => record.name),
+  ]);
   return new Universe({
     arch,
     candidates,
     installed,
     upgrades: upgradesOf(request),
     preferAvailable: request.preferAvailable ?? false,
+    followed: (name) => known.has(name),
     standing: standings({
       candidates,
       installed,

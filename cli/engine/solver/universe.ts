@@ -50,6 +50,8 @@ export interface UniverseOptions {
   readonly installed: readonly InstalledPackage[];
   readonly upgrades: (name: string) => boolean;
   readonly preferAvailable: boolean;
+  /** True for names that were asked for or installed before: only these are followed by what replaces them. */
+  readonly followed: (name: string) => boolean;
   readonly standing: (candidate: Candidate) => Standing;
 }
 
@@ -231,12 +233,12 @@ export class Universe {
 
   /**
    * What takes the place of a package that no repository offers any more: the candidates that replace it.
-   * Where it is installed, the version counts that is.
+   * Where it is installed, the version counts that is. Nothing takes the place of a name that is asked for the first time.
    */
   successors(name: string): ReadonlyMap<Variable, bigint> {
     const masks = new Map<Variable, bigint>();
     const names = this.#successors.get(name);
-    if (names === undefined || this.isOffered(name)) return masks;
+    if (names === undefined || this.isOffered(name) || !this.#options.followed(name)) return masks;
     const there = this.#installed.get(name);
     const version = there === undefined ? undefined : parseVersion(there.record.version);
     for (const successor of [...names].sort()) {
@@ -249,6 +251,11 @@ export class Universe {
       if (mask !== 0n) masks.set(variable, mask);
     }
     return masks;
+  }
+
+  /** Names of packages that replace some version of this one. */
+  replacing(name: string): readonly string[] {
+    return [...(this.#successors.get(name) ?? [])].sort();
   }
 
   /** True where a repository or a named file has a package of this name. */
