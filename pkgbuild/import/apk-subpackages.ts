@@ -1,5 +1,5 @@
 /** Subpackages of APKBUILDs: those that come by themselves, those by their usual files, those whose function can be read. */
-import type { DraftSubpackage, Notes } from './draft.ts';
+import { MAX_SUBPACKAGES, type DraftSubpackage, type Notes } from './draft.ts';
 import { DEV_FILES, isByItself } from './places.ts';
 import type { ShellFile } from './shell-file.ts';
 import type { Value } from './shell-values.ts';
@@ -61,6 +61,10 @@ export function apkSubpackages(
   for (const word of words) {
     const [name = '', given = '', arch = ''] = word.split(':');
     if (names.has(name)) continue;
+    if (names.size >= MAX_SUBPACKAGES) {
+      means.notes.add('lost', 'subpackages', `there are more than ${MAX_SUBPACKAGES}`, means.line);
+      break;
+    }
     names.add(name);
     const suffix = name.startsWith(`${means.name}-`) ? name.slice(means.name.length + 1) : name;
     const of = given === '' ? suffix.replaceAll('-', '_') : given;

@@ -1,5 +1,5 @@
 /** Packages of a PKGBUILD besides the first: those whose functions name the files that they install. */
-import type { DraftSubpackage, Notes } from './draft.ts';
+import { MAX_SUBPACKAGES, type DraftSubpackage, type Notes } from './draft.ts';
 import type { ShellFile } from './shell-file.ts';
 import { readScript, type ShellFunction } from './shell-script.ts';
 import { ShellError } from './shell-tokens.ts';
@@ -47,7 +47,9 @@ export function archSubpackages(
 ): { readonly made: DraftSubpackage[]; readonly steps: string[] } {
   const made: DraftSubpackage[] = [];
   const steps: string[] = [];
-  for (const name of names) {
+  if (names.length > MAX_SUBPACKAGES)
+    notes.add('lost', 'pkgname', `there are more than ${MAX_SUBPACKAGES} packages`);
+  for (const name of names.slice(0, MAX_SUBPACKAGES)) {
     const own = file.functions.get(`package_${name}`);
     const field = `package_${name}()`;
     const read = own === undefined ? undefined : readPackage(own.body, file.values);

@@ -79,6 +79,9 @@ export interface Draft {
   readonly strip?: false | undefined;
 }
 
+/** Subpackages of one file; more are no work of people. */
+export const MAX_SUBPACKAGES = 300;
+
 /** Collects notes; the same one is kept once. */
 export class Notes {
   readonly list: ImportNote[] = [];

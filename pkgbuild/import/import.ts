@@ -35,7 +35,8 @@ export interface Imported {
   readonly notes: readonly ImportNote[];
 }
 
-const MAX_BYTES = 1024 * 1024;
+/** The largest of real distributions have a third of it. */
+const MAX_BYTES = 256 * 1024;
 const IMPORTERS: Readonly<Record<ImportFormat, (text: string, context: ImportContext) => Draft>> = {
   apkbuild: importApkbuild,
   melange: importMelange,

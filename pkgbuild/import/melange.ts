@@ -1,8 +1,8 @@
 /** A melange YAML file as a recipe. */
-import { LineCounter, parseDocument } from 'yaml';
+import { isScalar, LineCounter, parseDocument, visit, type Document } from 'yaml';
 import { IcepkgError } from '#schema/error';
 import type { ImportContext } from './apkbuild.ts';
-import { sayable, type Draft } from './draft.ts';
+import { MAX_SUBPACKAGES, sayable, type Draft } from './draft.ts';
 import { SET_FOR_STEPS } from './shell-file.ts';
 import { conditionOf, importPipelines, type ImportedPipelines } from './melange-pipelines.ts';
 import { melangeSubpackage, type MelangePart } from './melange-subpackages.ts';
@@ -26,8 +26,6 @@ import {
   importVersion,
 } from './words.ts';
 
-/** Items of a range; more are an attack. */
-const MAX_RANGE = 500;
 /** Aliases that are resolved; each may stand for much. */
 const MAX_ALIASES = 100;
 
@@ -202,17 +200,38 @@ function readYaml(
     });
   try {
     // A version 3.10 is no number.
-    const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, schema: 'failsafe' });
+    const document = parseDocument(text, { lineCounter: lines, uniqueKeys: false, schema: 'failsafe' });
     const [problem] = document.errors;
     if (problem !== undefined) {
       const { line, col } = lines.linePos(problem.pos[0]);
       throw refuse(`:${line}:${col}`, problem.message.split('\n')[0] ?? 'no YAML', problem);
+    }
+    const twice = keyTwice(document);
+    if (twice !== undefined) {
+      const { line, col } = lines.linePos(twice);
+      throw refuse(`:${line}:${col}`, 'a key is there twice', undefined);
     }
     return document.toJS({ maxAliasCount: MAX_ALIASES }) as unknown;
   } catch (cause) {
     if (cause instanceof IcepkgError) throw cause;
     throw refuse('', cause instanceof Error ? cause.message : 'no YAML', cause);
   }
+}
+
+/** Where a mapping has a key for the second time. The parser's own check compares each key with all others. */
+function keyTwice(document: Document.Parsed): number | undefined {
+  let place: number | undefined;
+  visit(document, {
+    Map: (_, { items }) => {
+      const seen = new Set<unknown>();
+      for (const { key } of items) {
+        if (!isScalar(key)) continue;
+        if (seen.has(key.value)) place ??= key.range?.[0];
+        seen.add(key.value);
+      }
+    },
+  });
+  return place;
 }
 
 const oneLine = (text: string | undefined, substitutions: Substitutions): string | undefined =>
@@ -310,12 +329,13 @@ function subpackagesOf(
       .map(recordOf)
       .map((one) => [textOf(one['name']) ?? '', recordOf(one['items'])]),
   );
+  let left = MAX_SUBPACKAGES;
   const parts = listOf(top['subpackages'])
     .map(recordOf)
     .flatMap((subpackage) => {
       const range = textOf(subpackage['range']);
       const each: readonly (readonly [string, unknown])[] =
-        range === undefined ? [['', '']] : Object.entries(ranges.get(range) ?? {}).slice(0, MAX_RANGE);
+        range === undefined ? [['', '']] : Object.entries(ranges.get(range) ?? {}).slice(0, MAX_SUBPACKAGES);
       if (range !== undefined && each.length === 0)
         of.context.notes.add('lost', 'subpackages', `its range ${range} has no items`, of.line('range'));
       return each.flatMap(([key, value]) => {
@@ -332,6 +352,10 @@ function subpackagesOf(
         const known = condition === undefined ? 'always' : conditionOf(fill(condition, substitutions));
         if (known === 'never') return [];
         const notes = of.context.notes;
+        if (left-- <= 0) {
+          notes.add('lost', 'subpackages', `there are more than ${MAX_SUBPACKAGES}`, of.line('subpackages'));
+          return [];
+        }
         if (known !== 'always')
           notes.add(
             'lost',

@@ -1,6 +1,6 @@
 /** Arrays of bash in steps for `/bin/sh`: where one has fixed words, they stand where it was used. */
 import { quote } from '../shell.ts';
-import { ShellError, tokenize } from './shell-tokens.ts';
+import { ShellError, skipPiece, tokenize } from './shell-tokens.ts';
 import type { Values } from './shell-values.ts';
 
 const SET =
@@ -56,7 +56,7 @@ export function withoutBashisms(text: string): string {
   let result = '';
   let from = 0;
   for (const { kind, text: word, start, end } of tokens) {
-    if (kind !== 'word' || !BRACES.test(word)) continue;
+    if (kind !== 'word' || !/\{[^]*,[^]*\}/.test(word) || word.length > MAX_WORD) continue;
     result += plainTests.slice(from, start) + spreadBraces(word).join(' ');
     from = end;
   }
@@ -65,25 +65,61 @@ export function withoutBashisms(text: string): string {
 
 const quotedWord = (word: string): string => (/^\$\{?\w+\}?$/.test(word) ? `"${word}"` : word);
 
-/** Innermost braces with a comma, outside quotes and expansions. */
-const BRACES =
-  /^((?:[^"'{}$\\]|"[^"]*"|'[^']*'|\$\w+|\$\{[^{}]*\}|\\.|(?<!\$)\{)*)\{([^{}"'\s]*,[^{}"'\s]*)\}/s;
 const MAX_SPREAD = 100;
+/** Longer ones stand as they are. */
+const MAX_WORD = 1000;
 
+/** The words that one with braces stands for, as they are written; itself where they stand for too many. */
 function spreadBraces(word: string): string[] {
   let words = [word];
   for (let round = 0; round < 10; round++) {
     const next = words.flatMap((one) => {
-      const match = BRACES.exec(one);
-      if (match === null) return [one];
-      const [whole, head = '', choices = ''] = match;
-      return choices.split(',').map((choice) => `${head}${choice}${one.slice(whole.length)}`);
+      const found = firstBraces(one);
+      if (found === undefined) return [one];
+      return found.choices.map((choice) => `${one.slice(0, found.start)}${choice}${one.slice(found.end)}`);
     });
     if (next.length > MAX_SPREAD) return [word];
     if (next.length === words.length) return next;
     words = next;
   }
   return words;
+}
+
+/** The first braces with a comma that are neither quoted nor of an expansion. */
+function firstBraces(
+  word: string,
+): { readonly start: number; readonly end: number; readonly choices: readonly string[] } | undefined {
+  const open: { readonly start: number; readonly commas: number[] }[] = [];
+  let first: { readonly start: number; readonly end: number; readonly commas: readonly number[] } | undefined;
+  for (let at = 0; at < word.length; at++) {
+    const char = word.charAt(at);
+    if (char === '\\') at++;
+    else if (char === '"' || char === "'" || char === '`' || char === '$') {
+      const end = pieceEnd(word, at);
+      if (end === undefined) return undefined;
+      at = end - 1;
+    } else if (char === '{') open.push({ start: at, commas: [] });
+    else if (char === ',') open.at(-1)?.commas.push(at);
+    else if (char === '}') {
+      const { start, commas } = open.pop() ?? { start: 0, commas: [] };
+      if (commas.length > 0 && (first === undefined || start < first.start))
+        first = { start, end: at + 1, commas };
+      if (open.length === 0 && first !== undefined) break;
+    }
+  }
+  if (first === undefined) return undefined;
+  const cuts = [first.start, ...first.commas, first.end - 1];
+  const choices = cuts.slice(1).map((cut, index) => word.slice((cuts[index] ?? 0) + 1, cut));
+  return { start: first.start, end: first.end, choices };
+}
+
+function pieceEnd(word: string, at: number): number | undefined {
+  try {
+    return skipPiece(word, at);
+  } catch (error) {
+    if (error instanceof ShellError) return undefined;
+    throw error;
+  }
 }
 
 function wordsOf(text: string): string[] | undefined {

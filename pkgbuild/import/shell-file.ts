@@ -40,9 +40,11 @@ export function readShellFile(
   const functions = new Map(
     statements.filter((one) => one.kind === 'function').map((one) => [one.name, one]),
   );
+  const bodies = new Map([...functions].map(([name, one]) => [name, one.body]));
+  let tries = MAX_TRIES;
   const values = ARCHES.map((arch) =>
     valuesOf(statements, { ...given, CARCH: arch, CTARGET_ARCH: arch }, (statement, known) => {
-      const understood = workOut(statement, known, functions);
+      const understood = tries-- > 0 && workOut(statement, known, bodies);
       const sets = statement.sets.length === 0 ? '' : `; it sets ${statement.sets.join(', ')}`;
       const why = `"${statement.text}" is not run, so nobody knows what it does${sets}`;
       if (!understood) notes.add('lost', 'script', why, statement.line);
@@ -87,11 +89,14 @@ export function exportsOf({
 export const SET_FOR_STEPS = new Set(['CFLAGS', 'CXXFLAGS', 'CPPFLAGS', 'LDFLAGS', 'PATH', 'CC', 'CXX']);
 const ARCHES = ['x86_64', 'aarch64'] as const;
 
+/** Conditions and loops that are worked out; what comes after so many is told like any other. */
+const MAX_TRIES = 500;
+
 /** Applies a compound of conditions and loops to the values, all of it or nothing. */
 function workOut(
   { source, line }: Unread,
   values: Map<string, Value>,
-  functions: ReadonlyMap<string, ShellFunction>,
+  functions: ReadonlyMap<string, string>,
 ): boolean {
   const after = new Map(values);
   let understood = true;
@@ -101,7 +106,7 @@ function workOut(
   try {
     walkCommands(parseCommands(source), {
       values: after,
-      functions: new Map([...functions].map(([name, one]) => [name, one.body])),
+      functions,
       eitherWay: false,
       command: refuse,
       unknown: refuse,

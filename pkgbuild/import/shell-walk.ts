@@ -30,6 +30,8 @@ const FAILING = new Set(['return', 'exit', 'die', 'error', 'true', ':', 'continu
 type Ending = 'through' | 'return' | 'break' | 'continue';
 
 interface State {
+  /** Functions that were walked before, by their text. */
+  readonly parsed: Map<string, readonly Command[]>;
   left: number;
   calls: number;
   /** How many conditions that may hold or not are around. */
@@ -37,7 +39,7 @@ interface State {
 }
 
 export function walkCommands(commands: readonly Command[], walk: Walk): void {
-  all(commands, walk, { left: MAX_COMMANDS, calls: 0, unsure: 0 });
+  all(commands, walk, { parsed: new Map(), left: MAX_COMMANDS, calls: 0, unsure: 0 });
 }
 
 function all(commands: readonly Command[], walk: Walk, state: State): Ending {
@@ -122,7 +124,9 @@ function call(
   });
   walk.values.set('@', argumentsOf(words.slice(1), before));
   state.calls++;
-  all(parseCommands(body), walk, state);
+  const commands = state.parsed.get(body) ?? parseCommands(body);
+  state.parsed.set(body, commands);
+  all(commands, walk, state);
   state.calls--;
   restore(walk.values, before, '@');
   for (const name of words.keys()) restore(walk.values, before, String(name));

@@ -90,8 +90,13 @@ function calledFunctions(body: string, functions: ReadonlyMap<string, string>): 
   const called = new Map<string, string>();
   const pending = [body];
   for (let text = pending.pop(); text !== undefined; text = pending.pop())
-    for (const [name, inner] of functions) {
-      if (called.has(name) || !new RegExp(`(?:^|[\\s;&|(\`!])${name}(?=[\\s;)\`"]|$)`, 'm').test(text))
+    for (const name of new Set(text.match(/[A-Za-z_][\w.+@:-]*/g))) {
+      const inner = functions.get(name);
+      if (
+        inner === undefined ||
+        called.has(name) ||
+        !new RegExp(`(?:^|[\\s;&|(\`!])${name.replaceAll(/[.+]/g, '\\$&')}(?=[\\s;)\`"]|$)`, 'm').test(text)
+      )
         continue;
       called.set(name, inner);
       pending.push(inner);

@@ -190,11 +190,11 @@ source=("https://tool.example/$pkgname-$pkgver.tar.gz"{,.sig}
 source_aarch64=(https://tool.example/arm.bin)
 sha256sums=('${'b'.repeat(64)}' SKIP SKIP SKIP)
 sha256sums_aarch64=('${'c'.repeat(64)}')
-for x in \${source[@]}; do depends+=($x); done
+for x in $(ls); do depends+=($x); done
 build() {
   cd "$pkgname-$pkgver"
   patch -p1 -i ../own.patch
-  [[ -n $x ]] && make
+  [[ $x =~ a ]] && make
 }
 package_tool() {
   cd tool-2.0
@@ -213,14 +213,15 @@ package_tool-extra() { :; }
     sources: [
       { file: 'tool-2.0.tar.gz', sha256: 'b'.repeat(64) },
       { file: 'lib.tar', from: [{ git: 'https://tool.example/lib.git', commit: '1'.repeat(40) }] },
+      { file: 'other.tar', from: [{ commit: '0'.repeat(40) }] },
       { file: 'arm.bin', sha256: 'c'.repeat(64), arch: 'aarch64' },
     ],
     install: 'make DESTDIR="$DESTDIR" install\n',
   });
-  expect(recipe['build']).toMatch(/^patch -p1 -i \/build\/src\/own\.patch\n\[\[ -n /);
+  expect(recipe['build']).toMatch(/^patch -p1 -i \/build\/src\/own\.patch\n\[\[ /);
   const lost = said.filter((one) => one.startsWith('lost')).join('\n');
   expect(lost).toMatch(/script: "for x in .*" is not run.*it sets depends/);
-  expect(lost).toMatch(/source: https:\/\/tool\.example\/other\.git: tag=v1 is no commit/);
+  expect(said.join('\n')).toMatch(/open source: https:\/\/tool\.example\/other\.git: tag=v1 is no commit/);
   expect(lost).toMatch(/build\(\): it is written for bash/);
   expect(lost).toMatch(/package_tool-extra\(\): what goes into tool-extra is not carried over/);
 });
@@ -300,6 +301,362 @@ test: {pipeline: [{runs: "tool --version"}]}
     'lost runs: the step uses $UNSET, and $UNSET is not set in the file',
     'lost some/thing: the pipeline is not known: write its steps',
   ]);
+});
+
+/** The build and packages of an APKBUILD with these functions. */
+const apkbuild = (body: string, head = ''): string =>
+  `pkgname=tool\npkgver=1.0.0\nlicense=MIT\nsource=\nbuilddir="$srcdir"\n${head}\n${body}\n`;
+
+describe('the usual build steps become pipelines', () => {
+  test.each<[string, string, Record<string, unknown>]>([
+    [
+      'autotools, with what stands around',
+      `prepare() {\n\tdefault_prepare\n\tupdate_config_sub\n\tautoreconf -fi\n}
+build() {\n\t./configure --build=$CBUILD --host=$CHOST --prefix=/usr --with-dir="/opt/x" || return 1\n\tsed -i s/a/b/ libtool\n\tmake V=1 EXTRA=yes\n}
+package() {\n\tmake -j1 DESTDIR="$pkgdir" EXTRA=yes install install-more\n\trm "$pkgdir"/usr/lib/x.la\n}`,
+      {
+        prepare: [
+          { run: 'autoreconf -fi\n' },
+          { uses: 'autotools', with: { configure: ['--with-dir=/opt/x'] } },
+          { run: 'sed -i s/a/b/ libtool\n' },
+        ],
+        uses: undefined,
+        build: [{ uses: 'autotools', with: { make: ['EXTRA=yes'] } }],
+        install: [
+          { uses: 'autotools', with: { make: ['EXTRA=yes'], install: ['install', 'install-more'] } },
+          { run: 'rm "$DESTDIR"/usr/lib/x.la\n' },
+        ],
+      },
+    ],
+    [
+      'cmake, with another folder and options for cross-building',
+      `build() {\n\tlocal crossopts=\n\tif [ "$CBUILD" != "$CHOST" ]; then\n\t\tcrossopts="-DCMAKE_SYSTEM_NAME=Linux"\n\tfi
+\tcmake -B out -G Ninja -S lib \\\n\t\t-DCMAKE_INSTALL_PREFIX=/usr \\\n\t\t-DWITH_X=OFF \\\n\t\t$crossopts\n\tcmake --build out\n}
+check() {\n\tctest --test-dir out\n}
+package() {\n\tDESTDIR="$pkgdir" cmake --install out\n}`,
+      {
+        uses: 'cmake',
+        with: { options: ['-DWITH_X=OFF'], source: 'lib' },
+        check: 'ctest --test-dir icepkg-build\n',
+        install: undefined,
+      },
+    ],
+    [
+      'meson by the helper',
+      `build() {\n\tabuild-meson -Dx=true . output\n\tmeson compile -C output\n}
+package() {\n\tDESTDIR="$pkgdir" meson install --no-rebuild -C output\n}`,
+      { uses: 'meson', with: { options: ['-Dx=true'] }, build: undefined },
+    ],
+    [
+      'cargo',
+      `prepare() {\n\tdefault_prepare\n\tcargo fetch --target="$CTARGET" --locked\n}
+build() {\n\tcargo auditable build --release --frozen --features x\n}
+package() {\n\tinstall -Dm755 target/release/tool -t "$pkgdir"/usr/bin/\n\tinstall -m644 target/release/tool.1 "$pkgdir"/usr/share/\n}`,
+      {
+        prepare: undefined,
+        build: [{ uses: 'cargo', with: { options: ['--features', 'x'], bins: ['tool'] } }],
+        install: [
+          { uses: 'cargo', with: { bins: ['tool'] } },
+          {
+            run: 'install -m644 target/$ARCH-unknown-linux-musl/release/tool.1 "$DESTDIR"/usr/share/\n',
+          },
+        ],
+      },
+    ],
+    [
+      'go',
+      `build() {\n\tgo build -v -ldflags "-s -w -X main.version=$pkgver" -o tool ./cmd/tool\n}
+package() {\n\tinstall -Dm755 tool "$pkgdir"/usr/bin/tool\n}`,
+      { build: [{ uses: 'go', with: { packages: './cmd/tool', ldflags: '-X main.version=$VERSION' } }] },
+    ],
+    [
+      'make',
+      `build() {\n\tmake PREFIX=/usr all\n}\npackage() {\n\tmake PREFIX="/usr" DESTDIR="$pkgdir" install\n}`,
+      { uses: 'make', with: { targets: ['all'] } },
+    ],
+    [
+      'what sets something for its commands stays shell',
+      `build() {\n\texport CFLAGS="$CFLAGS -O2"\n\t./configure --prefix=/usr\n\tmake\n}
+package() {\n\tmake DESTDIR="$pkgdir" install\n}`,
+      {
+        uses: undefined,
+        build: 'export CFLAGS="$CFLAGS -O2"\n./configure --prefix=/usr\nmake\n',
+        install: 'make DESTDIR="$DESTDIR" install\n',
+      },
+    ],
+  ])('%s', async (_, body, expected) => {
+    const { recipe, whole } = await imported('APKBUILD', apkbuild(body));
+    for (const [field, value] of Object.entries(expected)) expect(recipe[field], field).toEqual(value);
+    expect(whole).toBe(true);
+  });
+});
+
+test('subpackages: what is moved, made and looped over', async () => {
+  const { recipe, whole, said } = await imported(
+    'APKBUILD',
+    apkbuild(
+      `package() { make DESTDIR="$pkgdir" install; }
+_bin() {
+	local name=$subpkgname
+	pkgdesc="$name of $pkgname"
+	depends="$pkgname=$pkgver-r$pkgrel"
+	provides="cmd-$name=$pkgver"
+	provider_priority=5
+	install_if="$pkgname=$pkgver-r$pkgrel docs"
+	case "$name" in
+		one) pkgdesc="first" ;;
+	esac
+	local dir; for dir in bin usr/bin; do
+		if [ -e "$pkgdir"/$dir/$name ]; then
+			amove $dir/$name
+			return 0
+		fi
+	done
+	return 1
+}
+_files() { local i; for i in "$@"; do mkdir -p "$subpkgdir"/\${i%/*}; mv "$pkgdir"/$i "$subpkgdir"/$i || return 1; done; }
+extra() {
+	cd "$pkgdir"
+	_files usr/share/tool usr/lib/tool/*.so
+	cd "$builddir"/contrib
+	install -Dm755 run.sh "$subpkgdir"/usr/bin/run
+	ln -s run "$subpkgdir"/usr/bin/go
+	mkdir -p "$subpkgdir"/usr/share/other
+	mv "$pkgdir"/opt/old "$subpkgdir"/usr/share/other/
+	echo "yes" > "$subpkgdir"/etc/flag
+	chmod 600 "$subpkgdir"/etc/flag
+}
+dev() {
+	default_dev
+	amove usr/bin/tool-config2
+}
+odd() { make install DESTDIR="$subpkgdir"; }`,
+      'pkgrel=3\nsubpackages="one:_bin two:_bin $pkgname-extra $pkgname-dev $pkgname-odd"',
+    ),
+  );
+  const about = {
+    depends: ['tool@=1.0.0-r3'],
+    installIf: ['tool@=1.0.0-r3', 'docs'],
+    providerPriority: 5,
+  };
+  expect(recipe['subpackages']).toEqual([
+    {
+      name: 'one',
+      description: 'first',
+      provides: ['cmd-one@=1.0.0'],
+      files: ['bin/one', 'usr/bin/one'],
+      ...about,
+    },
+    {
+      name: 'two',
+      description: 'two of tool',
+      provides: ['cmd-two@=1.0.0'],
+      files: ['bin/two', 'usr/bin/two'],
+      ...about,
+    },
+    {
+      name: 'tool-extra',
+      files: [
+        'usr/share/tool',
+        'usr/lib/tool/*.so',
+        'usr/bin/run',
+        'usr/bin/go',
+        'usr/share/other/old',
+        'etc/flag',
+      ],
+    },
+    expect.objectContaining({
+      name: 'tool-dev',
+      files: expect.arrayContaining(['usr/include', 'usr/bin/tool-config2']),
+    }),
+  ]);
+  expect(recipe['install']).toEqual([
+    { run: 'make DESTDIR="$DESTDIR" install;\n' },
+    {
+      run: `mkdir -p "$DESTDIR"/usr/bin
+install -Dm755 /build/src/contrib/run.sh "$DESTDIR"/usr/bin/run
+ln -s run "$DESTDIR"/usr/bin/go
+mkdir -p "$DESTDIR"/usr/share/other
+mv "$DESTDIR"/opt/old "$DESTDIR"/usr/share/other/
+echo yes >"$DESTDIR"/etc/flag
+chmod 600 "$DESTDIR"/etc/flag
+`,
+    },
+  ]);
+  expect(whole).toBe(false);
+  expect(said.filter((one) => one.startsWith('lost'))).toEqual([
+    'lost subpackages tool-odd: "make install DESTDIR="$subpkgdir"" of odd() is not carried over',
+  ]);
+});
+
+test('conditions and loops on known values are worked out, for both architectures', async () => {
+  const { recipe, said } = await imported(
+    'APKBUILD',
+    `pkgname=tool
+pkgver=3.17.0
+license=MIT
+_b=\${pkgver#*.}; _b=\${_b%.*}
+[ $_b -lt 20 ] && _b=0$_b
+case $pkgver in
+	*.*.*) _v=\${pkgver%.*} ;;
+	*) _v=$pkgver ;;
+esac
+case "$CARCH" in
+	x86_64) _goarch=amd64 ;;
+	aarch64) _goarch=arm64 ;;
+esac
+if [ -z "$BOOTSTRAP" ] && [ "$pkgname" != other ]; then
+	makedepends="$makedepends zlib-dev"
+else
+	makedepends=nothing
+fi
+for _mod in a b; do subpackages="$subpackages $pkgname-$_mod:_mod"; done
+_add() { source="$source https://x.example/$1-$2.tar.gz"; }
+_add first 1
+export MODE=fast
+while read x; do y=$x; done
+build() { make ARCH=$_goarch DIR=/x/$CARCH SUB=$_b V=$_v; helper; }
+helper() { local z=1; echo $z; return 0; }
+package() { :; }
+_mod() { amove usr/\${subpkgname#tool-}/x; }
+`,
+  );
+  expect(recipe).toMatchObject({
+    buildDepends: ['musl', 'zlib'],
+    env: { MODE: 'fast' },
+    sources: [{ file: 'first-1.tar.gz' }],
+    subpackages: [
+      { name: 'tool-a', files: ['usr/a/x'] },
+      { name: 'tool-b', files: ['usr/b/x'] },
+    ],
+    build: `case $ARCH in x86_64) _goarch=amd64 ;; aarch64) _goarch=arm64 ;; esac
+helper() {
+  local z=1; echo $z; return 0;
+}
+make ARCH=$_goarch DIR=/x/$ARCH SUB=017 V=3.17; helper;
+`,
+  });
+  expect(said.filter((one) => one.startsWith('lost'))).toEqual([
+    'lost script: "while read x ; do y=$x ; done" is not run, so nobody knows what it does; it sets y',
+  ]);
+});
+
+test('a PKGBUILD: arrays in steps, what only bash has, fields and packages of functions', async () => {
+  const { recipe, said } = await imported(
+    'PKGBUILD',
+    `pkgbase=tool
+pkgname=(tool tool-docs)
+pkgver=1.0.0
+arch=(x86_64)
+license=(private)
+source=("git+https://x.example/tool.git#tag=v1")
+_flags=(--one "--two=a b")
+build() {
+  cd tool
+  local options=(
+    -B build   # here
+    -D CMAKE_INSTALL_PREFIX=/usr
+    -DX=ON
+  )
+  cmake "\${options[@]}"
+  ./run "\${_flags[@]}"
+  rm -r lib/{a,b/{c,d}}
+  [[ $CARCH == x86_64 ]] && make
+}
+package_tool() {
+  pkgdesc='the tool'
+  depends+=(perl 'other>=2')
+  make DESTDIR="$pkgdir" install
+}
+package_tool-docs() {
+  pkgdesc='its pages'
+  install -Dm644 a.html "$pkgdir"/usr/share/doc/tool/a.html
+}
+`,
+  );
+  expect(recipe).toMatchObject({
+    description: 'the tool',
+    license: 'LicenseRef-private',
+    depends: ['perl', 'other@>=2.0.0'],
+    sources: [{ from: [{ git: 'https://x.example/tool.git', commit: '0'.repeat(40) }] }],
+    build: `cmake -B build -D CMAKE_INSTALL_PREFIX=/usr -DX=ON
+./run '--one' '--two=a b'
+rm -r lib/a lib/b/c lib/b/d
+[ "$ARCH" = x86_64 ] && make
+`,
+    subpackages: [{ name: 'tool-docs', description: 'its pages', files: ['usr/share/doc/tool/a.html'] }],
+  });
+  expect(said.filter((one) => one.startsWith('lost'))).toEqual([]);
+  expect(said).toContain(
+    'open source: https://x.example/tool.git: tag=v1 is no commit; recipes need the whole name of one',
+  );
+});
+
+test('a melange file: conditions, folders, flags, Go and keys as they are written', async () => {
+  const { recipe, said } = await imported(
+    'tool.yaml',
+    `package:
+  name: tool
+  version: 3.10
+  copyright: [{license: MIT}]
+  cpe: {vendor: acme, product: tool}
+capabilities: {add: [CAP_X]}
+environment:
+  environment: {CFLAGS: -DA, MODE: "1"}
+  contents: {packages: [autoconf, go-1.26, bash]}
+data:
+  - name: versions
+    items: {3.10: first}
+pipeline:
+  - uses: git-checkout
+    with: {repository: "https://x.example/tool.git", expected-commit: ${'a'.repeat(40)}}
+  - if: \${{build.arch}} == 'x86_64'
+    runs: ./fast $MODE
+  - if: \${{package.name}} == "other"
+    runs: ./never
+  - working-directory: sub
+    environment: {Y: "2"}
+    pipeline:
+      - runs: make -j$(nproc)
+  - uses: go/build
+    with: {packages: ./cmd/tool, output: tool, ldflags: "-X main.v=\${{package.version}}"}
+subpackages:
+  - range: versions
+    name: tool-\${{range.key}}
+    pipeline:
+      - runs: |
+          for i in a b; do
+            mv \${{targets.destdir}}/usr/$i/\${{range.key}} \${{targets.subpkgdir}}/usr/$i/
+          done
+  - name: tool-meta
+    dependencies: {runtime: [tool]}
+  - if: \${{build.arch}} == 's390x'
+    name: tool-never
+`,
+  );
+  const flags = 'export CFLAGS="${CFLAGS:-} -DA"\n';
+  expect(recipe).toMatchObject({
+    version: '3.10.0',
+    upstreamVersion: '3.10',
+    cpe: 'cpe:2.3:a:acme:tool:3.10.0:*:*:*:*:*:*:*',
+    env: { MODE: '1' },
+    hostDepends: ['autoconf', 'golang-go'],
+    build: [
+      { run: `${flags}./fast $MODE\n`, if: 'x86_64' },
+      { run: `${flags}export Y="2"\nmkdir -p sub\ncd sub\nmake -j"$JOBS"\n` },
+      { run: `${flags}go build -ldflags "-X main.v=3.10" -o tool ./cmd/tool\n` },
+    ],
+    install: `${flags}install -Dm755 tool "$DESTDIR/usr/bin/tool"\n`,
+    subpackages: [{ name: 'tool-3.10', files: ['usr/a/3.10', 'usr/b/3.10'] }],
+  });
+  expect(said.filter((one) => !one.startsWith('left'))).toEqual([
+    'open go/build: the modules must be in the source: go mod vendor',
+    'lost subpackages tool-meta: it has no files, only what it depends on',
+    'open sources: the sha256 of tool.tar is not known: the first build says it',
+  ]);
+  await expect(imported('twice.yaml', 'package:\n  name: a\n  name: b\n')).rejects.toThrow(
+    /twice\.yaml:3:3: a key is there twice/,
+  );
 });
 
 test('nothing of a file is run, whatever it says', async () => {
@@ -389,6 +746,13 @@ describe('hostile and broken files are refused, with a way out', () => {
     ['an array that grows', `z=(a b c d)\n${'z=(${z[@]} ${z[@]})\n'.repeat(30)}depends=(\${z[@]})\n`],
     ['a path out of the folder', 'source=(../../../etc/passwd /etc/shadow)\n'],
     ['control characters', 'pkgdesc="a\u001b[2Jb"\n'],
+    [
+      'a loop of loops',
+      'for a in {1,2,3,4,5,6,7,8,9}{1,2,3,4,5,6,7,8,9}{1,2,3}; do for b in $pkgname; do y="$y$a$b"; done; done\n',
+    ],
+    ['a function that calls itself', 'f() { f; f; f; }\nf\n'],
+    ['a function with an odd name', 'a++b() { :; }\nbuild() { a++b; }\n'],
+    ['braces without end', `build() { x ${'{'.repeat(20_000)}; }\n`],
   ])('%s costs no more than any other file', async (_, content) => {
     const outcome = await imported('PKGBUILD', `pkgname=a\npkgver=1.0.0\nlicense=MIT\nx=xx\n${content}`).then(
       ({ recipe }) => JSON.stringify(recipe).length,
