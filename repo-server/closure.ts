@@ -59,3 +59,26 @@ function providersOf(candidates: readonly Candidate[]): Map<string, Candidate[]>
   }
   return providers;
 }
+
+/** What `wanted` needs, with it: every provider of every dependency, since each client may choose another. */
+export function closureOf(
+  records: readonly PackageRecord[],
+  wanted: readonly PackageRecord[],
+): Set<PackageRecord> {
+  const candidates = records.map((record): Candidate => ({
+    record,
+    source: { kind: 'repository', repository: '' },
+  }));
+  const providers = providersOf(candidates);
+  const reached = new Set(wanted);
+  // A set is walked in the order of insertion, what is added meanwhile included.
+  for (const record of reached) {
+    for (const dependency of dependenciesOf([...(record.depends ?? []), ...(record.recommends ?? [])])) {
+      if (dependency.kind !== 'needs') continue;
+      for (const one of dependency.anyOf)
+        for (const candidate of providers.get(one.name) ?? [])
+          if (provides(candidate, one)) reached.add(candidate.record);
+    }
+  }
+  return reached;
+}

@@ -5,6 +5,7 @@ import { comparePaths } from '#schema/path';
 import { readRepositoryConfig, ROLES } from './config.ts';
 import { DEFAULT_CHANNEL, PRIVATE_FOLDER } from './layout.ts';
 import { isSignedFor, readChannel, type ChannelMetadata } from './metadata.ts';
+import { mirroredPackages, mirroredShards, readMirrorSettings } from './mirror-settings.ts';
 import { readPool, withStage } from './pool.ts';
 import { rootsToTake } from './roots.ts';
 import { filesOf, readableRecords } from './served.ts';
@@ -34,13 +35,16 @@ export function inspectChannel(repository: string, channel: string, now: Date = 
     else if (days < expiryDays[role] / 4)
       problems.push(`${role} expires in ${Math.ceil(days)} days: run ${remedy}`);
   }
-  const before = readableRecords(repository, metadata.targets?.signed.targets ?? {}, (problem) =>
+  const mirror = readMirrorSettings(repository);
+  const shards = mirroredShards(metadata.targets?.signed.targets ?? {}, mirror);
+  const before = readableRecords(repository, shards, (problem) =>
     problems.push(`${problem.message}: restore it from a mirror or a backup`),
   );
   // A mirror's copy lacks what the next publish would know.
   const isCopy = !existsSync(join(repository, PRIVATE_FOLDER));
   const after = isCopy ? before : withStage(readPool(repository), channel, before);
-  const named = [...before.values(), ...after.values()].flatMap((of) => filesOf(of).map(({ path }) => path));
+  const here = mirroredPackages([...before.values(), ...after.values()], mirror ?? {});
+  const named = here.flatMap((of) => filesOf(of).map(({ path }) => path));
   for (const path of new Set(named)) {
     if (!existsSync(join(repository, path))) {
       problems.push(`${path} is missing: add the package again, or take it out with icepkg repo remove`);

@@ -5,6 +5,7 @@ import { isErrno } from '#schema/error';
 import { parseMetadata } from '#schema/tuf/metadata';
 import { channelsOf, metadataFolder, readIfAny } from './layout.ts';
 import { readChannel } from './metadata.ts';
+import { mirroredPackages, mirroredShards, readMirrorSettings } from './mirror-settings.ts';
 import type { Pool } from './pool.ts';
 import { filesOf, recordsNamedBy, shardFileOf, type IndexTargets } from './served.ts';
 import { channelNumber, readSnapshot } from './snapshots.ts';
@@ -16,14 +17,16 @@ import { channelNumber, readSnapshot } from './snapshots.ts';
 export function referencedFiles(repository: string, pool: Pool, kept: ReadonlySet<number>): Set<string> {
   const files = new Set<string>();
   const seen = new Set<string>();
+  const settings = readMirrorSettings(repository);
   const addIndex = (targets: IndexTargets): void => {
-    // Snapshots share most of their shards.
-    const fresh = Object.entries(targets).filter(([path, target]) => {
+    // Snapshots share most of their shards; what a mirror leaves out depends on all of them.
+    const fresh = Object.entries(mirroredShards(targets, settings)).filter(([path, target]) => {
       const file = shardFileOf(path, target);
       files.add(file);
-      return !seen.has(file) && seen.add(file);
+      return settings !== undefined || (!seen.has(file) && seen.add(file));
     });
-    for (const record of recordsNamedBy(repository, Object.fromEntries(fresh)).values())
+    const records = [...recordsNamedBy(repository, Object.fromEntries(fresh)).values()];
+    for (const record of mirroredPackages(records, settings ?? {}))
       for (const { path } of filesOf(record)) files.add(path);
   };
   for (const channel of channelsOf(repository)) {

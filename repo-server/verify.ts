@@ -12,6 +12,7 @@ import { hashFile } from './hash-file.ts';
 import { channelsOf, metadataFolder, readIfAny } from './layout.ts';
 import { filesOf, readableRecords, type IndexTargets } from './served.ts';
 import { readChannel } from './metadata.ts';
+import { mirroredPackages, mirroredShards, readMirrorSettings } from './mirror-settings.ts';
 import { readSnapshot, snapshotNumbers } from './snapshots.ts';
 
 export interface VerifiedRepository {
@@ -32,9 +33,11 @@ export async function verifyRepository(
   readRepositoryConfig(repository);
   const problems: string[] = [];
   const files = new Map<string, { readonly size: number; readonly sha256: string }>();
+  const settings = readMirrorSettings(repository);
   const addIndex = (targets: IndexTargets): void => {
-    const records = readableRecords(repository, targets, (problem) => problems.push(problem.message));
-    for (const record of records.values())
+    const shards = mirroredShards(targets, settings);
+    const records = readableRecords(repository, shards, (problem) => problems.push(problem.message));
+    for (const record of mirroredPackages([...records.values()], settings ?? {}))
       for (const { path, size, sha256 } of filesOf(record)) files.set(path, { size, sha256 });
   };
   const channels = channelsOf(repository);

@@ -122,7 +122,7 @@ function knownBefore(of: Refreshing, now: Date, problem: IcepkgError): UpToDate 
 }
 
 /** Channels share keys: a mirror must not pass one off as another. */
-function ofChannel(channel: string): NonNullable<UpdaterOptions['accept']> {
+export function ofChannel(channel: string): NonNullable<UpdaterOptions['accept']> {
   return (signed, what) => {
     const { channel: actual = channel } = signed as { readonly channel?: unknown };
     if (actual === channel) return;

@@ -1,13 +1,15 @@
 /** Several mirrors in order, several attempts each. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { IcepkgError } from '#schema/error';
-import type { RepositoryConfig } from '../config.ts';
+import type { Config, RepositoryConfig } from '../config.ts';
 import type { EngineContext } from '../context.ts';
 import { folderTransport } from './folder.ts';
 import { httpTransport } from './http.ts';
 import { retryAfter, type Transport } from './transport.ts';
 
-export type ClientContext = Pick<EngineContext, 'config' | 'offline' | 'onProgress' | 'signal'>;
+export interface ClientContext extends Pick<EngineContext, 'offline' | 'onProgress' | 'signal'> {
+  readonly config: Pick<Config, 'network'>;
+}
 
 const FIRST_PAUSE = 200;
 const LONGEST_PAUSE = 10_000;

@@ -1,0 +1,167 @@
+/**
+ * Bundles carry a repository to where no network leads: a tar of its files, perhaps without those that were carried before.
+ * Nothing in a bundle is believed: it is read like any mirror, with the whole chain verified.
+ */
+import * as fs from 'node:fs';
+import { join } from 'node:path';
+import * as v from 'valibot';
+import { folderTransport } from '#engine/client/folder';
+import type { Transport } from '#engine/client/transport';
+import { canonicalJson, parseJson } from '#schema/canonical-json';
+import { decode } from '#schema/decode';
+import { IcepkgError, isErrno } from '#schema/error';
+import { comparePaths, isSafePath } from '#schema/path';
+import { readRepositoryConfig } from './config.ts';
+import { doing, makeFolder, metadataFolder, PRIVATE_FOLDER, readIfAny, writeDurably } from './layout.ts';
+import { withLock } from './lock.ts';
+import { readChannel } from './metadata.ts';
+import { mirroredPackages, mirroredShards, type MirrorSettings } from './mirror-settings.ts';
+import { mirrorRepository, type Mirrored, type MirrorOptions } from './mirror.ts';
+import { filesOf, recordsNamedBy, shardFileOf } from './served.ts';
+
+/** Tells in the bundle what was copied into it. */
+const CONTENTS = `${PRIVATE_FOLDER}/bundle.json`;
+const IN_BUNDLE = /^(?:(?:packages|targets|channels)\/|\.icepkg\/bundle\.json$)/;
+const ContentsSchema = v.strictObject({
+  format: v.literal(1),
+  channels: v.array(v.string()),
+  arches: v.optional(v.array(v.picklist(['x86_64', 'aarch64']))),
+  packages: v.optional(v.array(v.string())),
+  closure: v.optional(v.boolean()),
+});
+
+export type BundleFilter = Omit<MirrorSettings, 'format' | 'from'>;
+
+export interface Exported {
+  readonly file: string;
+  readonly files: number;
+  /** Files that the list named already. */
+  readonly left: number;
+  readonly bytes: number;
+}
+
+/**
+ * Writes a bundle of what the channels serve now.
+ * @param list a file that names what the receiver has; what is sent now is added to it once the bundle is whole
+ */
+export async function exportBundle(
+  repository: string,
+  file: string,
+  { list, ...filter }: BundleFilter & { readonly list?: string },
+): Promise<Exported> {
+  readRepositoryConfig(repository);
+  return withLock(repository, async () => {
+    const sent = new Set(readList(list));
+    const wanted = filter.channels.flatMap((channel) => filesOfChannel(repository, channel, filter));
+    const files = [...new Set(wanted)].sort(comparePaths);
+    const fresh = files.filter((path) => !sent.has(path));
+    writeDurably(join(repository, CONTENTS), canonicalJson({ format: 1, ...filter }));
+    const { create } = await import('tar');
+    const aside = `${file}.part`;
+    try {
+      await create({ file: aside, cwd: repository, portable: true, noDirRecurse: true, strict: true }, [
+        CONTENTS,
+        ...fresh,
+      ]);
+      doing(file, () => fs.renameSync(aside, file));
+    } finally {
+      fs.rmSync(aside, { force: true });
+      fs.rmSync(join(repository, CONTENTS), { force: true });
+    }
+    const lasting = files.filter((path) => !/\/(?:timestamp|root)\.json$/.test(path));
+    if (list !== undefined)
+      writeDurably(
+        list,
+        Buffer.from([...new Set([...sent, ...lasting])].map((path) => `${path}\n`).join('')),
+      );
+    return { file, files: fresh.length, left: files.length - fresh.length, bytes: fs.statSync(file).size };
+  });
+}
+
+function readList(list: string | undefined): string[] {
+  const bytes = list === undefined ? undefined : readIfAny(list);
+  return bytes === undefined ? [] : Buffer.from(bytes).toString('utf8').split('\n').filter(Boolean);
+}
+
+function filesOfChannel(repository: string, channel: string, filter: BundleFilter): string[] {
+  const { root, timestamp, snapshot, targets } = readChannel(repository, channel);
+  if (timestamp === undefined || snapshot === undefined || targets === undefined) {
+    throw new IcepkgError('not-found', `the channel ${channel} was never published`, {
+      hint: 'Publish it first: icepkg repo publish',
+    });
+  }
+  const folder = metadataFolder(channel);
+  const shards = mirroredShards(targets.signed.targets, { format: 1, from: '', ...filter });
+  const packages = mirroredPackages([...recordsNamedBy(repository, shards).values()], filter);
+  return [
+    ...Array.from({ length: root.signed.version }, (_, index) => `${folder}/${index + 1}.root.json`),
+    `${folder}/${targets.signed.version}.targets.json`,
+    `${folder}/${snapshot.signed.version}.snapshot.json`,
+    `${folder}/timestamp.json`,
+    ...Object.entries(shards).map(([path, target]) => shardFileOf(path, target)),
+    ...packages.flatMap((record) => filesOf(record).map(({ path }) => path)),
+  ];
+}
+
+/** Brings a mirror to the state that a bundle holds. @throws IcepkgError as `mirrorRepository` does, `format-invalid` */
+export async function importBundle(
+  folder: string,
+  file: string,
+  options: Omit<MirrorOptions, 'settings' | 'transport'>,
+): Promise<Mirrored> {
+  const aside = join(folder, PRIVATE_FOLDER, `bundle-${process.pid}`);
+  try {
+    await unpack(file, aside);
+    const bytes = readIfAny(join(aside, CONTENTS));
+    if (bytes === undefined) throw noBundle(file);
+    const contents = decode(ContentsSchema, parseJson(bytes, file), file);
+    const settings: MirrorSettings = { ...contents, from: 'bundle' };
+    const transport = firstOf(folderTransport(aside), folderTransport(folder));
+    return await mirrorRepository(folder, { ...options, settings, transport });
+  } finally {
+    fs.rmSync(aside, { recursive: true, force: true });
+  }
+}
+
+async function unpack(file: string, folder: string): Promise<void> {
+  doing(folder, () => makeFolder(folder));
+  const { extract } = await import('tar');
+  let strange = false;
+  const belongs = (path: string, isFile: boolean): boolean => {
+    const good = isFile && isSafePath(path) && IN_BUNDLE.test(path);
+    strange ||= !good;
+    return good;
+  };
+  try {
+    await extract({
+      file,
+      cwd: folder,
+      strict: true,
+      noChmod: true,
+      filter: (path, entry) => belongs(path, 'type' in entry ? entry.type === 'File' : entry.isFile()),
+    });
+  } catch (cause) {
+    if (isErrno(cause, 'ENOENT'))
+      throw new IcepkgError('not-found', `${file} does not exist`, { hint: 'Name the bundle', cause });
+    if (isErrno(cause, 'ENOSPC', 'EDQUOT'))
+      throw new IcepkgError('disk-full', `${folder}: no space left`, { hint: 'Free some space', cause });
+    throw noBundle(file, cause);
+  }
+  if (strange) throw noBundle(file);
+}
+
+const noBundle = (file: string, cause?: unknown): IcepkgError =>
+  new IcepkgError('format-invalid', `${file} is no bundle, or is damaged`, {
+    hint: 'Make it with: icepkg repo bundle export',
+    ...(cause === undefined ? {} : { cause }),
+  });
+
+/** Files that were carried before are in the mirror already. */
+const firstOf = (one: Transport, other: Transport): Transport => ({
+  addressOf: (path) => one.addressOf(path),
+  get: async (path, request) => (await one.get(path, request)) ?? other.get(path, request),
+  close: () => {
+    one.close();
+    other.close();
+  },
+});

@@ -1,0 +1,221 @@
+/** Mirrors and bundles: what arrives is what was signed, whole or not at all. */
+import { spawnSync } from 'node:child_process';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { create } from 'tar';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { loadIndexes } from '#engine/client/load-indexes';
+import { removePackages } from '#repo-server/add';
+import { exportBundle, importBundle } from '#repo-server/bundle';
+import { collectGarbage } from '#repo-server/gc';
+import { rotateRoot, sameKeys } from '#repo-server/init';
+import { inspectChannel } from '#repo-server/inspect';
+import { mirrorRepository, type MirrorOptions } from '#repo-server/mirror';
+import type { MirrorSettings } from '#repo-server/mirror-settings';
+import { publish } from '#repo-server/publish';
+import { serve } from '#repo-server/serve';
+import { verifyRepository } from '#repo-server/verify';
+import { generateKey } from '#schema/keys';
+import { makeDepot, type Depot } from '../support/repository.ts';
+
+let depot: Depot;
+let copy: string;
+let trustedRoot: Uint8Array;
+beforeEach(async () => {
+  depot = await makeDepot();
+  copy = join(depot.folder, 'copy');
+  trustedRoot = readFileSync(depot.trustedRoot);
+  await depot.publish(
+    { name: 'app', depends: ['lib'], files: { 'usr/bin/app': 'a'.repeat(5000) } },
+    { name: 'lib' },
+    { name: 'other' },
+    { name: 'arm', arch: 'aarch64' },
+  );
+});
+afterEach(() => depot.dispose());
+
+const mirror = (filter: Partial<MirrorSettings> = {}, options: Partial<MirrorOptions> = {}) =>
+  mirrorRepository(copy, {
+    settings: { format: 1, from: depot.repository, channels: ['stable'], ...filter },
+    trustedRoot,
+    ...options,
+  });
+const offered = async (at = copy): Promise<string[]> =>
+  (await loadIndexes(depot.root({ mirror: at }), { refresh: 'force' }))
+    .map(({ record }) => record.name)
+    .sort();
+const packagesIn = (folder: string, arch = 'x86_64'): string[] =>
+  readdirSync(join(folder, 'packages', arch))
+    .map((name) => name.replace(/-\d.*$/, ''))
+    .sort();
+const publicFiles = (folder: string): string[] =>
+  readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((name) => !name.startsWith('.icepkg') && statSync(join(folder, name)).isFile())
+    .filter((name) => name !== 'repository.json')
+    .sort();
+
+test('a copy over HTTP is the same, byte for byte, and a second run fetches nothing', async () => {
+  const server = await serve(depot.repository);
+  try {
+    const first = await mirror({ from: server.url });
+    expect(first.channels).toMatchObject([{ channel: 'stable', packages: 4 }]);
+    expect(publicFiles(copy)).toEqual(publicFiles(depot.repository));
+    for (const name of publicFiles(copy))
+      expect([
+        name,
+        readFileSync(join(copy, name)).equals(readFileSync(join(depot.repository, name))),
+      ]).toEqual([name, true]);
+    expect(await mirror({ from: server.url })).toMatchObject({ fetched: 0, bytes: 0 });
+    await depot.publish({ name: 'new' });
+    expect((await mirror({ from: server.url })).fetched).toBeLessThan(7);
+  } finally {
+    await server.close();
+  }
+  expect(await offered()).toEqual(['app', 'lib', 'new', 'other']);
+  expect((await verifyRepository(copy)).problems).toEqual([]);
+  expect(inspectChannel(copy, 'stable').problems).toEqual([]);
+});
+
+test('filters by machine, name and what is needed; widening fetches the rest, narrowing lets gc take it', async () => {
+  await mirror({ arches: ['x86_64'], packages: ['ap?'] });
+  expect(packagesIn(copy)).toEqual(['app']);
+  expect(existsSync(join(copy, 'packages/aarch64'))).toBe(false);
+  expect((await verifyRepository(copy)).problems).toEqual([]);
+  await mirror({ arches: ['x86_64'], packages: ['ap?'], closure: true });
+  expect(packagesIn(copy)).toEqual(['app', 'lib']);
+  await mirror();
+  expect([packagesIn(copy), packagesIn(copy, 'aarch64')]).toEqual([['app', 'lib', 'other'], ['arm']]);
+  await mirror({ arches: ['x86_64'], packages: ['lib'] });
+  await collectGarbage(copy);
+  await collectGarbage(copy, { now: new Date(Date.now() + 25 * 3_600_000) });
+  expect(packagesIn(copy)).toEqual(['lib']);
+  expect(await offered()).toHaveLength(3);
+});
+
+test('rotated keys come along, for clients that start at the first root too', async () => {
+  await mirror();
+  const next = generateKey();
+  await rotateRoot(depot.repository, { roles: sameKeys([next.public]), keys: [depot.key, next] });
+  await publish(depot.repository, { keys: [next] });
+  await mirror();
+  expect(await offered()).toHaveLength(3);
+});
+
+test('an upstream that lies, is older, has lost something or names strange places changes nothing', async () => {
+  await mirror();
+  const upstream = join(depot.folder, 'upstream');
+  const state = (): string[] =>
+    publicFiles(copy).map((name) => `${name} ${readFileSync(join(copy, name)).toString('base64')}`);
+  const before = state();
+  const from = async (spoil: () => void | Promise<void>) => {
+    rmSync(upstream, { recursive: true, force: true });
+    await depot.publish({ name: `later-${Math.random().toString(36).slice(2)}` });
+    cpSync(depot.repository, upstream, { recursive: true });
+    await spoil();
+    return mirror({ from: upstream });
+  };
+  const folder = (...names: string[]): string => join(upstream, ...names);
+  await expect(from(() => rmSync(folder('targets'), { recursive: true }))).rejects.toMatchObject({
+    code: 'network-failed',
+  });
+  await expect(
+    from(() => {
+      for (const name of readdirSync(folder('packages/x86_64')))
+        writeFileSync(folder('packages/x86_64', name), 'evil');
+    }),
+  ).rejects.toMatchObject({ code: 'package-corrupt' });
+  await expect(
+    from(() => {
+      const file = folder('channels/stable/metadata/timestamp.json');
+      writeFileSync(file, readFileSync(file, 'utf8').replace('"version":', '"version":1'));
+    }),
+  ).rejects.toMatchObject({ code: 'trust-failed' });
+  // What the client came to trust is ahead of what the mirror serves, which stays as it was.
+  expect(state()).toEqual(before);
+  expect(await offered()).toHaveLength(3);
+  await mirror();
+  const old = join(depot.folder, 'old');
+  cpSync(depot.repository, old, { recursive: true });
+  await removePackages(depot.repository, ['other']);
+  await publish(depot.repository, { keys: [depot.key] });
+  await mirror();
+  await expect(mirror({ from: old })).rejects.toMatchObject({ code: 'trust-rollback' });
+  expect((await verifyRepository(copy)).problems).toEqual([]);
+});
+
+test('killed before each write in turn, it serves the old state until the last one, and goes on', async () => {
+  await mirror();
+  await depot.publish({ name: 'new' });
+  const child = fileURLToPath(new URL('./mirror-child.ts', import.meta.url));
+  const words = ['--conditions=source', '--import', 'tsx', child, depot.repository];
+  for (let step = 0; ; step++) {
+    const own = join(depot.folder, `copy-${step}`);
+    cpSync(copy, own, { recursive: true });
+    const { signal, stderr } = spawnSync(process.execPath, [...words, own, depot.trustedRoot, String(step)], {
+      encoding: 'utf8',
+    });
+    expect(stderr).toBe('');
+    expect(await offered(own)).toHaveLength(signal === null ? 4 : 3);
+    expect((await verifyRepository(own)).problems).toEqual([]);
+    if (signal === null) break;
+    await mirrorRepository(own, {
+      settings: { format: 1, from: depot.repository, channels: ['stable'] },
+    });
+    expect(await offered(own)).toHaveLength(4);
+  }
+});
+
+test('a bundle carries what is new, and is believed no more than any mirror', async () => {
+  const at = (name: string): string => join(depot.folder, name);
+  const list = at('sent.list');
+  const first = await exportBundle(depot.repository, at('one.tar'), { channels: ['stable'], list });
+  expect(first.left).toBe(0);
+  await expect(importBundle(copy, at('one.tar'), {})).rejects.toMatchObject({ code: 'usage' });
+  expect(existsSync(join(copy, 'channels'))).toBe(false);
+  await importBundle(copy, at('one.tar'), { trustedRoot });
+  expect(await offered()).toEqual(['app', 'lib', 'other']);
+  await depot.publish({ name: 'new' });
+  const second = await exportBundle(depot.repository, at('two.tar'), { channels: ['stable'], list });
+  expect(second.files).toBeLessThan(first.files);
+  await importBundle(copy, at('two.tar'), {});
+  expect(await offered()).toEqual(['app', 'lib', 'new', 'other']);
+  expect((await verifyRepository(copy)).problems).toEqual([]);
+  await expect(importBundle(copy, at('one.tar'), {})).rejects.toMatchObject({ code: 'trust-rollback' });
+  await expect(importBundle(at('elsewhere'), at('two.tar'), { trustedRoot })).rejects.toMatchObject({
+    code: 'network-failed',
+  });
+  expect(existsSync(at('elsewhere/channels'))).toBe(false);
+});
+
+test('a bundle that is cut short, strange or hostile is refused, and leaves nothing', async () => {
+  const at = (name: string): string => join(depot.folder, name);
+  await exportBundle(depot.repository, at('good.tar'), { channels: ['stable'] });
+  const good = readFileSync(at('good.tar'));
+  writeFileSync(at('cut.tar'), good.subarray(0, 3000));
+  writeFileSync(at('nonsense.tar'), 'nonsense');
+  mkdirSync(at('evil/.icepkg/trust'), { recursive: true });
+  writeFileSync(at('evil/.icepkg/trust/x'), 'x');
+  await create({ file: at('evil.tar'), cwd: at('evil') }, ['.icepkg/trust/x']);
+  for (const name of ['nonsense.tar', 'evil.tar'])
+    await expect(importBundle(copy, at(name), { trustedRoot })).rejects.toMatchObject({
+      code: 'format-invalid',
+    });
+  await expect(importBundle(copy, at('none.tar'), { trustedRoot })).rejects.toMatchObject({
+    code: 'not-found',
+  });
+  expect(readdirSync(join(copy, '.icepkg'))).toEqual([]);
+  await expect(importBundle(copy, at('cut.tar'), { trustedRoot })).rejects.toMatchObject({
+    code: expect.stringMatching(/^(?:format-invalid|network-failed)$/) as string,
+  });
+  expect(existsSync(join(copy, 'channels'))).toBe(false);
+});
