@@ -328,7 +328,7 @@ function verbRequest(
 
 function edit(root: string, edits: readonly Edit[]): void {
   for (const one of edits) {
-    if ('deleted' in one) rmSync(join(root, one.deleted), { recursive: true });
+    if ('deleted' in one) rmSync(join(root, one.deleted), { recursive: true, force: true });
     else putFile(root, one);
   }
 }

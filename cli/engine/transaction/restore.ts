@@ -76,7 +76,7 @@ function restorePath(work: Restore, path: string): void {
   const prior = work.paths.get(path);
   if (prior === undefined) return;
   const stats = work.live.lstat(path);
-  if (stats?.isFile() === true && prior.written !== undefined && changed(work, path, prior.written)) {
+  if (isEdited(work, path, prior)) {
     work.notices.push(`kept /${path}, which was changed since`);
     return;
   }
@@ -102,14 +102,15 @@ function restorePath(work: Restore, path: string): void {
   }
 }
 
-/** @throws IcepkgError `file-conflict` where something is below that no undone transaction put there */
+/** @throws IcepkgError `file-conflict` where something is below that is not as the undone transactions put it there */
 function checkBelow(work: Restore, path: string): void {
   const queue = [path];
   for (let at = queue.pop(); at !== undefined; at = queue.pop()) {
     const real = work.live.at(at);
     for (const name of real === undefined ? [] : readdirSync(real)) {
       const below = `${at}/${name}`;
-      if (!work.paths.has(below)) {
+      const prior = work.paths.get(below);
+      if (prior === undefined || isEdited(work, below, prior)) {
         throw new IcepkgError('file-conflict', `/${below} is in the way of what /${path} was before`, {
           hint: 'Move it away and try again',
         });
@@ -119,7 +120,9 @@ function checkBelow(work: Restore, path: string): void {
   }
 }
 
-function changed(work: Restore, path: string, written: string): boolean {
+/** True where an operator changed what the undone transactions put there. */
+function isEdited(work: Restore, path: string, { written }: PriorState): boolean {
+  if (written === undefined || work.live.lstat(path)?.isFile() !== true) return false;
   const real = work.live.at(path);
   return real === undefined || sha256(readFileSync(real)) !== written;
 }
