@@ -10,6 +10,7 @@ for package in $packages; do
 done
 if [ -n "$missing" ]; then
   if [ "$(id -u)" = 0 ]; then
+    echo "installing Debian packages:$missing"
     apt-get update -qq
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
   else
@@ -18,5 +19,6 @@ if [ -n "$missing" ]; then
   fi
 fi
 if [ ! -f node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
+  echo 'installing npm packages; native modules are compiled, which takes some minutes'
   npm ci --no-audit --no-fund
 fi
