@@ -1,11 +1,9 @@
 /** The package manager in one function. */
 import { isDeepStrictEqual } from 'node:util';
-import { IcepkgError } from '#schema/error';
 import { checkSpace } from './check-space.ts';
 import { fetchPackages } from './client/fetch-packages.ts';
 import { loadIndexes } from './client/load-indexes.ts';
 import { localCandidate } from './client/local-package.ts';
-import { ATTACH_HINT } from './config.ts';
 import { commit, discard, touchedPaths, writeError } from './commit.ts';
 import type { EngineContext } from './context.ts';
 import { stageGenerated } from './declared/generated.ts';
@@ -15,9 +13,9 @@ import type { FileRules } from './file-plan/operations.ts';
 import type { Candidate, FetchedPackage, Plan, World } from './model.ts';
 import { makePlan } from './plan.ts';
 import { openForWriting } from './recover.ts';
-import { solve, type Selected } from './solver/solve.ts';
+import { solveWorld } from './solve-world.ts';
+import type { Selected } from './solver/solve.ts';
 import { capabilityName } from './solver/universe.ts';
-import { pinsByRepository } from './world.ts';
 import { stageFiles } from './stage/stage-files.ts';
 import { openThreads, type Threads } from './stage/threads.ts';
 import { nextTransaction } from './store/reader.ts';
@@ -76,7 +74,16 @@ export async function changeWorld(context: EngineContext, request: ChangeRequest
   try {
     const world = request.edit(store.world());
     const candidates = await loadCandidates(context, request);
-    const selection = solveWorld(context, store, { request, world, candidates });
+    const selection = solveWorld(context, {
+      world,
+      worldBefore: store.world(),
+      candidates,
+      installed: store.installedPackages(),
+      upgrade: request.upgrade,
+      preferAvailable: request.preferAvailable,
+      keepOrphans: request.keepOrphans,
+      recommends: request.recommends,
+    });
     const plan = planChanges(context, store, { request, world, selection });
     const nothing = plan.changes.length === 0 && isDeepStrictEqual(plan.worldBefore, plan.worldAfter);
     const staying = stillNeeded(plan, selection);
@@ -129,38 +136,10 @@ async function loadCandidates(context: EngineContext, request: ChangeRequest): P
 interface Wanted {
   readonly request: ChangeRequest;
   readonly world: World;
+  readonly selection: readonly Selected[];
 }
 
-function solveWorld(
-  context: EngineContext,
-  store: Store,
-  { request, world, candidates }: Wanted & { readonly candidates: readonly Candidate[] },
-): readonly Selected[] {
-  const outcome = solve({
-    arch: context.arch,
-    world: { ...world, pins: pinsByRepository(world.pins, context.config.repositories) },
-    worldBefore: store.world(),
-    candidates,
-    pinnedOnly: context.config.repositories.filter((one) => one.pinnedOnly).map(({ name }) => name),
-    installed: store.installedPackages(),
-    upgrade: request.upgrade,
-    preferAvailable: request.preferAvailable ?? false,
-    keepOrphans: request.keepOrphans ?? !context.config.autoremove,
-    recommends: request.recommends ?? context.config.recommends,
-  });
-  if (outcome.solved) return outcome.selection;
-  const hint = `${outcome.hint.charAt(0).toUpperCase()}${outcome.hint.slice(1)}`;
-  throw new IcepkgError('unsolvable', outcome.explanation.join('\n'), {
-    hint: context.config.repositories.length === 0 ? `No repository is attached. ${ATTACH_HINT}` : hint,
-    data: { explanation: outcome.explanation },
-  });
-}
-
-function planChanges(
-  context: EngineContext,
-  store: Store,
-  { request, world, selection }: Wanted & { readonly selection: readonly Selected[] },
-): Plan {
+function planChanges(context: EngineContext, store: Store, { request, world, selection }: Wanted): Plan {
   return makePlan({
     arch: context.arch,
     installed: store.installedPackages(),

@@ -9,24 +9,42 @@ import { loadIndexes } from '../client/load-indexes.ts';
 import { requireRepositories } from '../config.ts';
 import type { EngineContext } from '../context.ts';
 import { makeFolder } from '../make-folder.ts';
-import type { Candidate, Change } from '../model.ts';
-import { checkDependency } from '../world.ts';
+import type { Candidate, Change, InstalledPackage, World } from '../model.ts';
+import { makePlan } from '../plan.ts';
+import { solveWorld } from '../solve-world.ts';
+import type { StoreReader } from '../store/model.ts';
+import { addToWorld, checkDependency } from '../world.ts';
 import { byVersion, repositoryOf } from './available.ts';
+import { readStore } from './read-store.ts';
+
+export interface DownloadRequest {
+  readonly folder: string;
+  /**
+   * What they need comes along: all that the root lacks, or, with `everything`, all that a root without any package
+   * would need.
+   */
+  readonly dependencies?: 'missing' | 'everything' | undefined;
+}
 
 /**
- * Fetches the newest package for each dependency into `folder`; the packages they need do not come along.
+ * Fetches the newest package for each dependency into a folder.
  * @returns the files
- * @throws IcepkgError `not-found` naming what no repository offers
+ * @throws IcepkgError `not-found` naming what no repository offers, `unsolvable`
  */
 export async function download(
   context: EngineContext,
   texts: readonly string[],
-  folder: string,
+  { folder, dependencies }: DownloadRequest,
 ): Promise<readonly string[]> {
   requireRepositories(context.config);
   const candidates = await loadIndexes(context, { refresh: 'auto' });
-  const changes = texts.map((text) => changeFor(text, candidates));
-  const fetched = await fetchPackages(context, changes);
+  const needed =
+    dependencies === undefined ? [] : neededChanges(context, texts, { candidates, dependencies });
+  // What is named comes in any case, also where the root has it.
+  const named = texts
+    .filter((text) => !needed.some(({ to }) => to !== undefined && matches(to.record, checkDependency(text))))
+    .map((text) => changeFor(text, candidates));
+  const fetched = await fetchPackages(context, [...named, ...needed]);
   makeFolder(folder);
   return fetched.map((one) => {
     const path = one.change.to?.record.package.path ?? one.file;
@@ -35,6 +53,43 @@ export async function download(
     return file;
   });
 }
+
+interface Supply {
+  readonly candidates: readonly Candidate[];
+  readonly dependencies: 'missing' | 'everything';
+}
+
+/** What would come into the root if all this were installed. */
+function neededChanges(
+  context: EngineContext,
+  texts: readonly string[],
+  { candidates, dependencies }: Supply,
+): readonly Change[] {
+  const now = dependencies === 'everything' ? EMPTY : readStore(context.root, stateOf);
+  const world = addToWorld(now.world, texts);
+  const { installed, world: worldBefore } = now;
+  const selection = solveWorld(context, { world, worldBefore, candidates, installed, upgrade: 'none' });
+  const { arch } = context;
+  return makePlan({
+    arch,
+    installed,
+    selection,
+    worldBefore,
+    worldAfter: world,
+    reinstall: new Set(),
+  }).changes.filter(({ to }) => to?.source.kind === 'repository');
+}
+
+interface State {
+  readonly world: World;
+  readonly installed: readonly InstalledPackage[];
+}
+
+const EMPTY: State = { world: { depends: [], holds: [], pins: {} }, installed: [] };
+const stateOf = (store: StoreReader): State => ({
+  world: store.world(),
+  installed: store.installedPackages(),
+});
 
 function changeFor(text: string, candidates: readonly Candidate[]): Change {
   const dependency = checkDependency(text);
