@@ -37,7 +37,12 @@ export function renderRecipe(draft: Draft, notes: readonly ImportNote[], origin:
     strip: draft.strip,
   };
   const known = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
-  const body = stringify(known, { lineWidth: 0, blockQuote: 'literal', singleQuote: true });
+  const body = stringify(known, {
+    lineWidth: 0,
+    blockQuote: 'literal',
+    singleQuote: true,
+    aliasDuplicateObjects: false,
+  });
   const open = notes.filter(({ kind }) => kind !== 'left').map((note) => `# - ${noteText(note)}`);
   const head = [
     `# Imported from ${printable(origin)}.`,

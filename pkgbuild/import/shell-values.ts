@@ -1,4 +1,5 @@
 /** What variables of a script hold, as far as it can be told without running anything. */
+import { calculate } from './shell-arithmetic.ts';
 import { skipNested, skipPiece } from './shell-tokens.ts';
 import type { Assignment, Statement, Unread } from './shell-script.ts';
 
@@ -150,7 +151,12 @@ function dollarEnd(word: string, at: number): number {
 
 function dollar(text: string, values: Values, depth: number): readonly string[] {
   if (text === '$') return ['$'];
-  if (text.startsWith('$((')) throw new Unreadable(`it calculates ${clip(text)}`);
+  if (text.startsWith('$((') && text.endsWith('))')) {
+    const worked = evaluate(text.slice(3, -2), values, depth + 1).join(' ');
+    const result = calculate(worked, (name) => wordsOf(name, values).join(' '));
+    if (result === undefined) throw new Unreadable(`it calculates ${clip(text)}`);
+    return [String(result)];
+  }
   if (text.startsWith('$(')) throw new Unreadable(`it runs ${clip(text)}`);
   if (text.startsWith("$'")) return [text.slice(2, -1)];
   if (text === '$@' || text === '$*') return wordsOf('@', values);

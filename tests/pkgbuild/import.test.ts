@@ -541,6 +541,26 @@ make ARCH=$_goarch DIR=/x/$ARCH SUB=017 V=3.17; helper;
   ]);
 });
 
+test.each([
+  ['$((_major - 1))', '6'],
+  ['$(( $_major + ${_major%.*} * (2 - 1) ))', '14'],
+  ['$((7 / 2 % 2))', '1'],
+  ['$((_major / 0))', undefined],
+  ['$((_major << 2))', undefined],
+  ['$((08 + 1))', undefined],
+  ['$((1 +))', undefined],
+  ['$((_major = 1))', undefined],
+  ['$((_major, 1))', undefined],
+])('a calculation in a version: %s', async (written, result) => {
+  const { recipe, said } = await imported(
+    'APKBUILD',
+    `pkgname=tool\npkgver=1.0\n_major=7\npkgdesc="Tool"\nurl="https://tool.example/"\narch="all"\nlicense="MIT"
+depends="tool-${written}"\npackage() {\n\tmake DESTDIR="$pkgdir" install\n}\n`,
+  );
+  if (result === undefined) expect(said.join('\n')).toContain('it calculates');
+  else expect(JSON.stringify(recipe['depends'])).toContain(`tool-${result}`);
+});
+
 test('a PKGBUILD: arrays in steps, what only bash has, fields and packages of functions', async () => {
   const { recipe, said } = await imported(
     'PKGBUILD',
@@ -683,6 +703,7 @@ source="https://a.example/$(${run}).tar.gz"
     'lost license',
     'lost pkgdesc',
     'lost url',
+    'lost depends',
   ]);
   expect(said.filter((one) => one.includes('is not run'))).toHaveLength(3);
 });
