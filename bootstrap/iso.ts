@@ -89,15 +89,18 @@ export async function writeIso(request: IsoRequest): Promise<void> {
     nodes: false,
   }))
     setTimes(path.join(folder, file));
-  await must([
-    'xorriso',
-    ...['-as', 'mkisofs', '-quiet', '-r', '-V', label, '-o', output, '-uid', '0', '-gid', '0'],
-    `--modification-date=${stamp(BUILD_EPOCH)}`,
-    ...['--gpt_disk_guid', derivedUuid(key, 'disk'), '-partition_offset', '16'],
-    ...['-append_partition', '2', '0xef', uefi, '-appended_part_as_gpt', '-c', 'boot/boot.cat'],
+  const volume = ['-V', label, '-o', output, '-uid', '0', '-gid', '0'];
+  const ids = [`--modification-date=${stamp(BUILD_EPOCH)}`, '--gpt_disk_guid', derivedUuid(key, 'disk')];
+  const esp = ['-partition_offset', '16', '-append_partition', '2', '0xef', uefi, '-appended_part_as_gpt'];
+  const boot = [
+    '-c',
+    'boot/boot.cat',
     ...bios,
-    ...['-e', '--interval:appended_partition_2:all::', '-no-emul-boot', folder],
-  ]);
+    '-e',
+    '--interval:appended_partition_2:all::',
+    '-no-emul-boot',
+  ];
+  await must(['xorriso', '-as', 'mkisofs', '-quiet', '-r', ...volume, ...ids, ...esp, ...boot, folder]);
 }
 
 /** Letters, digits and underscores, 32 of them at most: what every reader of ISO 9660 knows. */
@@ -156,17 +159,17 @@ async function biosArguments(
     output: path.join(folder, name),
     more: ['biosdisk', 'serial', 'terminal'],
   });
-  return [
-    ...['--grub2-mbr', path.join(grubFolder(tree, BIOS), 'boot_hybrid.img'), '-b', name],
-    ...[
-      '-no-emul-boot',
-      '-boot-load-size',
-      '4',
-      '-boot-info-table',
-      '--grub2-boot-info',
-      '-eltorito-alt-boot',
-    ],
+  const mbr = ['--grub2-mbr', path.join(grubFolder(tree, BIOS), 'boot_hybrid.img')];
+  const image = [
+    '-b',
+    name,
+    '-no-emul-boot',
+    '-boot-load-size',
+    '4',
+    '-boot-info-table',
+    '--grub2-boot-info',
   ];
+  return [...mbr, ...image, '-eltorito-alt-boot'];
 }
 
 async function makeGrub(

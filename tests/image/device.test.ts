@@ -1,7 +1,7 @@
 /**
  * icepkg on the device: the guest installs from a server on the host, survives reboots and power cuts, upgrades, rolls back,
  * verifies. It boots an emulated machine many times, so it runs with `ICEPKG_IMAGE_REPOSITORY=DIR`, a published repository with
- * the packages of `images/systems/icenet.yaml` (`npm run test:images`).
+ * the packages of `images/systems/icenet.yaml` (`npm run test:images`). `ICEPKG_IMAGE_BOARDS` names the boards.
  */
 import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -23,7 +23,9 @@ const TEN_MINUTES = 600;
 /** How many times the power is cut. */
 const CUTS = 3;
 
-describe.runIf(repository !== undefined).each(['qemu-x86_64'])('on %s', (board) => {
+describe
+  .runIf(repository !== undefined)
+  .each((process.env['ICEPKG_IMAGE_BOARDS'] ?? 'qemu-x86_64 uefi-aarch64').split(' '))('on %s', (board) => {
   let scratch: string;
   let depot: Depot;
   let server: RepositoryServer;
