@@ -187,7 +187,8 @@ async function findOrBuild(
     host: hostVersions(builder.versions, declared),
   });
   const key = keyOfDocument(document);
-  const commands = await hostFolder(cacheFolder, builder.host, declared);
+  // Looked for only where something runs: what is cached needs none.
+  const commands = (): Promise<string | undefined> => hostFolder(cacheFolder, builder.host, declared);
   const isAsked = builder.asked.has(node.recipe.name);
   const reproducible = request.checkReproducible && isAsked;
   const resume = request.resume === true && isAsked && hasFailed(cacheFolder, node);
@@ -214,8 +215,8 @@ interface OneBuild {
   readonly key: string;
   readonly root: readonly RootPackage[];
   readonly tell: (phase: string) => void;
-  /** Programs of the machine that the build sees. */
-  readonly commands: string | undefined;
+  /** Finds the programs of the machine that the build sees. */
+  readonly commands: () => Promise<string | undefined>;
 }
 
 interface Wanted extends OneBuild {
@@ -263,7 +264,7 @@ async function buildInto(
     root,
     // Two builds say something only where each compiles for itself.
     compilerCache: !reproducible,
-    commands,
+    commands: await commands(),
     resume,
     limits: request.limits ?? DEFAULT_LIMITS,
     epoch: BUILD_EPOCH,
@@ -299,7 +300,7 @@ async function runTests(
   tell('test');
   await testPackages(node, tests, {
     log: logFile(request.cacheFolder, node),
-    commands,
+    commands: await commands(),
     limits: request.limits ?? DEFAULT_LIMITS,
     ...(request.signal === undefined ? {} : { signal: request.signal }),
   });
