@@ -52,7 +52,8 @@ export function addBootFiles(request: BootRequest): Tree {
     for (const folder of parents(whole))
       if (!known.has(folder)) known.set(folder, makeFolder(tree.folder, folder));
     fs.writeFileSync(path.join(tree.folder, whole), content, { mode: 0o644 });
-    setTimes(path.join(tree.folder, whole));
+    // Writing changed the times of the folder.
+    for (const one of [whole, path.posix.dirname(whole)]) setTimes(path.join(tree.folder, one));
     const facts = { size: content.length, sha256: sha256(content), packages: [...packages] };
     known.set(whole, { path: whole, type: 'file', mode: 0o644, uid: 0, gid: 0, ...facts });
   }
@@ -200,7 +201,7 @@ function parents(file: string): string[] {
 function makeFolder(tree: string, folder: string): RootEntry {
   const whole = path.join(tree, folder);
   fs.mkdirSync(whole, { recursive: true, mode: 0o755 });
-  setTimes(whole);
+  for (const one of [whole, path.dirname(whole)]) setTimes(one);
   return { path: folder, type: 'directory', mode: 0o755, uid: 0, gid: 0, size: 0, packages: [] };
 }
 

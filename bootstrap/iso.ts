@@ -90,7 +90,14 @@ export async function writeIso(request: IsoRequest): Promise<void> {
   }))
     setTimes(path.join(folder, file));
   const volume = ['-V', label, '-o', output, '-uid', '0', '-gid', '0'];
-  const ids = [`--modification-date=${stamp(BUILD_EPOCH)}`, '--gpt_disk_guid', derivedUuid(key, 'disk')];
+  const time = stamp(BUILD_EPOCH);
+  const ids = [
+    `--modification-date=${time}`,
+    '--set_all_file_dates',
+    time,
+    '--gpt_disk_guid',
+    derivedUuid(key, 'disk'),
+  ];
   const esp = ['-partition_offset', '16', '-append_partition', '2', '0xef', uefi, '-appended_part_as_gpt'];
   const boot = [
     '-c',

@@ -135,6 +135,8 @@ describe('systemd-boot', () => {
     expect(cat('loader/entries/small.conf')).toBe(
       `title small\nlinux /vmlinuz-6.1\ninitrd /initramfs.img\noptions ${cmdline}\n`,
     );
+    const dates = [...tool('mdir', '-/', '-i', part).matchAll(/\d{4}-\d\d-\d\d/g)].map(([date]) => date);
+    expect(new Set(dates)).toEqual(new Set(['2023-11-14']));
     const copy = built.description.entries.find((entry) => entry.path === 'boot/EFI/BOOT/BOOTX64.EFI');
     expect(copy?.packages).toEqual(['loader']);
   });
