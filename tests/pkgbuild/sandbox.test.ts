@@ -60,6 +60,7 @@ test.each([
   '/build/ro/planted',
   '/build/ro/input',
   '/home/planted',
+  '/dev/planted',
 ])('nothing can be written to %s', async (target) => {
   const { status } = await inside(`echo planted 2>/dev/null >${target}`);
   expect(status).not.toBe(0);
