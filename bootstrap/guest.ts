@@ -20,7 +20,7 @@ export interface Guest {
 
 /** No emulated machine takes longer to boot, in seconds. */
 const BOOT_LIMIT = 300;
-const COMMAND_LIMIT = 120;
+const COMMAND_LIMIT = 300;
 /** How long a shell that listens takes to answer. */
 const ANSWER_LIMIT = 5;
 /** What Ctrl-C sends. */
