@@ -62,12 +62,14 @@ export async function withBuiltTree<T>(
     ? await openCompilerCache(options.cacheFolder, node)
     : undefined;
   try {
-    for (const name of ['src', 'dest', 'distfiles', 'recipe', 'sysroot', 'tools', 'ccache'])
+    for (const name of ['src', 'dest', 'distfiles', 'recipe', 'sysroot', 'ccache'])
       fs.mkdirSync(path.join(workspace, name), { recursive: true });
     if (node.recipe.sources.length > 0) options.onPhase('fetch');
     const { mounts, repackaged } = await linkSources(node, workspace, options.cacheFolder);
+    // Anew for a kept tree, too: ccache may have come to the machine, or gone.
+    fs.rmSync(path.join(workspace, 'tools'), { recursive: true, force: true });
+    writeToolchain(path.join(workspace, 'tools'), node.toolArch, compilerCache !== undefined);
     if (resumed === undefined) {
-      writeToolchain(path.join(workspace, 'tools'), node.toolArch, compilerCache !== undefined);
       await installFiles(path.join(workspace, 'sysroot'), node.toolArch, options.root);
       discardFailed(options.cacheFolder, node);
     }
