@@ -12,6 +12,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { execFileSync } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { isDeepStrictEqual } from 'node:util';
 import { dirname, join } from 'node:path';
@@ -88,7 +89,7 @@ export function openBench(): Bench {
       try {
         return await carryOut(scenario, { root, packages, packed }, stopAt);
       } finally {
-        rmSync(root, { recursive: true, force: true });
+        removeTree(root);
       }
     },
     dispose: () => rmSync(folder, { recursive: true, force: true }),
@@ -134,6 +135,16 @@ function entriesOf({ name, version, files }: PackageSpec): PackageEntry[] {
     }
   }
   return [...entries.values()];
+}
+
+/** An ordinary user's own directories may be closed to them. */
+function removeTree(root: string): void {
+  try {
+    rmSync(root, { recursive: true, force: true });
+  } catch {
+    execFileSync('chmod', ['-R', 'u+rwx', root]);
+    rmSync(root, { recursive: true, force: true });
+  }
 }
 
 interface Place {

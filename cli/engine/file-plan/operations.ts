@@ -29,7 +29,7 @@ export interface FilePlan {
   readonly changes: FileChanges;
   /** Rows after the transaction: of every changed package that stays, and of others that lost a path. */
   readonly owned: ReadonlyMap<string, readonly OwnedFile[]>;
-  /** Path of a directory that stays as the operator made it, to how that differs from what its package says. */
+  /** Path of what stays as it was found, to how that differs from what its package says. */
   readonly deviations: ReadonlyMap<string, string>;
   readonly notices: readonly string[];
 }

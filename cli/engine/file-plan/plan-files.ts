@@ -142,7 +142,7 @@ function planDirectory(work: Work, placed: Placed): void {
     const same = before?.mode === said.mode && before.uid === said.uid && before.gid === said.gid;
     const others = outsiders(work, path);
     const found = before === undefined ? others.length === 0 : before.deviation?.startsWith(KEPT);
-    if (found === true && (same || before === undefined)) keepDirectory(work, placed, said);
+    if (found === true && (same || before === undefined)) keepFound(work, placed, said);
     else if (before !== undefined && (!same || before.deviation !== undefined))
       work.directories.push({ path, ...said });
     else {
@@ -167,8 +167,8 @@ function planDirectory(work: Work, placed: Placed): void {
   if ((entry.mode & 0o700) !== 0o700) work.directories.push({ path, mode: entry.mode, ...owner });
 }
 
-/** A directory that no package owned was made by the operator, whose owner and mode count. */
-function keepDirectory(work: Work, { manifest, path }: Placed, said: Metadata): void {
+/** What no package owned was made by the operator, whose owner and mode count. */
+function keepFound(work: Work, { manifest, path }: Placed, said: Metadata): void {
   const found = work.request.disk.metadata(path);
   if (found === undefined) return;
   const differences = (['mode', 'uid', 'gid'] as const)
@@ -218,7 +218,7 @@ function planContent(work: Work, placed: Placed): void {
   const isConfig =
     entry.type === 'file' && (entry.config === true || rows.some((row) => row.config === true));
   if (isConfig && (kind === 'file' || (kind === 'symlink' && !rows.some((row) => isLink(work, row))))) {
-    planConfig(work, placed, rows.find((row) => row.sha256 !== undefined)?.sha256);
+    planConfig(work, placed, rows);
     return;
   }
   if (!isConfig) saveChanged(work, path);
@@ -234,11 +234,18 @@ function planContent(work: Work, placed: Placed): void {
 const isLink = ({ request }: Work, row: OwnedFile): boolean =>
   row.type === 'symlink' && row.target === request.disk.readlink(row.path);
 
-function planConfig(work: Work, placed: Placed, old: string | undefined): void {
+function planConfig(work: Work, placed: Placed, rows: readonly OwnedFile[]): void {
   const { entry, path } = placed;
   if (entry.type !== 'file') return;
+  const old = rows.find((row) => row.sha256 !== undefined)?.sha256;
   const onDisk = work.request.disk.sha256(path) ?? 'unreadable';
-  switch (decideConfig({ old, disk: onDisk, new: entry.sha256, kept: work.isKept(entry.path) })) {
+  const decision = decideConfig({ old, disk: onDisk, new: entry.sha256, kept: work.isKept(entry.path) });
+  if (decision !== 'replace') {
+    const deviation = rows.find((row) => row.deviation !== undefined)?.deviation;
+    if (deviation !== undefined) work.deviations.set(path, deviation);
+    else if (rows.length === 0) keepFound(work, placed, { mode: entry.mode, ...ownerOf(work, entry) });
+  }
+  switch (decision) {
     case 'keep':
       return;
     case 'replace':
