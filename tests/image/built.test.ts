@@ -12,6 +12,7 @@ import { whyInImage } from '#bootstrap/why';
 import { generateKey } from '#schema/keys';
 import { expectError, ImageBench, tool, type Built } from '../support/images.ts';
 import { makeDepot, type Depot } from '../support/repository.ts';
+import { problemsOfSpdx3 } from '../support/spdx3.ts';
 
 let depot: Depot;
 let scratch: string;
@@ -111,6 +112,7 @@ describe('bill of materials', () => {
     const text = imageSpdx(built.description);
     expect(imageSpdx(built.description)).toBe(text);
     const { '@graph': graph } = JSON.parse(text) as { '@graph': Spdx[] };
+    expect(problemsOfSpdx3(JSON.parse(text) as Parameters<typeof problemsOfSpdx3>[0])).toEqual([]);
     const files = graph.filter(({ type }) => type === 'software_File');
     expect(files.map(({ name }) => name)).toEqual(regular().map((file) => `./${file}`));
     const contained = graph.filter(({ relationshipType }) => relationshipType === 'contains');
