@@ -42,7 +42,7 @@ export interface BuiltImage {
 }
 
 /** Raised when the composer itself comes to make something else of the same input. */
-const COMPOSER_REVISION = 4;
+const COMPOSER_REVISION = 5;
 
 /**
  * Builds every format that the definition asks for; outputs appear by rename, all or none.
@@ -67,6 +67,7 @@ async function buildInto(kept: string, key: string, request: ImageRequest): Prom
   try {
     onStep('compose');
     const composed = await composeRoot(definition, lock, path.join(scratch, 'root'), {
+      key,
       packageCache: packageCache(cacheFolder),
       ...(request.onProgress === undefined ? {} : { onProgress: request.onProgress }),
       ...(signal === undefined ? {} : { signal }),

@@ -12,12 +12,15 @@ import { sealRoot } from '#engine/seal-root';
 import { applyUsers } from './accounts.ts';
 import type { Definition } from './definition.ts';
 import { candidatesOf, type Lock } from './lock.ts';
+import { mountTable } from './mount-table.ts';
 import { applyOverlays } from './overlay.ts';
 import { applyServices } from './services.ts';
 import type { RootEntry } from './description.ts';
 import { rootEntries } from './root-entries.ts';
 
 export interface ComposeOptions {
+  /** Digest of everything that goes in; ids of file systems are derived from it. */
+  readonly key: string;
   readonly packageCache: string;
   readonly onProgress?: OnProgress;
   readonly signal?: AbortSignal;
@@ -67,6 +70,9 @@ export async function composeRoot(
   applyServices(root, definition);
   const owned = applyUsers(root, definition.users);
   fs.writeFileSync(path.join(root, 'etc/hostname'), `${definition.hostname}\n`);
+  const table = path.join(root, 'etc/fstab');
+  const mounts = mountTable(definition, options.key);
+  if (mounts !== '' && !fs.existsSync(table)) fs.writeFileSync(table, mounts);
   sealRoot(root);
   const entries = rootEntries(root, new Map([...overlaid, ...owned]));
   for (const { path: file } of entries) setTimes(path.join(root, file));

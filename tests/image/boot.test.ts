@@ -137,6 +137,12 @@ describe('systemd-boot', () => {
     );
     const dates = [...tool('mdir', '-/', '-i', part).matchAll(/\d{4}-\d\d-\d\d/g)].map(([date]) => date);
     expect(new Set(dates)).toEqual(new Set(['2023-11-14']));
+    const root = bench.folder('root');
+    tool('sh', '-c', `dd if='${built.path('img')}' of='${root}/ext4' bs=1M skip=35 status=none`);
+    const serial = /Volume Serial Number is ([0-9A-F]{4}-[0-9A-F]{4})/.exec(tool('mdir', '-i', part))?.[1];
+    expect(tool('debugfs', '-R', 'cat /etc/fstab', path.join(root, 'ext4'))).toBe(
+      `UUID=${serial} /boot vfat nosuid,nodev,noexec,fmask=0133,dmask=0022 0 2\n`,
+    );
     const copy = built.description.entries.find((entry) => entry.path === 'boot/EFI/BOOT/BOOTX64.EFI');
     expect(copy?.packages).toEqual(['loader']);
   });
