@@ -4,6 +4,7 @@ package main
 import (
 	"flag"
 	"fmt"
+	"log/syslog"
 	"net"
 	"os"
 	"os/signal"
@@ -67,9 +68,7 @@ func run(words []string) error {
 	if err != nil {
 		return err
 	}
-	manager := &Manager{Resolver: &Resolver{Path: *resolv}, Log: func(format string, args ...any) {
-		fmt.Fprintf(os.Stderr, "gonet: "+format+"\n", args...)
-	}}
+	manager := &Manager{Resolver: &Resolver{Path: *resolv}, Log: logger()}
 	ending := make(chan os.Signal, 1)
 	signal.Notify(ending, syscall.SIGTERM, syscall.SIGINT)
 	reloading := make(chan os.Signal, 1)
@@ -106,6 +105,14 @@ func run(words []string) error {
 			}
 		}
 	}
+}
+
+// logger writes to the system's log, or where there is none, to the console.
+func logger() func(format string, args ...any) {
+	if log, err := syslog.New(syslog.LOG_DAEMON|syslog.LOG_NOTICE, "gonet"); err == nil {
+		return func(format string, args ...any) { fmt.Fprintf(log, format, args...) }
+	}
+	return func(format string, args ...any) { fmt.Fprintf(os.Stderr, "gonet: "+format+"\n", args...) }
 }
 
 // check reads the files as `gonet run` would and tells what is wrong with them.
