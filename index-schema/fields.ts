@@ -21,6 +21,8 @@ export const PackageNameSchema = v.pipe(
     'expected a package name (letters, digits, and _ + . - after the first)',
   ),
 );
+/** True for the bare name of a package; false with a range, and for capabilities such as `cmd:awk`. */
+export const isPackageName = (text: string): boolean => v.is(PackageNameSchema, text);
 export const VersionSchema = v.pipe(
   v.string('expected a string'),
   v.check(isVersion, 'expected a version such as 1.2.3-r0'),

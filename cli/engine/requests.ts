@@ -7,7 +7,7 @@ import type { ChangeRequest } from './change-world.ts';
 import type { EngineContext } from './context.ts';
 import type { World } from './model.ts';
 import { readStore } from './queries/read-store.ts';
-import { addToWorld, checkDependency, hold, isAskedFor, pin, removeFromWorld } from './world.ts';
+import { addToWorld, checkDependency, checkName, hold, isAskedFor, pin, removeFromWorld } from './world.ts';
 
 type Request = Pick<ChangeRequest, 'description' | 'edit' | 'upgrade' | 'files' | 'reinstall' | 'refresh'>;
 
@@ -63,9 +63,10 @@ export function holdRequest(root: string, names: readonly string[]): Request {
 
 /**
  * @param source name of a repository, or `NAME/CHANNEL` of one
- * @throws IcepkgError `not-found` where none is called so
+ * @throws IcepkgError `usage` for what is no name of a package, `not-found` where no repository is called so
  */
 export function pinRequest({ repositories }: Config, name: string, source: string): Request {
+  checkName(name);
   const repository = repositories.find((one) => [one.name, `${one.name}/${one.channel}`].includes(source));
   if (repository === undefined) {
     const known = repositories.map((one) => one.name).join(', ');
@@ -88,6 +89,7 @@ function requireInstalled(root: string, names: readonly string[]): void {
   readStore(root, (store) => {
     for (const name of names) {
       if (store.installedPackage(name) !== undefined) continue;
+      checkName(name);
       const near = nearest(
         name,
         store.installedPackages().map(({ record }) => record.name),

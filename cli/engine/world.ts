@@ -1,6 +1,7 @@
 /** Edits of the world: pure functions from what was asked for to what is asked for now. */
 import { parseDependency, type Dependency } from '#schema/dependency';
 import { IcepkgError } from '#schema/error';
+import { isPackageName } from '#schema/fields';
 import type { World } from './model.ts';
 
 /** @throws IcepkgError `usage` where the text is no dependency */
@@ -14,6 +15,17 @@ export function checkDependency(text: string): Dependency {
       hint: 'Write a name, a name with a range such as "zlib@^1.3", a capability such as cmd:awk, or the path of an .icepkg file',
     },
   );
+}
+
+/** @throws IcepkgError `usage` for what is no name of a package, such as one with a range */
+export function checkName(text: string): void {
+  if (isPackageName(text)) return;
+  const name = text.slice(0, Math.max(0, text.indexOf('@')));
+  throw new IcepkgError('usage', `${text === '' ? 'an empty word' : text} is no name of a package`, {
+    hint: isPackageName(name)
+      ? `Give the name alone: ${name}; a version is asked for by icepkg install "${name}@RANGE"`
+      : 'Give the name of a package, as icepkg list shows it',
+  });
 }
 
 function namesOf(text: string): readonly string[] {
@@ -69,8 +81,9 @@ export const hold = (world: World, names: readonly string[]): World => ({
   holds: [...new Set([...world.holds, ...names])].sort(),
 });
 
-/** @throws IcepkgError `not-found` naming what is not held */
+/** @throws IcepkgError `usage` for what is no name, `not-found` naming what is not held */
 export function unhold(world: World, names: readonly string[]): World {
+  names.forEach(checkName);
   const missing = names.find((name) => !world.holds.includes(name));
   if (missing !== undefined) throw notSet(missing, 'held');
   return { ...world, holds: world.holds.filter((name) => !names.includes(name)) };
@@ -92,8 +105,9 @@ export function pinsByRepository(
   );
 }
 
-/** @throws IcepkgError `not-found` naming what is not pinned */
+/** @throws IcepkgError `usage` for what is no name, `not-found` naming what is not pinned */
 export function unpin(world: World, names: readonly string[]): World {
+  names.forEach(checkName);
   const missing = names.find((name) => !(name in world.pins));
   if (missing !== undefined) throw notSet(missing, 'pinned');
   return {

@@ -107,6 +107,20 @@ test('names and files that are not what they seem', () => {
   }
 });
 
+test('a name with a range where a name is meant', () => {
+  for (const words of [
+    ['hold', 'zlib@1'],
+    ['unhold', 'zlib@1'],
+    ['pin', 'zlib@1', 'main'],
+    ['unpin', 'zlib@1'],
+    ['remove', 'zlib@1'],
+  ]) {
+    const { status, stderr } = icepkg([...words, '--yes', '--root', root]);
+    expect({ words, status }).toEqual({ words, status: 2 });
+    expect(stderr).toMatch(/^icepkg: zlib@1 is no name of a package\nhint: Give the name alone: zlib; .*"zlib@RANGE"\n$/);
+  }
+});
+
 test.each([
   [['rollback', 'abc'], 'abc is no number of a transaction'],
   [['history', '0'], '0 is no number of a transaction'],
