@@ -1,5 +1,5 @@
 /** What commands ask of `changeWorld`: built here so that a command only passes its arguments on. */
-import { readHeader } from '#schema/container/read';
+import { readWholeHeader } from '#schema/container/verify';
 import { IcepkgError } from '#schema/error';
 import { nearest } from '#schema/nearest';
 import { ATTACH_HINT, requireRepositories, type Config } from './config.ts';
@@ -16,7 +16,7 @@ export function installRequest(words: readonly string[]): Request {
   const files = words.filter((word) => word.endsWith('.icepkg'));
   const texts = words.map((word) => {
     if (!word.endsWith('.icepkg')) return checkDependency(word).text;
-    const { manifest } = readHeader(word, word);
+    const { manifest } = readWholeHeader(word).header;
     return `${manifest.name}@=${manifest.version}`;
   });
   return {

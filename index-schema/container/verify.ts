@@ -38,6 +38,22 @@ export function verifyPackage(file: string, what: string = file): VerifiedPackag
   }
 }
 
+/**
+ * Reads the header of a file that has the size its header says; contents are not looked at.
+ * @throws IcepkgError `package-corrupt` or `format-invalid`
+ */
+export function readWholeHeader(file: string): { readonly header: PackageHeader; readonly size: number } {
+  const fd = openPackage(file);
+  try {
+    const { size } = fs.fstatSync(fd);
+    const header = readHeader({ fd, size }, file);
+    checkPackageSize(header, size, file);
+    return { header, size };
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
 /** @throws IcepkgError `package-corrupt` where a file of this header cannot have `size` bytes */
 export function checkPackageSize({ manifest, headerSize }: PackageHeader, size: number, what: string): void {
   const expected = manifest.frames.reduce((sum, frame) => sum + frame.size, headerSize);

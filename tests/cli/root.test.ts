@@ -117,7 +117,9 @@ test('a name with a range where a name is meant', () => {
   ]) {
     const { status, stderr } = icepkg([...words, '--yes', '--root', root]);
     expect({ words, status }).toEqual({ words, status: 2 });
-    expect(stderr).toMatch(/^icepkg: zlib@1 is no name of a package\nhint: Give the name alone: zlib; .*"zlib@RANGE"\n$/);
+    expect(stderr).toMatch(
+      /^icepkg: zlib@1 is no name of a package\nhint: Give the name alone: zlib; .*"zlib@RANGE"\n$/,
+    );
   }
 });
 

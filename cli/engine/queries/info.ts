@@ -1,10 +1,10 @@
 /** Everything known about a package. */
 import { readHeader } from '#schema/container/read';
+import { readWholeHeader } from '#schema/container/verify';
 import { IcepkgError } from '#schema/error';
 import type { PackageRecord } from '#schema/index-shard';
 import type { Manifest } from '#schema/manifest';
 import { recordOf } from '#schema/record';
-import { statSync } from 'node:fs';
 import { loadIndexes } from '../client/load-indexes.ts';
 import { ATTACH_HINT } from '../config.ts';
 import type { EngineContext } from '../context.ts';
@@ -63,11 +63,11 @@ export async function info(context: EngineContext, name: string): Promise<Packag
   });
 }
 
-/** @throws IcepkgError where the file is no package */
+/** @throws IcepkgError where the file is no package, is cut short or longer than its header says */
 export function fileInfo(file: string): PackageInfo {
-  const header = readHeader(file, file);
+  const { header, size } = readWholeHeader(file);
   // Only a listing of the whole file could tell its digest; what is shown needs none.
-  const record = recordOf(header, { path: file, size: statSync(file).size, sha256: '' });
+  const record = recordOf(header, { path: file, size, sha256: '' });
   return { versions: [{ state: 'a local file', record, ...declaredIn(header.header, file) }] };
 }
 
