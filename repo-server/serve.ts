@@ -3,8 +3,9 @@
  * is the convenient way and never the only one; clients check every byte and trust neither this server nor any other.
  */
 import type { AddressInfo } from 'node:net';
+import type Fastify from 'fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { IcepkgError } from '#schema/error';
+import { IcepkgError, isErrno } from '#schema/error';
 import type { PrivateKey } from '#schema/keys';
 import { AccessLog } from './access-log.ts';
 import { answer, refuse } from './http-answer.ts';
@@ -228,8 +229,20 @@ class Server {
   }
 }
 
+/** A device can have icepkg without what serves repositories. */
+async function loadFastify(): Promise<typeof Fastify> {
+  try {
+    return (await import('fastify')).default;
+  } catch (error) {
+    if (!isErrno(error, 'ERR_MODULE_NOT_FOUND')) throw error;
+    throw new IcepkgError('not-found', 'fastify is not installed, which serves repositories', {
+      hint: 'On a device: icepkg install icepkg-fastify; in a clone: npm ci',
+    });
+  }
+}
+
 async function newApp(): Promise<FastifyInstance> {
-  const { default: fastify } = await import('fastify');
+  const fastify = await loadFastify();
   const app = fastify({
     http: { maxHeaderSize: 16 * 1024, headersTimeout: 15_000 },
     requestTimeout: 0,

@@ -23,16 +23,17 @@ test('the recipes have the versions that package-lock.json has', () => {
   const lock = JSON.parse(fs.readFileSync(path.join(top, 'package-lock.json'), 'utf8')) as {
     packages: Record<string, { version: string }>;
   };
-  const sources = ['icepkg', 'icepkg-modules'].flatMap((name) => {
+  const sources = ['icepkg', 'icepkg-modules', 'icepkg-fastify'].flatMap((name) => {
     const file = path.join(top, 'recipes', name, 'recipe.yaml');
     const recipe = parseRecipe(fs.readFileSync(file, 'utf8'), file);
     return recipe.sources.flatMap((source) => ('npm' in source ? [source] : []));
   });
-  const locked = (name: string): string | undefined =>
-    (lock.packages[`node_modules/zstd-napi/node_modules/${name}`] ?? lock.packages[`node_modules/${name}`])
-      ?.version;
+  const locked = (name: string, folder = ''): string | undefined =>
+    [`node_modules/zstd-napi/node_modules/${name}`, folder, `node_modules/${name}`]
+      .map((place) => lock.packages[place]?.version)
+      .find((version) => version !== undefined);
   expect(sources.map(({ npm, version }) => [npm, version])).toEqual(
-    sources.map(({ npm }) => [npm, locked(npm)]),
+    sources.map(({ npm, into }) => [npm, locked(npm, into)]),
   );
   const { dependencies } = JSON.parse(fs.readFileSync(path.join(top, 'package.json'), 'utf8')) as {
     dependencies: Record<string, string>;
