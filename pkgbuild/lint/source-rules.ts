@@ -89,7 +89,40 @@ function unusedFiles({ recipe, files, text }: RecipeView): Remark[] {
     .map((file) => ({ path: file, message: `${file} is used nowhere` }));
 }
 
+/** Fields any of which gives a package something to say or to bring. */
+const CONTENT = [
+  ...(['uses', 'prepare', 'build', 'install', 'subpackages', 'directories'] as const),
+  ...([
+    'depends',
+    'recommends',
+    'provides',
+    'replaces',
+    'users',
+    'groups',
+    'services',
+    'alternatives',
+  ] as const),
+  'scripts',
+] as const;
+
+/** Neither a source nor a step, and no relation to others that an empty package would be made for. */
+function isEmpty({ sources, perArch, ...recipe }: RecipeView['recipe']): boolean {
+  const parts = [recipe, perArch?.x86_64 ?? {}, perArch?.aarch64 ?? {}];
+  const more = [perArch?.x86_64?.sources, perArch?.aarch64?.sources].some((list) => (list ?? []).length > 0);
+  return sources.length === 0 && !more && !parts.some((part) => CONTENT.some((field) => field in part));
+}
+
 export const SOURCE_RULES: readonly RecipeRule[] = [
+  {
+    name: 'recipe-empty',
+    severity: 'error',
+    why: 'Without sources and steps a package is empty; that is meant only where it stands for others.',
+    fix: 'Add what it is made of under `sources` and `install`, or say what it stands for: `depends` or `provides`.',
+    check: ({ recipe }) =>
+      isEmpty(recipe)
+        ? [{ message: `${recipe.name} has neither sources nor steps, so it would be empty` }]
+        : [],
+  },
   {
     name: 'sha256-placeholder',
     severity: 'error',

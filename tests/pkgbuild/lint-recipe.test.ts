@@ -177,6 +177,10 @@ const CASES: Readonly<Record<string, readonly [Change, Change?]>> = {
     { files: { 'demo.conf': '' } },
     { ...install('cp "$RECIPE/$ARCH.conf" .'), files: { 'aarch64.conf': '' } },
   ],
+  'recipe-empty': [
+    { from: CLEAN.slice(CLEAN.indexOf('sources:')) },
+    { from: CLEAN.slice(CLEAN.indexOf('sources:')), to: 'depends: [busybox]\n' },
+  ],
   'jobs-fixed': [build('make -j4'), build('make -j"$JOBS" # not -j4')],
   'jobs-missing': [build('make'), build('make -C doc -j"$JOBS" all')],
   'usr-local': [
