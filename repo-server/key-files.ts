@@ -1,6 +1,6 @@
 /** Key files: `NAME.key`, for the signer's eyes alone, perhaps under a passphrase, and `NAME.pub`, for everybody. */
 import * as fs from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { dirname } from 'node:path';
 import { parseJson } from '#schema/canonical-json';
 import { IcepkgError, isErrno } from '#schema/error';
 import {
@@ -29,7 +29,7 @@ export interface KeyFiles {
  * @throws IcepkgError `usage` where one of them exists: a key is never overwritten
  */
 export function generateKeyFiles(prefix: string, { sealed = false } = {}): KeyFiles {
-  const base = resolve(prefix.replace(/\.(?:key|pub)$/, ''));
+  const base = prefix.replace(/\.(?:key|pub)$/, '');
   const files = { privateKey: `${base}.key`, publicKey: `${base}.pub` };
   for (const file of Object.values(files)) if (fs.existsSync(file)) throw taken(file);
   const key = generateKey();

@@ -1,4 +1,3 @@
-import { resolve } from 'node:path';
 import { Args, Flags } from '#cli/oclif';
 import { BaseCommand } from '#cli/base-command';
 import { ARCHES } from '#schema/fields';
@@ -65,7 +64,7 @@ gets the same bytes as root. Several folders take one --manifest each, in the sa
     const { packFolders, pairJobs, defaultEpoch } = await import('#pkgbuild/pack');
     const { readKeyFile } = await import('#repo-server/key-files');
     const packages = await packFolders(pairJobs(argv.map(String), flags.manifest), {
-      output: resolve(flags.output),
+      output: flags.output,
       codec: flags.codec,
       keys: (flags.key ?? []).map(readKeyFile),
       epoch: defaultEpoch(process.env),
