@@ -5,6 +5,7 @@ import { canonicalJson } from '#schema/canonical-json';
 import { sha256 } from '#schema/digest';
 import { IcepkgError, isErrno } from '#schema/error';
 import type { BuildNode } from './order.ts';
+import { namedFiles } from './recipe-files.ts';
 import { sha256File } from './sources/cache.ts';
 import { resolveSources, withoutPlaces } from './sources/resolve.ts';
 import { toolchainId } from './toolchain.ts';
@@ -49,7 +50,6 @@ export async function keyDocument(
   // What is done after the build does not change it.
   const { test: _test, testDepends: _depends, update: _update, ...recipe } = node.recipe;
   const sources = resolveSources(recipe.sources, node.arch);
-  const local = sources.flatMap((source) => (source.kind === 'local' ? [source.path] : []));
   return {
     builder: BUILDER_REVISION,
     arch: node.arch,
@@ -58,7 +58,7 @@ export async function keyDocument(
       ...recipe,
       sources: sources.map(withoutPlaces),
     }),
-    files: [...local, ...(recipe.patches ?? [])].map((file) => fingerprint(node.folder, file)),
+    files: namedFiles(node).map((file) => fingerprint(node.folder, file)),
     root: [...root],
     toolchain: await toolchainId(node.toolArch),
     codec: options.codec,

@@ -9,6 +9,7 @@ import type { MachineArch } from '#schema/fields';
 import { failureHint, howEnded } from './failure.ts';
 import type { Limits } from './limits.ts';
 import type { BuildNode } from './order.ts';
+import { showRecipeFiles } from './recipe-files.ts';
 import { installRoot, rootLines, testRoot, type Offers, type RootPackage } from './root.ts';
 import { runSandboxed } from './sandbox.ts';
 import { RECIPE_FOLDER } from './sources/resolve.ts';
@@ -64,7 +65,7 @@ async function testPackage(
   const root = path.join(workspace, 'root');
   const { log, commands, limits, signal } = options;
   try {
-    for (const folder of ['src', 'recipe', 'tools/bin'])
+    for (const folder of ['src', 'tools/bin'])
       fs.mkdirSync(path.join(workspace, folder), { recursive: true });
     await installRoot(root, node.toolArch, packages);
     for (const folder of ['proc', 'dev', 'tmp']) fs.mkdirSync(path.join(root, folder), { recursive: true });
@@ -75,7 +76,7 @@ async function testPackage(
       node.toolArch === 'aarch64' && process.arch !== 'arm64' ? emulatorMount(root, inside) : [];
     const { status, stopped } = await runSandboxed({
       workspace,
-      readOnly: [{ from: node.folder, to: RECIPE_FOLDER }],
+      readOnly: [showRecipeFiles(node, workspace)],
       environment: {
         PATH: `${BUILD_ROOT}/tools/bin:/usr/bin:/bin:/usr/sbin:/sbin`,
         HOME: '/tmp',

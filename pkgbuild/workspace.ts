@@ -9,6 +9,7 @@ import type { BuildNode } from './order.ts';
 import { failureHint, howEnded } from './failure.ts';
 import { discardFailed, keepFailed, takeUp, type FailedBuild } from './failed-build.ts';
 import type { Limits, Stop } from './limits.ts';
+import { showRecipeFiles } from './recipe-files.ts';
 import { installFiles, type RootPackage } from './root.ts';
 import { isRunning } from './running.ts';
 import { runSandboxed, type SandboxMount } from './sandbox.ts';
@@ -62,7 +63,7 @@ export async function withBuiltTree<T>(
     ? await openCompilerCache(options.cacheFolder, node)
     : undefined;
   try {
-    for (const name of ['src', 'dest', 'distfiles', 'recipe', 'sysroot', 'ccache'])
+    for (const name of ['src', 'dest', 'distfiles', 'sysroot', 'ccache'])
       fs.mkdirSync(path.join(workspace, name), { recursive: true });
     if (node.recipe.sources.length > 0) options.onPhase('fetch');
     const { mounts, repackaged } = await linkSources(node, workspace, options.cacheFolder);
@@ -112,7 +113,7 @@ interface LinkedSources {
 }
 
 async function linkSources(node: BuildNode, workspace: string, cacheFolder: string): Promise<LinkedSources> {
-  const mounts: SandboxMount[] = [{ from: node.folder, to: RECIPE_FOLDER }];
+  const mounts: SandboxMount[] = [showRecipeFiles(node, workspace)];
   const sources = resolveSources(node.recipe.sources, node.arch);
   for (const source of sources)
     if (source.kind === 'local' && !source.shownAt.startsWith(`${RECIPE_FOLDER}/`))

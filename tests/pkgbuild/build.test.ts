@@ -106,6 +106,14 @@ test('nothing is built twice, and every input counts', async () => {
   expect((await build(['hello'])).map((one) => one.cached)).toEqual([false, false]);
 });
 
+test("steps see of the recipe's folder what the recipe names", async () => {
+  const files = { named: 'text\n', other: 'text\n' };
+  recipe('shown', 'sources: [{ path: named }]\ninstall: ls "$RECIPE" >"$DESTDIR/shown"\n', files);
+  await build(['shown']);
+  const packed = path.join(folder, 'out/shown-1.0.0-r0.noarch.icepkg');
+  expect(execFileSync('tar', ['-xOf', packed, 'shown'], { encoding: 'utf8' })).toBe('named\n');
+});
+
 test('a damaged package in the cache is built again', async () => {
   recipe('hello', HELLO, HELLO_FILES);
   const [built] = await build(['hello']);
