@@ -54,7 +54,16 @@ await build({
   target: 'node20.19',
   format: 'esm',
   logLevel: 'error',
-  external: ['better-sqlite3', 'esbuild', 'fastify', 'lzma-native', 'prettier', 'typescript', 'yaml', 'zstd-napi'],
+  external: [
+    'better-sqlite3',
+    'esbuild',
+    'fastify',
+    'lzma-native',
+    'prettier',
+    'typescript',
+    'yaml',
+    'zstd-napi',
+  ],
   alias: Object.fromEntries(unused.map((name) => [name, nothing])),
   plugins: [lazyParts],
   banner: {
