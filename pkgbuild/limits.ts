@@ -33,14 +33,18 @@ const INTERVAL = 200;
 /** The folder is measured whenever that share of its limit was taken from the disk. */
 const SHARE = 1 / 8;
 
-/** Watches the sandbox below the process `pid`; everything in it ends with that process. */
-export function watchLimits(pid: number, workspace: string, limits: Limits): Watch {
+/**
+ * Watches the sandbox below the process `pid`; everything in it ends with that process.
+ * @param refused whether the kernel refused it one more process: those that double end by that, between two looks
+ */
+export function watchLimits(pid: number, workspace: string, limits: Limits, refused: () => boolean): Watch {
   const begun = Date.now();
   let stop: Stop | undefined;
   let measuredAt = freeBytes(workspace);
   const timer = setInterval(() => {
     const free = freeBytes(workspace);
     stop ??= beyond(pid, { free, seconds: (Date.now() - begun) / 1000 }, limits);
+    if (refused()) stop ??= tooManyProcesses(limits);
     if (stop !== undefined) kill(pid);
     else if (measuredAt - free > limits.diskBytes * SHARE) {
       measuredAt = free;

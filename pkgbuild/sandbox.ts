@@ -69,7 +69,8 @@ export async function runSandboxed(request: SandboxRequest): Promise<SandboxResu
       ...options,
       ...(output === undefined ? {} : { output }),
       onStart: (pid) => {
-        if (limits !== undefined) watch = watchLimits(pid, request.workspace, limits);
+        if (limits === undefined) return;
+        watch = watchLimits(pid, request.workspace, limits, () => group?.exceeded() ?? false);
       },
     });
     return { ...result, stopped: watch?.stopped() ?? refused(result, request, group) };
