@@ -20,5 +20,10 @@ if [ -n "$missing" ]; then
 fi
 if [ ! -f node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
   echo 'installing npm packages; native modules are compiled, which takes some minutes'
+  # The headers that came with this Node.js: node-gyp would download the same.
+  prefix=$(node -p 'require("path").resolve(process.execPath, "../..")')
+  if [ -z "${npm_config_nodedir:-}" ] && [ -f "$prefix/include/node/node_version.h" ]; then
+    export npm_config_nodedir="$prefix"
+  fi
   npm ci --no-audit --no-fund
 fi
