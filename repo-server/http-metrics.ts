@@ -13,6 +13,13 @@ export interface AnsweredRequest {
 
 type Labels = Readonly<Record<string, string | number>>;
 
+/** What is measured when somebody asks. */
+export interface Gauge {
+  readonly name: string;
+  readonly labels: Labels;
+  readonly value: number;
+}
+
 export class Metrics {
   readonly #started = Date.now() / 1000;
   readonly #counters = new Map<string, Map<string, number>>();
@@ -43,7 +50,7 @@ export class Metrics {
     this.#counters.set(name, series);
   }
 
-  render(repositories: readonly RepositoryHealth[]): string {
+  render(repositories: readonly RepositoryHealth[], gauges: readonly Gauge[] = []): string {
     const lines: string[] = [];
     const metric = (name: string, type: string, values: Iterable<readonly [string, number]>): void => {
       lines.push(`# TYPE ${name} ${type}`);
@@ -84,14 +91,24 @@ export class Metrics {
         ),
       ),
     );
+    const names = new Set(gauges.map(({ name }) => name));
+    for (const name of names) {
+      const series = gauges.filter((gauge) => gauge.name === name);
+      metric(
+        name,
+        'gauge',
+        series.map(({ labels, value }) => [labelText(labels), value]),
+      );
+    }
     metric('process_resident_memory_bytes', 'gauge', [['', process.memoryUsage.rss()]]);
     metric('process_start_time_seconds', 'gauge', [['', this.#started]]);
     return `${lines.join('\n')}\n`;
   }
 }
 
-/** `{a="b",c="d"}`, escaped. */
+/** `{a="b",c="d"}`, escaped; nothing where there are none. */
 function labelText(labels: Labels): string {
+  if (Object.keys(labels).length === 0) return '';
   const pairs = Object.entries(labels).map(([name, value]) => {
     const text = String(value).replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
     return `${name}="${text}"`;

@@ -2,17 +2,16 @@
  * Repositories over HTTP: static files with ranges and conditions, reports, and uploads for whom a token allows them. It
  * is the convenient way and never the only one; clients check every byte and trust neither this server nor any other.
  */
-import type { AddressInfo } from 'node:net';
-import type Fastify from 'fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { IcepkgError, isErrno } from '#schema/error';
 import type { PrivateKey } from '#schema/keys';
 import { AccessLog } from './access-log.ts';
 import { answer, refuse } from './http-answer.ts';
+import { addressOf, listen, newApp, useIdentity } from './http-app.ts';
 import { RateLimit } from './http-limits.ts';
-import { Metrics } from './http-metrics.ts';
+import { Metrics, type Gauge } from './http-metrics.ts';
 import { openSites, siteOf, type Site, type Sites } from './sites.ts';
 import { Renewal } from './renewal.ts';
+import { readTlsIdentity, type TlsFiles, type TlsIdentity } from './tls.ts';
 import { uploadRoutes } from './upload-routes.ts';
 
 export interface ServeOptions {
@@ -22,6 +21,8 @@ export interface ServeOptions {
   readonly port?: number;
   /** Where metrics are, on loopback; nowhere without. */
   readonly metricsPort?: number;
+  /** Over HTTPS with these, which `reload` reads again; metrics stay on HTTP. */
+  readonly tls?: TlsFiles;
   /** Keys of the role timestamp, which is signed anew in time; with all keys of a channel, uploads can be published. */
   readonly keys?: readonly PrivateKey[];
   readonly accessLog?: string;
@@ -42,11 +43,14 @@ export interface RequestLine {
 }
 
 export interface RepositoryServer {
-  /** `http://HOST:PORT`, without a slash at the end. */
+  /** `http://HOST:PORT` or `https://HOST:PORT`, without a slash at the end. */
   readonly url: string;
   /** Where metrics are. */
   readonly metricsUrl: string | undefined;
-  /** Reads the settings of all repositories again and goes on with a new access log; no connection is lost. */
+  /**
+   * Reads the settings of all repositories and the certificate again and goes on with a new access log; no connection is
+   * lost. @throws IcepkgError where something cannot be read; then the former settings and certificate stay
+   */
   reload(): Promise<void>;
   /** Lets running answers end, for at most a few seconds. */
   close(): Promise<void>;
@@ -84,11 +88,13 @@ class Server {
   #sites: Sites;
   #app: FastifyInstance | undefined;
   #metricsApp: FastifyInstance | undefined;
+  #identity: TlsIdentity | undefined;
   #closing = false;
 
   constructor(sites: Sites, options: ServeOptions) {
     this.#sites = sites;
     this.#options = options;
+    this.#identity = options.tls === undefined ? undefined : readTlsIdentity(options.tls);
     this.#limit = options.rateLimit === undefined ? undefined : new RateLimit(options.rateLimit);
     this.#log = options.accessLog === undefined ? undefined : new AccessLog(options.accessLog);
     this.#renewal = new Renewal({
@@ -118,8 +124,13 @@ class Server {
   }
 
   reload(sites: Sites): void {
-    this.#sites = sites;
     this.#log?.reopen();
+    const { tls } = this.#options;
+    if (tls !== undefined && this.#app !== undefined) {
+      this.#identity = readTlsIdentity(tls);
+      useIdentity(this.#app, this.#identity);
+    }
+    this.#sites = sites;
   }
 
   async close(): Promise<void> {
@@ -132,7 +143,7 @@ class Server {
   }
 
   async #publicApp(): Promise<FastifyInstance> {
-    const app = await newApp();
+    const app = await newApp(this.#identity);
     app.server.maxConnections = 1024;
     app.addHook('onRequest', (request, reply, done) => {
       this.#observe(request, reply);
@@ -218,66 +229,22 @@ class Server {
     return site?.name ?? '';
   }
 
+  #gauges(): readonly Gauge[] {
+    if (this.#identity === undefined) return [];
+    const seconds = this.#identity.expires.getTime() / 1000;
+    return [{ name: 'icepkg_tls_certificate_expires_seconds', labels: {}, value: seconds }];
+  }
+
   async #adminApp(): Promise<FastifyInstance> {
     const app = await newApp();
     app.get('/metrics', (_request, reply) =>
-      reply
-        .type('text/plain; version=0.0.4; charset=utf-8')
-        .send(this.#metrics.render(this.#sites.all.map(({ page }) => page.health()))),
+      reply.type('text/plain; version=0.0.4; charset=utf-8').send(
+        this.#metrics.render(
+          this.#sites.all.map(({ page }) => page.health()),
+          this.#gauges(),
+        ),
+      ),
     );
     return app;
   }
-}
-
-/** A device can have icepkg without what serves repositories. */
-async function loadFastify(): Promise<typeof Fastify> {
-  try {
-    return (await import('fastify')).default;
-  } catch (error) {
-    if (!isErrno(error, 'ERR_MODULE_NOT_FOUND')) throw error;
-    throw new IcepkgError('not-found', 'fastify is not installed, which serves repositories', {
-      hint: 'On a device: icepkg install icepkg-fastify; in a clone: npm ci',
-    });
-  }
-}
-
-async function newApp(): Promise<FastifyInstance> {
-  const fastify = await loadFastify();
-  const app = fastify({
-    http: { maxHeaderSize: 16 * 1024, headersTimeout: 15_000 },
-    requestTimeout: 0,
-    keepAliveTimeout: 15_000,
-    // What sends no byte for so long is gone, or wants to hold the connection.
-    connectionTimeout: 60_000,
-    maxRequestsPerSocket: 10_000,
-    forceCloseConnections: 'idle',
-    routerOptions: { maxParamLength: 16 * 1024 },
-    exposeHeadRoutes: true,
-    frameworkErrors: (_error, _request, reply) => {
-      reply.hijack();
-      refuse(reply.raw, 400);
-    },
-  });
-  return app;
-}
-
-async function listen(
-  app: FastifyInstance,
-  { host, port }: { readonly host: string; readonly port: number },
-): Promise<void> {
-  try {
-    await app.listen({ host, port });
-  } catch (cause) {
-    await app.close();
-    const why = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause);
-    throw new IcepkgError('io-failed', `cannot listen on ${host}:${port} (${why})`, {
-      hint: 'Choose another one with --port, or 0 for any that is free',
-      cause,
-    });
-  }
-}
-
-function addressOf(app: FastifyInstance): string {
-  const { address, port, family } = app.server.address() as AddressInfo;
-  return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
 }

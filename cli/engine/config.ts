@@ -50,6 +50,10 @@ const ConfigSchema = v.strictObject({
       minimumRate: v.optional(count(0, 1_000_000_000), 1000),
       /** Seconds an index may be old before a command that needs it asks the mirror again. */
       maxAge: v.optional(count(0, 31_536_000), 0),
+      /** Further authorities for https mirrors, in PEM; a path below the root. */
+      caFile: v.optional(
+        v.pipe(v.string('expected a string'), v.check(isInside, 'expected a path below the root')),
+      ),
     }),
     {},
   ),
@@ -86,7 +90,11 @@ const RepositoriesSchema = v.strictObject({
   ),
 });
 
-export type NetworkConfig = Required<v.InferOutput<typeof ConfigSchema>['network']>;
+type NetworkSettings = v.InferOutput<typeof ConfigSchema>['network'];
+export interface NetworkConfig extends Required<Omit<NetworkSettings, 'caFile'>> {
+  /** Where the file is that the root's configuration names. */
+  readonly caFile?: string;
+}
 export interface RepositoryConfig {
   readonly name: string;
   readonly channel: string;
@@ -117,9 +125,13 @@ export function loadConfig(root: string): Config {
     sync: general.sync,
     files: { keep: general.files.keep ?? [], skip: general.files.skip ?? [] },
     history: { keep: general.history.keep },
-    network: general.network,
+    network: networkOf(root, general.network),
     repositories: loadRepositories(root).filter(({ enabled }) => enabled),
   };
+}
+
+function networkOf(root: string, { caFile, ...limits }: NetworkSettings): NetworkConfig {
+  return caFile === undefined ? limits : { ...limits, caFile: join(root, caFile) };
 }
 
 /** The enabled and the disabled repositories of a root, in order. @throws IcepkgError `config-invalid` */

@@ -4,7 +4,7 @@ import { BaseCommand } from '#cli/base-command';
 export default class RepoServe extends BaseCommand {
   static override summary = 'Serve repositories over HTTP';
   static override description = `Prints its address once it accepts requests, and runs until SIGINT or SIGTERM; running answers may end. SIGHUP makes
-it read the settings of the repositories again and go on with a new access log. Any other server of static files
+it read the settings of the repositories and the certificate again and go on with a new access log. Any other server of static files
 does as well. The address is loopback unless --host says otherwise.
 
 One repository is at the top, several are below their names each: /NAME/. /health tells what is published, /ready
@@ -13,6 +13,7 @@ it publishes what is uploaded, for tokens that allow it (icepkg repo token).`;
   static override examples = [
     'icepkg repo serve ./repo --port 8080',
     'icepkg repo serve ./repo --host 0.0.0.0 --port 80 --key timestamp.key --access-log access.log',
+    'icepkg repo serve ./repo --port 443 --tls-certificate fullchain.pem --tls-key privkey.pem',
     'icepkg repo serve ./main ./extra --metrics-port 9090 --rate-limit 50',
   ];
   static override strict = false;
@@ -28,6 +29,16 @@ it publishes what is uploaded, for tokens that allow it (icepkg repo token).`;
       default: 8080,
       helpValue: 'PORT',
       summary: 'port to listen on, 0 for any that is free',
+    }),
+    'tls-certificate': Flags.string({
+      helpValue: 'FILE',
+      summary: 'serve over HTTPS with this certificate in PEM, those between it and its authority after it',
+      dependsOn: ['tls-key'],
+    }),
+    'tls-key': Flags.string({
+      helpValue: 'FILE',
+      summary: 'private key of the certificate, in PEM and without a passphrase',
+      dependsOn: ['tls-certificate'],
     }),
     'metrics-port': Flags.integer({
       min: 0,
@@ -64,6 +75,7 @@ it publishes what is uploaded, for tokens that allow it (icepkg repo token).`;
       for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
     });
     const repositories = argv.map(String);
+    const { 'tls-certificate': certificate, 'tls-key': tlsKey } = flags;
     const problem = (error: unknown): void =>
       this.remark(`failed: ${error instanceof Error ? error.message : String(error)}`);
     const server = await serve(repositories, {
@@ -71,6 +83,7 @@ it publishes what is uploaded, for tokens that allow it (icepkg repo token).`;
       port: flags.port,
       keys: (flags.key ?? []).map(readKeyFile),
       maxUpload: flags['max-upload'] * 1024 * 1024,
+      ...(certificate === undefined || tlsKey === undefined ? {} : { tls: { certificate, key: tlsKey } }),
       ...(flags['metrics-port'] === undefined ? {} : { metricsPort: flags['metrics-port'] }),
       ...(flags['access-log'] === undefined ? {} : { accessLog: flags['access-log'] }),
       ...(flags['rate-limit'] === undefined ? {} : { rateLimit: flags['rate-limit'] }),

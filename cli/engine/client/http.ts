@@ -1,5 +1,7 @@
 /** HTTP and HTTPS mirrors: bounded redirects, a time limit for answers and a least rate for bodies. */
+import * as fs from 'node:fs';
 import type { Dispatcher, Pool as ConnectionPool } from 'undici';
+import { IcepkgError, isErrno } from '#schema/error';
 import { UNPRINTABLE } from '#schema/fields';
 import type { NetworkConfig } from '../config.ts';
 import { networkError, transient, type GetRequest, type Reply, type Transport } from './transport.ts';
@@ -7,7 +9,7 @@ import { networkError, transient, type GetRequest, type Reply, type Transport } 
 const MAX_REDIRECTS = 5;
 const USER_AGENT = 'icepkg';
 
-type Limits = Pick<NetworkConfig, 'timeout' | 'minimumRate'>;
+type Limits = Pick<NetworkConfig, 'timeout' | 'minimumRate' | 'caFile'>;
 type Response = Dispatcher.ResponseData;
 type Send = (url: URL, request: GetRequest) => Promise<Response>;
 interface Client {
@@ -24,16 +26,22 @@ export function httpTransport(base: string, limits: Limits): Transport {
   return {
     addressOf: (path) => withoutSecrets(root + path),
     get: (path, request = {}) => follow(new URL(root + path), request, { limits, send }),
-    close: () => void client?.then(({ pools }) => [...pools.values()].map((pool) => pool.destroy())),
+    close: () => void client?.then(closeAll, () => undefined),
   };
 }
+
+const closeAll = ({ pools }: Client): void => {
+  for (const pool of pools.values()) void pool.destroy();
+};
 
 /** Loaded with the first request, so that nobody else pays for it, and in parts, because the whole of undici takes longer. */
 async function openClient(limits: Limits): Promise<Client> {
   const { default: Pool } = await import('undici/lib/dispatcher/pool.js');
   const { default: request } = await import('undici/lib/api/api-request.js');
   const timeout = limits.timeout * 1000;
-  const options = { connections: 8, connect: { timeout }, headersTimeout: timeout, bodyTimeout: timeout };
+  const connect =
+    limits.caFile === undefined ? { timeout } : { timeout, ca: await authorities(limits.caFile) };
+  const options = { connections: 8, connect, headersTimeout: timeout, bodyTimeout: timeout };
   const pools = new Map<string, ConnectionPool>();
   // Not undici's Agent, which after one aborted answer opens a connection for every request.
   const poolOf = (origin: string): ConnectionPool => {
@@ -55,6 +63,25 @@ async function openClient(limits: Limits): Promise<Client> {
       });
   return { pools, send };
 }
+
+/** Those that are known anyway stay known. @throws IcepkgError `config-invalid` where the file cannot be read */
+async function authorities(file: string): Promise<string[]> {
+  const { rootCertificates } = await import('node:tls');
+  try {
+    const own = fs.readFileSync(file, 'latin1');
+    if (own.includes('-----BEGIN CERTIFICATE-----')) return [...rootCertificates, own];
+  } catch (cause) {
+    if (!isErrno(cause, 'ENOENT', 'ENOTDIR', 'EACCES', 'EISDIR')) throw cause;
+    throw badAuthorities(`${file}: the file of further authorities cannot be read (${cause.code})`, cause);
+  }
+  throw badAuthorities(`${file}: holds no certificate in PEM`);
+}
+
+const badAuthorities = (message: string, cause?: unknown): IcepkgError =>
+  new IcepkgError('config-invalid', message, {
+    hint: 'etc/icepkg/icepkg.toml names it as network.caFile',
+    ...(cause === undefined ? {} : { cause }),
+  });
 
 function headersOf({ username, password }: URL, { offset = 0, ifRange }: GetRequest): Record<string, string> {
   const login = Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`);
@@ -185,7 +212,7 @@ function networkErrorOf(url: URL, error: unknown, limits: Limits): unknown {
 }
 
 const NO_AUTHORITY =
-  'the certificate is of no authority that is known here (NODE_EXTRA_CA_CERTS names a file of further ones)';
+  'the certificate is of no authority that is known here (network.caFile names a file of further ones)';
 
 /** Why a server is not believed to be the one that its address names. */
 const CERTIFICATE_REASONS: Readonly<Record<string, string>> = {
