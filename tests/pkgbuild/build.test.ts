@@ -9,6 +9,7 @@ import { sha256 } from '#schema/digest';
 import { generateKey } from '#schema/keys';
 import { verifyManifest } from '#schema/signature';
 import { buildEverything, buildRecipes, type BuildRequest, type BuiltRecipe } from '#pkgbuild/build';
+import { buildRequest } from '../support/build-request.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -27,19 +28,7 @@ function recipe(name: string, body: string, files: Readonly<Record<string, strin
   for (const [file, text] of Object.entries(files)) fs.writeFileSync(path.join(home, file), text);
 }
 
-const request = (names: readonly string[]): BuildRequest => ({
-  recipes: names,
-  arch: 'x86_64',
-  roots: [path.join(folder, 'recipes')],
-  cacheFolder: path.join(folder, 'cache'),
-  output: path.join(folder, 'out'),
-  keys: [],
-  codec: 'zstd',
-  jobs: 1,
-  check: true,
-  checkReproducible: false,
-  onProgress: () => {},
-});
+const request = (names: readonly string[]): BuildRequest => buildRequest(folder, names);
 const build = (names: readonly string[], more: Partial<BuildRequest> = {}): Promise<BuiltRecipe[]> =>
   buildRecipes({ ...request(names), ...more });
 

@@ -18,6 +18,7 @@ import { findRecipe, recipeNames } from '#pkgbuild/recipe';
 import { globToRegExp } from '#pkgbuild/tree';
 import { readHeader } from '#schema/container/read';
 import type { MachineArch } from '#schema/fields';
+import { collectionRequest } from '../support/build-request.ts';
 
 const top = fileURLToPath(new URL('../..', import.meta.url));
 const recipes = path.join(top, 'recipes');
@@ -48,19 +49,13 @@ interface Built {
 }
 
 async function buildAll(arch: MachineArch, output: string): Promise<Built[]> {
-  const outcomes = await buildEverything({
-    recipes: recipeNames(recipes).filter((name) => isFor(name, arch)),
-    arch,
-    roots: [recipes],
-    cacheFolder: path.join(top, '.cache/icepkg'),
-    output,
-    keys: [],
-    codec: 'zstd',
-    jobs: os.availableParallelism(),
-    check: true,
-    checkReproducible: false,
-    onProgress: () => {},
-  });
+  const outcomes = await buildEverything(
+    collectionRequest(
+      recipeNames(recipes).filter((name) => isFor(name, arch)),
+      arch,
+      output,
+    ),
+  );
   const failed = outcomes.flatMap((outcome) =>
     outcome.state === 'failed' || outcome.state === 'blocked' ? [outcome.recipe] : [],
   );

@@ -7,6 +7,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { IcepkgError } from '#schema/error';
 import { buildEverything, buildRecipes, type BuildRequest } from '#pkgbuild/build';
 import { DEFAULT_LIMITS } from '#pkgbuild/limits';
+import { buildRequest } from '../support/build-request.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -21,20 +22,8 @@ function recipe(name: string, body: string): void {
   fs.writeFileSync(path.join(home, 'recipe.yaml'), `${head}${body}`);
 }
 
-const request = (recipes: readonly string[], more: Partial<BuildRequest> = {}): BuildRequest => ({
-  recipes,
-  arch: 'x86_64',
-  roots: [path.join(folder, 'recipes')],
-  cacheFolder: path.join(folder, 'cache'),
-  output: path.join(folder, 'out'),
-  keys: [],
-  codec: 'zstd',
-  jobs: 1,
-  check: true,
-  checkReproducible: false,
-  onProgress: () => {},
-  ...more,
-});
+const request = (recipes: readonly string[], more: Partial<BuildRequest> = {}): BuildRequest =>
+  buildRequest(folder, recipes, more);
 const FILE =
   'install: mkdir -p "$DESTDIR/usr/share"; echo same >"$DESTDIR/usr/share/$(basename "$PWD")$VERSION"\n';
 

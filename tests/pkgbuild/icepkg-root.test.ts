@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { buildRecipes } from '#pkgbuild/build';
 import { parseRecipe } from '#pkgbuild/recipe';
+import { collectionRequest } from '../support/build-request.ts';
 
 const top = fileURLToPath(new URL('../..', import.meta.url));
 const RECIPES = ['busybox', 'glibc', 'libgcc', 'libstdc++', 'nodejs', 'icepkg-modules', 'icepkg', 'lua'];
@@ -63,19 +64,7 @@ describe.runIf(process.env['ICEPKG_ALL_RECIPES'] === '1').each(['x86_64', 'aarch
   (arch) => {
     test('icepkg runs and installs', { timeout: 3_600_000 }, async () => {
       const output = path.join(folder, 'packages');
-      const built = await buildRecipes({
-        recipes: RECIPES,
-        arch,
-        roots: [path.join(top, 'recipes')],
-        cacheFolder: path.join(top, '.cache/icepkg'),
-        output,
-        keys: [],
-        codec: 'zstd',
-        jobs: os.availableParallelism(),
-        check: true,
-        checkReproducible: false,
-        onProgress: () => {},
-      });
+      const built = await buildRecipes(collectionRequest(RECIPES, arch, output));
       const files = built.flatMap(({ packages }) => packages.filter(({ role }) => role === 'main'));
       const paths = files.filter(({ name }) => name !== 'lua').map(({ file }) => path.join(output, file));
       const root = path.join(folder, arch);

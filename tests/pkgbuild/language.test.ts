@@ -9,6 +9,7 @@ import { buildRecipes, type BuildRequest } from '#pkgbuild/build';
 import { findPipeline, pipelineNames } from '#pkgbuild/pipeline';
 import { parseRecipe } from '#pkgbuild/recipe';
 import { resolveRecipe, type ResolvedRecipe } from '#pkgbuild/resolve-recipe';
+import { buildRequest } from '../support/build-request.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -26,20 +27,7 @@ const resolve = (body: string, options = {}): ResolvedRecipe =>
 async function build(body: string, more: Partial<BuildRequest> = {}): Promise<Record<string, string[]>> {
   fs.writeFileSync(path.join(folder, 'recipe.yaml'), `${HEAD}${body}`);
   const output = path.join(folder, 'out');
-  const built = await buildRecipes({
-    recipes: [folder],
-    arch: 'x86_64',
-    roots: [],
-    cacheFolder: path.join(folder, 'cache'),
-    output,
-    keys: [],
-    codec: 'zstd',
-    jobs: 1,
-    check: true,
-    checkReproducible: false,
-    onProgress: () => {},
-    ...more,
-  });
+  const built = await buildRecipes(buildRequest(folder, [folder], { roots: [], ...more }));
   return Object.fromEntries(
     (built[0]?.packages ?? []).map(({ name, file }) => [
       name,

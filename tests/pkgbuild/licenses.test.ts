@@ -8,6 +8,7 @@ import { IcepkgError } from '#schema/error';
 import { buildRecipes } from '#pkgbuild/build';
 import { collectLicenses } from '#pkgbuild/licenses';
 import { parseRecipe } from '#pkgbuild/recipe';
+import { buildRequest } from '../support/build-request.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -91,19 +92,7 @@ install: |
 subpackages: [{name: demo-extra, files: [usr/share/extra]}]
 `,
   );
-  const [built] = await buildRecipes({
-    recipes: ['demo'],
-    arch: 'x86_64',
-    roots: [path.join(folder, 'recipes')],
-    cacheFolder: path.join(folder, 'cache'),
-    output: path.join(folder, 'out'),
-    keys: [],
-    codec: 'zstd',
-    jobs: 1,
-    check: true,
-    checkReproducible: false,
-    onProgress: () => {},
-  });
+  const [built] = await buildRecipes(buildRequest(folder, ['demo']));
   const licences = (built?.packages ?? []).map(({ name, file }) => {
     const { manifest } = readHeader(path.join(folder, 'out', file), file);
     const paths = manifest.files.map((entry) => entry.path);

@@ -20,6 +20,7 @@ import { inspectChannel } from '#repo-server/inspect';
 import { initRepository, sameKeys } from '#repo-server/init';
 import { publish } from '#repo-server/publish';
 import { problemsOfSpdx3 } from '../support/spdx3.ts';
+import { buildRequest } from '../support/build-request.ts';
 
 let folder: string;
 const key = generateKey();
@@ -68,19 +69,7 @@ function recipe(name: string, body: string, files: Readonly<Record<string, strin
 }
 
 const build = (output = 'out', keys = [key]): Promise<BuiltRecipe[]> =>
-  buildRecipes({
-    recipes: ['tool'],
-    arch: 'x86_64',
-    roots: [at('recipes')],
-    cacheFolder: at('cache'),
-    output: at(output),
-    keys,
-    codec: 'zstd',
-    jobs: 1,
-    check: true,
-    checkReproducible: false,
-    onProgress: () => {},
-  });
+  buildRecipes(buildRequest(folder, ['tool'], { output: at(output), keys }));
 
 const json = (file: string): Record<string, never> =>
   JSON.parse(fs.readFileSync(at('out', file), 'utf8')) as Record<string, never>;

@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { buildRecipes } from '#pkgbuild/build';
 import { recipeNames } from '#pkgbuild/recipe';
+import { collectionRequest } from '../support/build-request.ts';
 
 const top = fileURLToPath(new URL('../..', import.meta.url));
 const roots = [path.join(top, 'recipes')];
@@ -24,17 +25,9 @@ afterAll(() => fs.rmSync(output, { recursive: true, force: true }));
 describe.each(arches)('for %s', (arch) => {
   test.each(names)('%s gives the same bytes twice', { timeout: 1_200_000 }, async (name) => {
     const built = await buildRecipes({
-      recipes: [name],
-      arch,
+      ...collectionRequest([name], arch, output),
       roots,
-      cacheFolder: path.join(top, '.cache/icepkg'),
-      output,
-      keys: [],
-      codec: 'zstd',
-      jobs: os.availableParallelism(),
-      check: true,
       checkReproducible: true,
-      onProgress: () => {},
     });
     expect(built.at(-1)).toMatchObject({ recipe: name, reproducible: true });
   });

@@ -6,11 +6,10 @@ import { execFileSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { buildRecipes } from '#pkgbuild/build';
+import { collectionRequest } from '../support/build-request.ts';
 
-const top = fileURLToPath(new URL('../..', import.meta.url));
 let folder: string;
 beforeAll(() => {
   folder = fs.mkdtempSync(path.join(os.tmpdir(), 'icepkg-root-'));
@@ -23,19 +22,9 @@ describe.runIf(process.env['ICEPKG_ALL_RECIPES'] === '1').each(['x86_64', 'aarch
     test('bash, busybox and less start', { timeout: 1_200_000 }, async () => {
       const root = path.join(folder, arch);
       fs.mkdirSync(root);
-      const built = await buildRecipes({
-        recipes: ['base-files', 'busybox', 'bash', 'less'],
-        arch,
-        roots: [path.join(top, 'recipes')],
-        cacheFolder: path.join(top, '.cache/icepkg'),
-        output: path.join(folder, 'packages'),
-        keys: [],
-        codec: 'zstd',
-        jobs: os.availableParallelism(),
-        check: true,
-        checkReproducible: false,
-        onProgress: () => {},
-      });
+      const built = await buildRecipes(
+        collectionRequest(['base-files', 'busybox', 'bash', 'less'], arch, path.join(folder, 'packages')),
+      );
       const files = built.flatMap(({ packages }) =>
         packages.filter(({ role }) => role !== 'dev' && role !== 'doc'),
       );

@@ -10,6 +10,7 @@ import type { Manifest } from '#schema/manifest';
 import { buildRecipes } from '#pkgbuild/build';
 import { sha256File } from '#pkgbuild/sources/cache';
 import { readDeb } from '#pkgbuild/sources/deb-file';
+import { buildRequest } from '../support/build-request.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -70,19 +71,7 @@ ${more}
   // As if it had been fetched, so that no mirror is asked.
   fs.mkdirSync(at('cache/sources'), { recursive: true });
   fs.copyFileSync(deb, at('cache/sources', `${sha256File(deb)}-${path.basename(deb)}`));
-  await buildRecipes({
-    recipes: ['hello'],
-    arch: 'x86_64',
-    roots: [at('recipes')],
-    cacheFolder: at('cache'),
-    output: at('out'),
-    keys: [],
-    codec: 'zstd',
-    jobs: 1,
-    check: true,
-    checkReproducible: false,
-    onProgress: () => {},
-  });
+  await buildRecipes(buildRequest(folder, ['hello']));
   return {
     manifest: readHeader(at('out/hello-1.2.3-r0.noarch.icepkg'), 'hello').manifest,
     log: fs.readFileSync(at('cache/logs/hello-1.2.3-r0.noarch.log'), 'utf8'),

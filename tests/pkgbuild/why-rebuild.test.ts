@@ -5,6 +5,7 @@ import * as path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { whyRebuild, type RebuildAnswer } from '#pkgbuild/author/why-rebuild';
 import { buildRecipes } from '#pkgbuild/build';
+import { buildRequest } from '../support/build-request.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -26,18 +27,7 @@ const APP = `sources:\n  - path: data\nbuildDepends: [lib]\n${install('app')}`;
 
 const common = { arch: 'x86_64', codec: 'zstd' } as const;
 const build = async (): Promise<void> => {
-  await buildRecipes({
-    ...common,
-    recipes: ['app'],
-    roots: [path.join(folder, 'recipes')],
-    cacheFolder: path.join(folder, 'cache'),
-    output: path.join(folder, 'out'),
-    keys: [],
-    jobs: 1,
-    check: true,
-    checkReproducible: false,
-    onProgress: () => {},
-  });
+  await buildRecipes(buildRequest(folder, ['app']));
 };
 const why = (): Promise<RebuildAnswer> =>
   whyRebuild({
