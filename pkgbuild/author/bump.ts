@@ -5,7 +5,7 @@ import type { LoadedRecipe } from '../recipe.ts';
 import { parseRecipe } from '../recipe.ts';
 import type { Recipe } from '../recipe-schema.ts';
 import { mapDebianVersion } from '../sources/debian-version.ts';
-import type { Source } from '../sources/schema.ts';
+import type { DebianLocation, Source } from '../sources/schema.ts';
 import { fetchFresh, type FreshSource } from './fresh-source.ts';
 import { editYaml, type YamlEdit } from './yaml-edit.ts';
 
@@ -105,12 +105,16 @@ async function fetchNew(source: Fetched, respell: Respell, cacheFolder: string):
   const tried: string[] = [];
   for (const place of source.from) {
     try {
-      if ('url' in place) return await fetchFresh({ url: respell(place.url), file: wanted }, cacheFolder);
-      if ('debian' in place) {
-        const came = await fetchFresh({ debian: place.debian }, cacheFolder);
-        if (stem(came.file) === stem(wanted)) return came;
-        tried.push(`debian source package ${place.debian}: has ${came.file}`);
-      } else tried.push(`${JSON.stringify(place)}: cannot be raised by itself`);
+      if ('git' in place) {
+        tried.push(`${place.git}: cannot be raised by itself`);
+        continue;
+      }
+      const came = await fetchFresh(
+        'url' in place ? { url: respell(place.url), file: wanted } : withoutVersion(place),
+        cacheFolder,
+      );
+      if ('url' in place || stem(came.file) === stem(wanted)) return came;
+      tried.push(`${JSON.stringify(withoutVersion(place))}: has ${came.file}`);
     } catch (error) {
       if (!(error instanceof IcepkgError) || error.code === 'cancelled') throw error;
       tried.push(`${'url' in place ? respell(place.url) : JSON.stringify(place)}: ${error.message}`);
@@ -122,9 +126,19 @@ async function fetchNew(source: Fetched, respell: Respell, cacheFolder: string):
   });
 }
 
-/** A file name without what was left out of it and how it is compressed, which may change from version to version. */
+const withoutVersion = (
+  place: DebianLocation,
+): { readonly debian: string } | { readonly 'debian-binary': string } =>
+  'debian' in place ? { debian: place.debian } : { 'debian-binary': place['debian-binary'] };
+
+/**
+ * A file name without Debian's revision, what was left out of it and how it is compressed, which may change from version
+ * to version.
+ */
 const stem = (file: string): string =>
   file
+    .replace(/-[^-_]+(?=_[^_]+\.deb$)/, '')
+    .replace(/[+~]deb\d+u\d+(?=\.)/, '')
     .replace(/\.(?:tar\.[a-z0-9]+|t[gx]z|tbz2?)$/, '')
     .replace(/[+.~](?:dfsg|ds|repack)[\d.]*(?=\.orig$|$)/, '');
 
@@ -137,9 +151,12 @@ function sourceEdits(
   return [
     { keys: [...at, 'file'], value: came.file },
     { keys: [...at, 'sha256'], value: came.sha256 },
-    ...source.from.flatMap((place, position): YamlEdit[] =>
-      'url' in place ? [{ keys: [...at, 'from', position, 'url'], value: respell(place.url) }] : [],
-    ),
+    ...source.from.flatMap((place, position): YamlEdit[] => {
+      const keys = [...at, 'from', position];
+      if ('url' in place) return [{ keys: [...keys, 'url'], value: respell(place.url) }];
+      if ('git' in place || place.version === undefined) return [];
+      return [{ keys: [...keys, 'version'], value: came.debianVersion ?? respell(place.version) }];
+    }),
   ];
 }
 

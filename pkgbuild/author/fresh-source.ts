@@ -14,6 +14,8 @@ export interface FreshSource {
   /** Where it is in the cache. */
   readonly path: string;
   readonly sha256: string;
+  /** Debian's version of a Debian package. */
+  readonly debianVersion?: string;
   /** The `.dsc` of a Debian source package. */
   readonly dsc?: Stanza;
   /** `debian/copyright` of a Debian source package. */
@@ -24,13 +26,17 @@ export interface FreshSource {
 export type FreshOrigin = { readonly url: string; readonly file?: string } | { readonly debian: string };
 
 /** @throws IcepkgError `source-failed` where it cannot be had */
-export async function fetchFresh(origin: FreshOrigin, cacheFolder: string): Promise<FreshSource> {
+export async function fetchFresh(
+  origin: FreshOrigin | { readonly 'debian-binary': string },
+  cacheFolder: string,
+): Promise<FreshSource> {
   const folder = path.join(cacheFolder, 'sources');
   fs.mkdirSync(folder, { recursive: true });
   const scratch = fs.mkdtempSync(path.join(folder, '.new-'));
   try {
     if ('url' in origin) return keep(await fetchOne(origin, scratch), folder);
     const files = await fetchFromDebian(origin, { scratch, cacheFolder });
+    if ('debian-binary' in origin) return keepBinary(files, folder);
     return { ...keep(pickArchive(origin.debian, files), folder), ...(await packaging(files, scratch)) };
   } finally {
     fs.rmSync(scratch, { recursive: true, force: true });
@@ -59,6 +65,12 @@ function keep(file: string, folder: string): FreshSource {
   return { file: name, path: kept, sha256 };
 }
 
+/** apt names the file `NAME_VERSION_ARCH.deb`, with the colon of an epoch as `%3a`. */
+function keepBinary([deb = '']: readonly string[], folder: string): FreshSource {
+  const version = path.basename(deb).split('_')[1] ?? '';
+  return { ...keep(deb, folder), debianVersion: decodeURIComponent(version) };
+}
+
 /** Upstream's archive or, of a package that is Debian's own, the only one. */
 function pickArchive(name: string, files: readonly string[]): string {
   const archives = files.filter((file) => /\.tar\.[a-z0-9]+$/.test(file) && !file.includes('.debian.tar.'));
@@ -72,15 +84,17 @@ function pickArchive(name: string, files: readonly string[]): string {
 async function packaging(
   files: readonly string[],
   scratch: string,
-): Promise<Pick<FreshSource, 'dsc' | 'copyright'>> {
-  const dsc = files.find((file) => file.endsWith('.dsc'));
+): Promise<Pick<FreshSource, 'debianVersion' | 'dsc' | 'copyright'>> {
+  const file = files.find((one) => one.endsWith('.dsc'));
+  const dsc = file === undefined ? undefined : readDsc(fs.readFileSync(file, 'utf8'));
   const debian = files.find((file) => file.includes('.debian.tar.'));
   if (debian !== undefined)
     // What is not in the archive is an error of tar, and no harm.
     await run(['tar', '--no-same-owner', '-C', scratch, '-xf', debian, 'debian/copyright']);
   const copyright = path.join(scratch, 'debian/copyright');
   return {
-    ...(dsc === undefined ? {} : { dsc: readDsc(fs.readFileSync(dsc, 'utf8')) }),
+    ...(dsc === undefined ? {} : { dsc }),
+    ...(dsc?.['version'] === undefined ? {} : { debianVersion: dsc['version'] }),
     ...(fs.existsSync(copyright) ? { copyright: fs.readFileSync(copyright, 'utf8') } : {}),
   };
 }

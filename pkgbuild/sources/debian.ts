@@ -135,5 +135,10 @@ function listFolder(folder: string): string[] {
 
 function aptFailed(result: CommandResult, command: string): IcepkgError {
   const line = `${result.stderr}\n${result.stdout}`.split('\n').find((text) => /^[EW]:/.test(text));
+  const unknown = /Unable to (?:find a source package for|locate package) (\S+)/.exec(line ?? '')?.[1];
+  if (unknown !== undefined)
+    return new IcepkgError('source-failed', `Debian has no package ${unknown} that this machine knows`, {
+      hint: `Look for its name (apt-cache search ${unknown}), or see that the machine's list of repositories is right`,
+    });
   return new IcepkgError('source-failed', `${command} failed: ${line ?? `exit status ${result.status}`}`);
 }

@@ -5,12 +5,13 @@ import * as http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { sha256 } from '#schema/digest';
 import { bumpRecipe, type Bumped } from '#pkgbuild/author/bump';
 import { findOutdated } from '#pkgbuild/author/outdated';
 import { findRecipe } from '#pkgbuild/recipe';
+import { queryApt } from '#pkgbuild/sources/debian';
 
 let folder: string;
 beforeEach(() => {
@@ -151,4 +152,16 @@ test('tags of a git repository tell the newest version', async () => {
   write(`name: demo\nversion: '1.2.0'\nlicense: MIT\nupdate: { git: '${pathToFileURL(folder).href}' }\n`);
   const [found] = await findOutdated([findRecipe(file(), [])], path.join(folder, 'cache'));
   expect(found).toMatchObject({ state: 'outdated', newest: '1.3.0' });
+});
+
+test("a source pinned to one of Debian's versions gets the version and the sum of the newest", async () => {
+  const text = (version: string, mapped: string, sum: string): string =>
+    `name: netbase\nversion: '${mapped}'\nupstreamVersion: '${version}'\nlicense: GPL-2.0-only\nsources:\n  - file: netbase_${version}_all.deb\n    sha256: ${sum}\n    extract: false\n    from:\n      - debian-binary: netbase\n        version: '${version}'\n`;
+  write(text('5.9', '5.9.0', OLD));
+  const cacheFolder = fileURLToPath(new URL('../../.cache/icepkg', import.meta.url));
+  const shown = await queryApt(['show', 'netbase:all'], cacheFolder);
+  const newest = /^Version: (\S+)$/m.exec(shown)?.[1] ?? 'unknown';
+  const { sources, to } = await bumpRecipe({ loaded: findRecipe(file(), []), version: newest, cacheFolder });
+  expect(sources).toMatchObject([{ file: `netbase_${newest}_all.deb` }]);
+  expect(fs.readFileSync(file(), 'utf8')).toBe(text(newest, to, sources[0]?.sha256 ?? ''));
 });
