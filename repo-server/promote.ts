@@ -8,6 +8,7 @@ import { clearStage, sameTargets } from './publish.ts';
 import { recordsNamedBy } from './served.ts';
 import { signChannel } from './sign-channel.ts';
 import { historyOf, resolveIndex, type NamedIndex } from './snapshots.ts';
+import { announce } from './webhooks/outbox.ts';
 
 export interface MoveOptions extends ChangeOptions {
   /** Only tell what would change; needs no key. */
@@ -44,7 +45,8 @@ export interface Moved {
  */
 export async function promote(repository: string, options: PromoteOptions): Promise<Moved> {
   return withChannel(repository, options, (open) => {
-    const moved = move(open, { ...options, to: resolveIndex(repository, options.from) });
+    const to = resolveIndex(repository, options.from);
+    const moved = move(open, { ...options, to, type: 'promote' });
     if (moved.broken.length > 0 && options.dryRun !== true && options.allowBroken !== true)
       throw breaks(moved);
     return moved.carryOut();
@@ -60,13 +62,19 @@ export interface RollbackOptions extends MoveOptions {
 export async function rollbackChannel(repository: string, options: RollbackOptions): Promise<Moved> {
   return withChannel(repository, options, (open) => {
     const number = options.to ?? previousOf(open);
-    return move(open, { ...options, to: resolveIndex(repository, String(number)) }).carryOut();
+    const to = resolveIndex(repository, String(number));
+    return move(open, { ...options, to, type: 'rollback' }).carryOut();
   });
 }
 
 type Planned = Omit<Moved, 'written' | 'expires'> & { readonly carryOut: () => Moved };
 
-function move(open: OpenChannel, of: MoveOptions & { readonly to: NamedIndex }): Planned {
+interface Move extends MoveOptions {
+  readonly to: NamedIndex;
+  readonly type: 'promote' | 'rollback';
+}
+
+function move(open: OpenChannel, of: Move): Planned {
   const { repository, channel, served, number, writer } = open;
   const { to, message } = of;
   const target = recordsNamedBy(repository, to.targets);
@@ -90,6 +98,8 @@ function move(open: OpenChannel, of: MoveOptions & { readonly to: NamedIndex }):
     // Before the channel moves: else what was staged for the old state would come upon the new one after a kill.
     clearStage(open);
     for (const file of signed.files) writer.write(file);
+    const data = { from: to.name, snapshot: to.number, previous: number, packages: target.size, message };
+    announce(repository, { type: of.type, channel, data });
     return { ...planned, written: writer.written, expires: signed.expires };
   };
   return { ...planned, carryOut };

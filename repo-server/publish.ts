@@ -15,6 +15,7 @@ import { filesOf, shardFileOf, type IndexTargets } from './served.ts';
 import { cutShards, INDEXED_ARCHES, type Shard } from './shards.ts';
 import { signChannel, type SignedChannel } from './sign-channel.ts';
 import { encodeSnapshot, nextNumber, snapshotFile, type SnapshotDocument } from './snapshots.ts';
+import { announce } from './webhooks/outbox.ts';
 import type { FileToWrite } from './writer.ts';
 
 export type PublishOptions = ChangeOptions;
@@ -55,6 +56,7 @@ export async function publish(repository: string, options: PublishOptions): Prom
     if (made !== undefined) writeSnapshot(open, index, made);
     for (const file of signed.files) open.writer.write(file);
     clearStage(open);
+    if (made !== undefined) announcePublish(open, made);
     return {
       channel: open.channel,
       snapshot: made?.number ?? open.number,
@@ -65,6 +67,13 @@ export async function publish(repository: string, options: PublishOptions): Prom
       expires: signed.expires,
     };
   });
+}
+
+function announcePublish(
+  { repository, channel, number: previous }: OpenChannel,
+  { number: snapshot, packages, message }: SnapshotDocument,
+): void {
+  announce(repository, { type: 'publish', channel, data: { snapshot, previous, packages, message } });
 }
 
 export interface SnapshotOptions extends Omit<ChangeOptions, 'keys'> {

@@ -13,6 +13,7 @@ import { openSites, siteOf, type Site, type Sites } from './sites.ts';
 import { Renewal } from './renewal.ts';
 import { readTlsIdentity, type TlsFiles, type TlsIdentity } from './tls.ts';
 import { uploadRoutes } from './upload-routes.ts';
+import { Courier } from './webhooks/courier.ts';
 
 export interface ServeOptions {
   /** Loopback unless the operator says otherwise. */
@@ -85,6 +86,7 @@ class Server {
   readonly #limit: RateLimit | undefined;
   readonly #log: AccessLog | undefined;
   readonly #renewal: Renewal;
+  readonly #courier: Courier;
   #sites: Sites;
   #app: FastifyInstance | undefined;
   #metricsApp: FastifyInstance | undefined;
@@ -103,6 +105,12 @@ class Server {
       onDone: (outcome) => this.#metrics.count('icepkg_timestamp_renewals_total', { outcome }),
       onError: (error) => options.onError?.(error),
     });
+    this.#courier = new Courier({
+      repositories: () => this.#sites.all,
+      onOutcome: (repository, outcome, count) =>
+        this.#metrics.count('icepkg_webhook_deliveries_total', { repository, outcome }, count),
+      onError: (error) => options.onError?.(error),
+    });
   }
 
   get url(): string {
@@ -118,6 +126,7 @@ class Server {
     await this.#renewal.start();
     this.#app = await this.#publicApp();
     await listen(this.#app, { host, port });
+    this.#courier.start();
     if (metricsPort === undefined) return;
     this.#metricsApp = await this.#adminApp();
     await listen(this.#metricsApp, { host: '127.0.0.1', port: metricsPort });
@@ -137,7 +146,7 @@ class Server {
     this.#closing = true;
     this.#renewal.stop();
     const force = setTimeout(() => this.#app?.server.closeAllConnections(), GRACE_MS);
-    await Promise.all([this.#app?.close(), this.#metricsApp?.close()]);
+    await Promise.all([this.#app?.close(), this.#metricsApp?.close(), this.#courier.stop()]);
     clearTimeout(force);
     await this.#log?.close();
   }
@@ -230,9 +239,16 @@ class Server {
   }
 
   #gauges(): readonly Gauge[] {
-    if (this.#identity === undefined) return [];
-    const seconds = this.#identity.expires.getTime() / 1000;
-    return [{ name: 'icepkg_tls_certificate_expires_seconds', labels: {}, value: seconds }];
+    const gauges: Gauge[] = this.#courier.waiting().map(({ repository, events }) => ({
+      name: 'icepkg_webhook_events_waiting',
+      labels: { repository },
+      value: events,
+    }));
+    if (this.#identity !== undefined) {
+      const value = this.#identity.expires.getTime() / 1000;
+      gauges.push({ name: 'icepkg_tls_certificate_expires_seconds', labels: {}, value });
+    }
+    return gauges;
   }
 
   async #adminApp(): Promise<FastifyInstance> {

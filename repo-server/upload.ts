@@ -13,6 +13,7 @@ import { DEFAULT_CHANNEL, makeFolder, PRIVATE_FOLDER } from './layout.ts';
 import { readChannel } from './metadata.ts';
 import { publish, type Published } from './publish.ts';
 import { recordsNamedBy } from './served.ts';
+import { announce } from './webhooks/outbox.ts';
 
 export const UPLOAD_KEYS = `${PRIVATE_FOLDER}/upload-keys`;
 const INCOMING = `${PRIVATE_FOLDER}/incoming`;
@@ -47,6 +48,13 @@ export async function receivePackage(upload: Upload): Promise<AddedPackage> {
       waitSeconds: WAIT_SECONDS,
     });
     if (added === undefined) throw new Error('a package was added and is not there');
+    const { name, version, arch, package: file } = added.record;
+    if (added.outcome === 'added')
+      announce(repository, {
+        type: 'upload',
+        channel,
+        data: { package: { name, version, arch, path: file.path, sha256: file.sha256 } },
+      });
     return added;
   } catch (error) {
     throw withoutPath(error, aside);
