@@ -3,13 +3,13 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import { isErrno } from '#schema/error';
 import { ifRangeHolds, isNotModified, parseRange, type Validators } from './http-conditions.ts';
-import type { IndexPage } from './http-page.ts';
+import type { HealthReport } from './http-health.ts';
 import { openServed, type ServedFile } from './http-path.ts';
 
 export interface Exchange {
   /** Real path of the repository. */
   readonly root: string;
-  readonly page: IndexPage;
+  readonly health: HealthReport;
   /** What of the request's path is inside the repository, still encoded. */
   readonly path: string;
   readonly request: IncomingMessage;
@@ -20,19 +20,15 @@ export interface Exchange {
 const GONE = ['ERR_STREAM_PREMATURE_CLOSE', 'ERR_STREAM_DESTROYED', 'EPIPE', 'ECONNRESET'] as const;
 const SAFE_HEADERS = { 'X-Content-Type-Options': 'nosniff' } as const;
 
-export async function answer({ root, page, path, request, response }: Exchange): Promise<void> {
+export async function answer({ root, health, path, request, response }: Exchange): Promise<void> {
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     refuse(response, 405, { Allow: 'GET, HEAD', Connection: 'close' });
     return;
   }
   if (path === '/health') {
-    const health = page.health();
-    const status = health.status === 'ok' ? 200 : 503;
-    sendText(request, response, { status, type: 'application/json', body: `${JSON.stringify(health)}\n` });
-    return;
-  }
-  if (path === '/' || path === '/index.html') {
-    sendText(request, response, { status: 200, type: 'text/html; charset=utf-8', body: page.render() });
+    const report = health.report();
+    const status = report.status === 'ok' ? 200 : 503;
+    sendText(request, response, { status, type: 'application/json', body: `${JSON.stringify(report)}\n` });
     return;
   }
   const served = await openServed(root, path);
@@ -112,7 +108,6 @@ function sendText(
   response.writeHead(status, {
     ...SAFE_HEADERS,
     'Cache-Control': 'no-cache',
-    'Content-Security-Policy': "default-src 'none'; style-src 'unsafe-inline'",
     'Content-Type': type,
     'Content-Length': bytes.length,
   });

@@ -1,5 +1,5 @@
 /** What the server counts, in the text format of Prometheus. */
-import type { RepositoryHealth } from './http-page.ts';
+import type { RepositoryHealth } from './http-health.ts';
 
 const BUCKETS = [0.005, 0.025, 0.1, 0.5, 2.5, 10, 60] as const;
 

@@ -13,6 +13,7 @@ import { openSites, siteOf, type Site, type Sites } from './sites.ts';
 import { Renewal } from './renewal.ts';
 import { readTlsIdentity, type TlsFiles, type TlsIdentity } from './tls.ts';
 import { uploadRoutes } from './upload-routes.ts';
+import { Web } from './web/web.ts';
 import { Courier } from './webhooks/courier.ts';
 
 export interface ServeOptions {
@@ -31,6 +32,8 @@ export interface ServeOptions {
   readonly rateLimit?: number;
   /** Bytes of a package that is uploaded. */
   readonly maxUpload?: number;
+  /** Whether there are pages for people; unless said otherwise there are. */
+  readonly web?: boolean;
   /** Called with each request once it was answered. */
   readonly onRequest?: (line: RequestLine) => void;
   /** Called with what kept a request from being answered, or a timestamp from being signed; serving goes on. */
@@ -86,6 +89,7 @@ class Server {
   readonly #limit: RateLimit | undefined;
   readonly #log: AccessLog | undefined;
   readonly #renewal: Renewal;
+  readonly #web: Web | undefined;
   readonly #courier: Courier;
   #sites: Sites;
   #app: FastifyInstance | undefined;
@@ -99,6 +103,7 @@ class Server {
     this.#identity = options.tls === undefined ? undefined : readTlsIdentity(options.tls);
     this.#limit = options.rateLimit === undefined ? undefined : new RateLimit(options.rateLimit);
     this.#log = options.accessLog === undefined ? undefined : new AccessLog(options.accessLog);
+    this.#web = options.web === false ? undefined : new Web();
     this.#renewal = new Renewal({
       keys: options.keys ?? [],
       repositories: () => this.#sites.all.map(({ root }) => root),
@@ -188,9 +193,10 @@ class Server {
       const reads = request.method === 'GET' || request.method === 'HEAD';
       if (reads && path === '/ready') return refuse(response, this.#closing ? 503 : 200);
       if (reads && path === '/health' && this.#sites.prefixed) return this.#overview(response);
+      if ((await this.#web?.answer(this.#sites, request, response)) === true) return;
       const found = siteOf(this.#sites, path);
       if (found === undefined) return refuse(response, reads ? 404 : 405, reads ? {} : NOT_ALLOWED);
-      await answer({ root: found.site.root, page: found.site.page, path: found.path, request, response });
+      await answer({ root: found.site.root, health: found.site.health, path: found.path, request, response });
     } catch (error) {
       if (response.headersSent) response.destroy();
       else refuse(response, 500);
@@ -199,7 +205,7 @@ class Server {
   }
 
   #overview(response: FastifyReply['raw']): void {
-    const repositories = this.#sites.all.map(({ page }) => page.health());
+    const repositories = this.#sites.all.map(({ health }) => health.report());
     const well = repositories.every(({ status }) => status === 'ok');
     const body = `${JSON.stringify({ status: well ? 'ok' : 'failing', repositories })}\n`;
     response
@@ -256,7 +262,7 @@ class Server {
     app.get('/metrics', (_request, reply) =>
       reply.type('text/plain; version=0.0.4; charset=utf-8').send(
         this.#metrics.render(
-          this.#sites.all.map(({ page }) => page.health()),
+          this.#sites.all.map(({ health }) => health.report()),
           this.#gauges(),
         ),
       ),

@@ -2,13 +2,13 @@
 import { realpath } from 'node:fs/promises';
 import { IcepkgError } from '#schema/error';
 import { readRepositoryConfig } from './config.ts';
-import { IndexPage } from './http-page.ts';
+import { HealthReport } from './http-health.ts';
 
 export interface Site {
   readonly name: string;
   /** Real path of the repository. */
   readonly root: string;
-  readonly page: IndexPage;
+  readonly health: HealthReport;
 }
 
 export interface Sites {
@@ -28,7 +28,7 @@ export async function openSites(folders: readonly string[]): Promise<Sites> {
       });
     }
     const root = await realpath(folder);
-    all.push({ name, root, page: new IndexPage(root) });
+    all.push({ name, root, health: new HealthReport(root) });
   }
   return { all, prefixed: all.length > 1 };
 }
