@@ -33,11 +33,30 @@ export const PackageRecordSchema = v.strictObject({
   ),
 });
 
+/** Shards are laid one over the other in the order of their names: of a path the last one that speaks of it is right. */
 export const IndexShardSchema = v.strictObject({
   format: v.literal(1),
   /** Sorted by name, then by version, oldest first. */
   packages: v.array(PackageRecordSchema),
+  /** Paths of packages in shards before this one that the index does not have any more. */
+  removed: v.optional(v.array(PathSchema)),
 });
 
 export type PackageRecord = v.InferOutput<typeof PackageRecordSchema>;
 export type IndexShard = v.InferOutput<typeof IndexShardSchema>;
+
+/** The order of shards by their target paths: shorter names first, so that 100 comes after ff. */
+export const compareShards = (a: string, b: string): number =>
+  a.length - b.length || (a < b ? -1 : a > b ? 1 : 0);
+
+/** What shards say together. @param shards in their order */
+export function overlay(
+  shards: Iterable<Pick<IndexShard, 'packages' | 'removed'>>,
+): Map<string, PackageRecord> {
+  const records = new Map<string, PackageRecord>();
+  for (const { packages, removed = [] } of shards) {
+    for (const path of removed) records.delete(path);
+    for (const record of packages) records.set(record.package.path, record);
+  }
+  return records;
+}

@@ -6,7 +6,8 @@ import { DEFAULT_CHANNEL, metadataFolder } from './layout.ts';
 import { withLock, type LockOptions } from './lock.ts';
 import { readChannel, type ChannelMetadata } from './metadata.ts';
 import { readPool, withStage, type Pool } from './pool.ts';
-import { recordsNamedBy, type IndexTargets } from './served.ts';
+import { readShards, recordsOf, type IndexTargets } from './served.ts';
+import type { ServedShard } from './shards.ts';
 import { channelNumber } from './snapshots.ts';
 import { Writer } from './writer.ts';
 
@@ -31,6 +32,7 @@ export interface OpenChannel {
   readonly writer: Writer;
   /** Of the index that is served. */
   readonly targets: IndexTargets;
+  readonly shards: readonly ServedShard[];
   readonly served: ReadonlyMap<string, PackageRecord>;
   /** Number of the snapshot that is served. */
   readonly number: number | undefined;
@@ -54,7 +56,8 @@ export async function withChannel<T>(
       const now = options.now ?? new Date();
       const pool = readPool(repository);
       const targets = metadata.targets?.signed.targets ?? {};
-      const served = recordsNamedBy(repository, targets);
+      const shards = readShards(repository, targets);
+      const served = recordsOf(shards);
       return work({
         repository,
         channel,
@@ -63,6 +66,7 @@ export async function withChannel<T>(
         pool,
         now,
         targets,
+        shards,
         served,
         writer: new Writer(repository, options.onWrite),
         number: channelNumber(metadata),

@@ -7,16 +7,12 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { IcepkgError } from '#schema/error';
-import type { PackageRecord } from '#schema/index-shard';
-import type { TargetFile } from '#schema/tuf/metadata';
 import { withChannel, type ChangeOptions, type OpenChannel } from './change-channel.ts';
 import { writePool } from './pool.ts';
 import { filesOf, shardFileOf, type IndexTargets } from './served.ts';
 import { cutShards, INDEXED_ARCHES, type Shard } from './shards.ts';
 import { signChannel, type SignedChannel } from './sign-channel.ts';
 import { encodeSnapshot, nextNumber, snapshotFile, type SnapshotDocument } from './snapshots.ts';
-import { announce } from './webhooks/outbox.ts';
-import type { FileToWrite } from './writer.ts';
 
 export type PublishOptions = ChangeOptions;
 
@@ -56,7 +52,6 @@ export async function publish(repository: string, options: PublishOptions): Prom
     if (made !== undefined) writeSnapshot(open, index, made);
     for (const file of signed.files) open.writer.write(file);
     clearStage(open);
-    if (made !== undefined) announcePublish(open, made);
     return {
       channel: open.channel,
       snapshot: made?.number ?? open.number,
@@ -67,13 +62,6 @@ export async function publish(repository: string, options: PublishOptions): Prom
       expires: signed.expires,
     };
   });
-}
-
-function announcePublish(
-  { repository, channel, number: previous }: OpenChannel,
-  { number: snapshot, packages, message }: SnapshotDocument,
-): void {
-  announce(repository, { type: 'publish', channel, data: { snapshot, previous, packages, message } });
 }
 
 export interface SnapshotOptions extends Omit<ChangeOptions, 'keys'> {
@@ -99,12 +87,15 @@ interface CutIndex {
 }
 
 /** @throws IcepkgError `not-found` where a package or document of it is missing */
-async function cutIndex({ repository, wanted, targets }: OpenChannel): Promise<CutIndex> {
-  const records: readonly PackageRecord[] = [...wanted.values()];
-  for (const record of records) for (const { path } of filesOf(record)) checkPresent(repository, path);
+async function cutIndex({ repository, wanted, shards: served }: OpenChannel): Promise<CutIndex> {
+  for (const record of wanted.values())
+    for (const { path } of filesOf(record)) checkPresent(repository, path);
   const shards: Shard[] = [];
-  for (const arch of INDEXED_ARCHES) shards.push(...(await cutShards(arch, records, countOf(targets, arch))));
-  return { shards, targets: Object.fromEntries(shards.map((shard) => [shard.path, targetOf(shard)])) };
+  for (const arch of INDEXED_ARCHES) {
+    const own = served.filter(({ path }) => path.startsWith(`index/${arch}/`));
+    shards.push(...(await cutShards(arch, own, wanted)));
+  }
+  return { shards, targets: Object.fromEntries(shards.map(({ path, target }) => [path, target])) };
 }
 
 function snapshotOf(
@@ -124,7 +115,8 @@ function snapshotOf(
 
 /** The shards first: a snapshot that is there can be served. */
 function writeSnapshot({ writer }: OpenChannel, { shards }: CutIndex, snapshot: SnapshotDocument): void {
-  for (const shard of shards) writer.writeNew(fileOf(shard));
+  for (const { path, target, bytes } of shards)
+    if (bytes !== undefined) writer.writeNew({ path: shardFileOf(path, target), bytes });
   writer.write({ path: snapshotFile(snapshot.number), bytes: encodeSnapshot(snapshot) });
 }
 
@@ -140,24 +132,6 @@ export function sameTargets(one: IndexTargets, other: IndexTargets): boolean {
       .sort()
       .join('\n');
   return text(one) === text(other);
-}
-
-const fileOf = (shard: Shard): FileToWrite => ({
-  path: shardFileOf(shard.path, targetOf(shard)),
-  bytes: shard.bytes,
-});
-
-const targetOf = (shard: Shard): TargetFile => ({
-  length: shard.bytes.length,
-  hashes: { sha256: shard.sha256 },
-  custom: { arch: shard.arch, packages: shard.packages, shards: shard.of },
-});
-
-/** Into how many shards the last index of an architecture was cut. */
-function countOf(targets: IndexTargets, arch: string): number {
-  const first = Object.entries(targets).find(([path]) => path.startsWith(`index/${arch}/`))?.[1];
-  const count = first?.custom?.['shards'];
-  return typeof count === 'number' && Number.isSafeInteger(count) ? count : 1;
 }
 
 function checkPresent(repository: string, path: string): void {

@@ -7,7 +7,7 @@ import { channelsOf, metadataFolder, readIfAny } from './layout.ts';
 import { readChannel } from './metadata.ts';
 import { mirroredPackages, mirroredShards, readMirrorSettings } from './mirror-settings.ts';
 import type { Pool } from './pool.ts';
-import { filesOf, recordsNamedBy, shardFileOf, type IndexTargets } from './served.ts';
+import { filesOf, recordsNamedBy, rememberingReader, shardFileOf, type IndexTargets } from './served.ts';
 import { channelNumber, readSnapshot } from './snapshots.ts';
 
 /**
@@ -16,16 +16,12 @@ import { channelNumber, readSnapshot } from './snapshots.ts';
  */
 export function referencedFiles(repository: string, pool: Pool, kept: ReadonlySet<number>): Set<string> {
   const files = new Set<string>();
-  const seen = new Set<string>();
+  const read = rememberingReader();
   const settings = readMirrorSettings(repository);
   const addIndex = (targets: IndexTargets): void => {
-    // Snapshots share most of their shards; what a mirror leaves out depends on all of them.
-    const fresh = Object.entries(mirroredShards(targets, settings)).filter(([path, target]) => {
-      const file = shardFileOf(path, target);
-      files.add(file);
-      return settings !== undefined || (!seen.has(file) && seen.add(file));
-    });
-    const records = [...recordsNamedBy(repository, Object.fromEntries(fresh)).values()];
+    const shards = mirroredShards(targets, settings);
+    for (const [path, target] of Object.entries(shards)) files.add(shardFileOf(path, target));
+    const records = [...recordsNamedBy(repository, shards, read).values()];
     for (const record of mirroredPackages(records, settings ?? {}))
       for (const { path } of filesOf(record)) files.add(path);
   };

@@ -3,9 +3,10 @@ import { basename, dirname, join } from 'node:path';
 import { decodeShard } from '#engine/client/shard';
 import { sha256 } from '#schema/digest';
 import { IcepkgError } from '#schema/error';
-import type { PackageRecord } from '#schema/index-shard';
+import { compareShards, overlay, type IndexShard, type PackageRecord } from '#schema/index-shard';
 import type { TargetFile } from '#schema/tuf/metadata';
 import { readIfAny } from './layout.ts';
+import type { ServedShard } from './shards.ts';
 
 /** Shards of an index by their target paths, as signed targets list them. */
 export type IndexTargets = Readonly<Record<string, TargetFile>>;
@@ -15,38 +16,74 @@ export const shardFileOf = (path: string, { hashes }: TargetFile): string =>
   `targets/${dirname(path)}/${hashes['sha256'] ?? ''}.${basename(path)}`;
 
 /** @throws IcepkgError naming the shard where it is missing or not what was signed */
-export function readShard(repository: string, path: string, target: TargetFile): readonly PackageRecord[] {
+export function readShard(repository: string, path: string, target: TargetFile): IndexShard {
   const file = shardFileOf(path, target);
   const bytes = readIfAny(join(repository, file));
   if (bytes === undefined) throw damaged('not-found', `${file} is missing`);
   if (sha256(bytes) !== target.hashes['sha256']) throw damaged('verify-failed', `${file} is damaged`);
-  return decodeShard(bytes, file).packages;
+  return decodeShard(bytes, file);
+}
+
+export type ReadShard = typeof readShard;
+
+/** Reads each shard once, for who looks at many snapshots: they share most of their shards. */
+export function rememberingReader(): ReadShard {
+  const known = new Map<string, IndexShard>();
+  return (repository, path, target) => {
+    const file = shardFileOf(path, target);
+    const shard = known.get(file) ?? readShard(repository, path, target);
+    known.set(file, shard);
+    return shard;
+  };
+}
+
+/** The shards of an index, in their order. @throws as `readShard` does */
+export const readShards = (
+  repository: string,
+  targets: IndexTargets,
+  read: ReadShard = readShard,
+): ServedShard[] =>
+  Object.entries(targets)
+    .sort(([a], [b]) => compareShards(a, b))
+    .map(([path, target]) => ({ path, target, content: read(repository, path, target) }));
+
+/** What shards hold together, by the package's path: each architecture has an index of its own. */
+export function recordsOf(shards: readonly ServedShard[]): Map<string, PackageRecord> {
+  const indexes = new Map<string, IndexShard[]>();
+  for (const { path, content } of shards) {
+    const index = indexes.get(dirname(path));
+    if (index === undefined) indexes.set(dirname(path), [content]);
+    else index.push(content);
+  }
+  const records = new Map<string, PackageRecord>();
+  for (const index of indexes.values())
+    for (const [path, record] of overlay(index)) records.set(path, record);
+  return records;
 }
 
 /** The records of all shards, by the package's path. @throws as `readShard` does */
-export function recordsNamedBy(repository: string, targets: IndexTargets): Map<string, PackageRecord> {
-  const records = new Map<string, PackageRecord>();
-  for (const [path, target] of Object.entries(targets))
-    for (const record of readShard(repository, path, target)) records.set(record.package.path, record);
-  return records;
-}
+export const recordsNamedBy = (
+  repository: string,
+  targets: IndexTargets,
+  read: ReadShard = readShard,
+): Map<string, PackageRecord> => recordsOf(readShards(repository, targets, read));
 
 /** The same, going on past shards that cannot be read, which `onProblem` is told of. */
 export function readableRecords(
   repository: string,
   targets: IndexTargets,
   onProblem: (problem: IcepkgError) => void,
+  read: ReadShard = readShard,
 ): Map<string, PackageRecord> {
-  const records = new Map<string, PackageRecord>();
-  for (const [path, target] of Object.entries(targets)) {
+  return recordsNamedBy(repository, targets, (...of) => {
     try {
-      for (const record of readShard(repository, path, target)) records.set(record.package.path, record);
+      return read(...of);
     } catch (error) {
       if (!(error instanceof IcepkgError)) throw error;
       onProblem(error);
+      return { format: 1, packages: [] };
     }
-  }
-  return records;
+  });
 }
 
 /** The package and what lies beside it. */

@@ -10,7 +10,7 @@ import { IcepkgError } from '#schema/error';
 import { readRepositoryConfig } from './config.ts';
 import { hashFile } from './hash-file.ts';
 import { channelsOf, metadataFolder, readIfAny } from './layout.ts';
-import { filesOf, readableRecords, type IndexTargets } from './served.ts';
+import { filesOf, readableRecords, rememberingReader, type IndexTargets } from './served.ts';
 import { readChannel } from './metadata.ts';
 import { mirroredPackages, mirroredShards, readMirrorSettings } from './mirror-settings.ts';
 import { readSnapshot, snapshotNumbers } from './snapshots.ts';
@@ -34,9 +34,10 @@ export async function verifyRepository(
   const problems: string[] = [];
   const files = new Map<string, { readonly size: number; readonly sha256: string }>();
   const settings = readMirrorSettings(repository);
+  const read = rememberingReader();
   const addIndex = (targets: IndexTargets): void => {
     const shards = mirroredShards(targets, settings);
-    const records = readableRecords(repository, shards, (problem) => problems.push(problem.message));
+    const records = readableRecords(repository, shards, (problem) => problems.push(problem.message), read);
     for (const record of mirroredPackages([...records.values()], settings ?? {}))
       for (const { path, size, sha256 } of filesOf(record)) files.set(path, { size, sha256 });
   };

@@ -1,15 +1,19 @@
 /** What publishing leaves on disk, and that a client can always read it. */
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { compareShards, type PackageRecord } from '#schema/index-shard';
 import { generateKey } from '#schema/keys';
 import { loadIndexes } from '#engine/client/load-indexes';
+import { decodeShard } from '#engine/client/shard';
 import type { EngineContext } from '#engine/context';
 import { addPackages, removePackages } from '#repo-server/add';
 import { initRepository, rotateRoot, sameKeys } from '#repo-server/init';
 import { withLock } from '#repo-server/lock';
 import { publish } from '#repo-server/publish';
-import { cutShards, shardCount } from '#repo-server/shards';
+import { recordsOf } from '#repo-server/served';
+import { cutShards, type ServedShard } from '#repo-server/shards';
 import { repositoryStatus } from '#repo-server/status';
 import { makeDepot, type Depot } from '../support/repository.ts';
 
@@ -225,27 +229,82 @@ test('a threshold of two needs two different keys', async () => {
   await publish(repository, { keys: [b, a] });
 });
 
-const records = (count: number) =>
-  Array.from({ length: count }, (_, index) => ({
-    name: `package-${index}`,
-    version: '1.0.0-r0',
-    arch: 'x86_64' as const,
-    installedSize: index,
-    fileCount: 0,
-    manifest: { size: 1, sha256: '0'.repeat(64) },
-    package: { path: `packages/x86_64/${index}.icepkg`, size: 1, sha256: '0'.repeat(64), headerSize: 1 },
-  }));
-
-test('one more package changes one shard, in whatever order they come, and equal records give equal bytes', async () => {
-  const before = await cutShards('x86_64', records(500), 1);
-  const after = await cutShards('x86_64', records(501).toReversed(), before[0]?.of ?? 1);
-  const known = new Set(before.map(({ sha256 }) => sha256));
-  expect(before.length).toBe(8);
-  expect(after.filter(({ sha256 }) => !known.has(sha256))).toHaveLength(1);
-  expect(after.reduce((sum, shard) => sum + shard.packages, 0)).toBe(501);
+const record = (index: number): PackageRecord => ({
+  name: `package-${index}`,
+  version: '1.0.0-r0',
+  arch: 'x86_64',
+  installedSize: index,
+  fileCount: 0,
+  manifest: { size: 1, sha256: '0'.repeat(64) },
+  package: { path: `packages/x86_64/${index}.icepkg`, size: 1, sha256: '0'.repeat(64), headerSize: 1 },
 });
 
-test('the number of shards follows the number of packages without swinging', () => {
-  expect([0, 64, 65, 128, 129, 10_000].map((count) => shardCount(count, 1))).toEqual([1, 1, 2, 2, 4, 256]);
-  expect([65, 64, 33, 32, 31].map((count) => shardCount(count, 2))).toEqual([2, 2, 2, 2, 1]);
+/** An index by the numbers of its packages, and what it takes from one state to the next. */
+class Index {
+  shards: ServedShard[] = [];
+  readonly #held = new Set<number>();
+
+  /** @returns how many shards are new or were written anew */
+  async publish({
+    add = [],
+    remove = [],
+  }: {
+    add?: readonly number[];
+    remove?: readonly number[];
+  }): Promise<number> {
+    for (const one of remove) this.#held.delete(one);
+    for (const one of add) this.#held.add(one);
+    const records = new Map([...this.#held].map(record).map((of) => [of.package.path, of]));
+    const cut = await cutShards('x86_64', this.shards, records);
+    this.shards = cut.map(({ path, target, bytes }) => {
+      const before = this.shards.find((shard) => shard.target === target);
+      return { path, target, content: before?.content ?? decodeShard(bytes ?? new Uint8Array(0), path) };
+    });
+    expect(this.paths()).toEqual(this.paths().toSorted(compareShards));
+    expect(new Set(recordsOf(this.shards).keys())).toEqual(new Set(records.keys()));
+    return cut.filter(({ bytes }) => bytes !== undefined).length;
+  }
+
+  paths = (): string[] => this.shards.map(({ path }) => path);
+}
+
+const range = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, at) => from + at);
+
+test('what is published goes into the last shard until that is full; the others stay as they are', async () => {
+  const index = new Index();
+  expect(await index.publish({ add: range(0, 1000) })).toBe(4);
+  expect(await index.publish({ add: range(1000, 1020) })).toBe(1);
+  expect(index.paths()).toHaveLength(4);
+  expect(await index.publish({ add: range(1020, 1050) })).toBe(1);
+  expect(index.paths()).toHaveLength(5);
+  expect(await index.publish({})).toBe(0);
+  expect(await index.publish({ add: [1050], remove: [3, 500] })).toBe(1);
+  expect(await index.publish({ add: [3] })).toBe(1);
+});
+
+test('shards that mostly say what is not true any more are written anew', async () => {
+  const index = new Index();
+  await index.publish({ add: range(0, 1024) });
+  for (let at = 0; at < 1000; at += 50) await index.publish({ remove: range(at, at + 50) });
+  expect(index.shards.reduce((sum, { content }) => sum + content.packages.length, 0)).toBeLessThan(200);
+  expect(index.shards.length).toBeLessThan(3);
+  await index.publish({ remove: range(1000, 1024) });
+  expect(index.shards).toEqual([]);
+});
+
+test('whatever is published, the shards together hold it', async () => {
+  const changes = fc.array(
+    fc.record({
+      add: fc.array(fc.nat(700), { maxLength: 300 }),
+      remove: fc.array(fc.nat(700), { maxLength: 300 }),
+    }),
+    { maxLength: 12 },
+  );
+  await fc.assert(
+    fc.asyncProperty(changes, async (all) => {
+      const index = new Index();
+      for (const change of all) await index.publish(change);
+    }),
+    { numRuns: 15 },
+  );
 });

@@ -2,6 +2,7 @@
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { IcepkgError, isErrno } from '#schema/error';
+import { compareShards, overlay, type IndexShard } from '#schema/index-shard';
 import type { TargetFile, Targets } from '#schema/tuf/metadata';
 import type { RepositoryConfig } from '../config.ts';
 import type { EngineContext } from '../context.ts';
@@ -49,16 +50,16 @@ export async function loadRepository(
   const mirrors = refresh === 'never' ? [] : openMirrors(context, repository);
   try {
     const { trusted, asked } = await bringUpToDate(context, { repository, store, mirrors, refresh });
-    const shards = Object.entries(trusted.targets.targets).filter(([path, target]) =>
-      isForMachine(path, target, context.arch),
-    );
-    const candidates: Candidate[] = [];
-    for (const shard of shards) {
+    const named = Object.entries(trusted.targets.targets)
+      .filter(([path, target]) => isForMachine(path, target, context.arch))
+      .sort(([a], [b]) => compareShards(a, b));
+    const shards: IndexShard[] = [];
+    for (const shard of named) {
       const bytes = await loadShard(context, { repository, mirrors, trusted }, shard);
-      for (const record of decodeShard(bytes, `${repository.name}: ${shard[0]}`).packages) {
-        candidates.push({ record, source: { kind: 'repository', repository: repository.name } });
-      }
+      shards.push(decodeShard(bytes, `${repository.name}: ${shard[0]}`));
     }
+    const source = { kind: 'repository', repository: repository.name } as const;
+    const candidates = [...overlay(shards).values()].map((record): Candidate => ({ record, source }));
     pruneCache(context.root, repository, trusted.targets);
     if (asked && !context.offline)
       context.onProgress({ phase: 'refresh', repository: repository.name, done: true });
