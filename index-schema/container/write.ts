@@ -138,7 +138,7 @@ const signaturesOf = (manifestBytes: Uint8Array, keys: readonly PrivateKey[]): P
   keys.map((key) => signManifest(manifestBytes, key)).sort((a, b) => comparePaths(a.keyid, b.keyid));
 
 /** The header frame before compression. */
-function headerTar(manifest: Uint8Array, signatures: readonly PackageSignature[]): Uint8Array {
+export function headerTar(manifest: Uint8Array, signatures: readonly PackageSignature[]): Uint8Array {
   const document = canonicalJson({ format: 1, signatures });
   const size = manifest.length + document.length;
   if (size > MAX_HEADER_BYTES / 2) {
