@@ -7,10 +7,19 @@ import { IcepkgError } from '#schema/error';
 import { CONFIG_FILE, readIfAny, writeDurably } from './layout.ts';
 import { RetentionSchema } from './retention.ts';
 
+export const MOST_PATCHED_VERSIONS = 32;
+
 export const ROLES = ['root', 'targets', 'snapshot', 'timestamp'] as const;
 export type RoleName = (typeof ROLES)[number];
 
 const Days = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(36_500));
+
+const PatchedVersionsSchema = v.pipe(
+  v.number(),
+  v.integer(),
+  v.minValue(0),
+  v.maxValue(MOST_PATCHED_VERSIONS),
+);
 
 export const RepositoryConfigSchema = v.strictObject({
   format: v.literal(1),
@@ -19,6 +28,8 @@ export const RepositoryConfigSchema = v.strictObject({
   expiryDays: v.strictObject({ root: Days, targets: Days, snapshot: Days, timestamp: Days }),
   /** Which snapshots a collection keeps. */
   retention: v.optional(RetentionSchema),
+  /** From how many versions back a publish makes patches; 3 unless said, 0 for none. */
+  patches: v.optional(v.strictObject({ versions: PatchedVersionsSchema })),
 });
 export type RepositoryConfig = v.InferOutput<typeof RepositoryConfigSchema>;
 export type ExpiryDays = RepositoryConfig['expiryDays'];

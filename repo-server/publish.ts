@@ -8,13 +8,22 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { IcepkgError } from '#schema/error';
 import { withChannel, type ChangeOptions, type OpenChannel } from './change-channel.ts';
+import {
+  DEFAULT_PATCHED_VERSIONS,
+  publishPatches,
+  type PublishedPatches,
+} from './patches/publish-patches.ts';
 import { writePool } from './pool.ts';
 import { filesOf, shardFileOf, type IndexTargets } from './served.ts';
 import { cutShards, INDEXED_ARCHES, type Shard } from './shards.ts';
 import { signChannel, type SignedChannel } from './sign-channel.ts';
 import { encodeSnapshot, nextNumber, snapshotFile, type SnapshotDocument } from './snapshots.ts';
+import { announce } from './webhooks/outbox.ts';
 
-export type PublishOptions = ChangeOptions;
+export interface PublishOptions extends ChangeOptions {
+  /** From how many versions back patches are made, instead of what `repository.json` says. */
+  readonly patches?: number;
+}
 
 export interface Published {
   readonly channel: string;
@@ -29,6 +38,7 @@ export interface Published {
   readonly written: readonly string[];
   /** Until when clients accept it without another publish. */
   readonly expires: string;
+  readonly patches: PublishedPatches;
 }
 
 /**
@@ -49,9 +59,12 @@ export async function publish(repository: string, options: PublishOptions): Prom
       snapshot: made?.number ?? open.number,
       changed,
     });
+    const versions = options.patches ?? open.config.patches?.versions ?? DEFAULT_PATCHED_VERSIONS;
+    const patches = await publishPatches(open, versions);
     if (made !== undefined) writeSnapshot(open, index, made);
     for (const file of signed.files) open.writer.write(file);
     clearStage(open);
+    if (made !== undefined) announcePublish(open, made);
     return {
       channel: open.channel,
       snapshot: made?.number ?? open.number,
@@ -60,8 +73,16 @@ export async function publish(repository: string, options: PublishOptions): Prom
       versions: signed.versions,
       written: open.writer.written,
       expires: signed.expires,
+      patches,
     };
   });
+}
+
+function announcePublish(
+  { repository, channel, number: previous }: OpenChannel,
+  { number: snapshot, packages, message }: SnapshotDocument,
+): void {
+  announce(repository, { type: 'publish', channel, data: { snapshot, previous, packages, message } });
 }
 
 export interface SnapshotOptions extends Omit<ChangeOptions, 'keys'> {

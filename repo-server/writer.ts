@@ -1,6 +1,7 @@
 /** Writes files of a repository one after the other, and remembers which. */
+import { renameSync } from 'node:fs';
 import { join } from 'node:path';
-import { readIfAny, writeDurably } from './layout.ts';
+import { doing, readIfAny, writeDurably } from './layout.ts';
 
 export interface FileToWrite {
   /** In the repository. */
@@ -22,6 +23,13 @@ export class Writer {
   write({ path, bytes }: FileToWrite): void {
     this.#onWrite(path);
     writeDurably(join(this.repository, path), bytes);
+    this.written.push(path);
+  }
+
+  /** Moves a file that lies whole and durable beside its place there; the folder is the caller's to flush. */
+  place(path: string, aside: string): void {
+    this.#onWrite(path);
+    doing(path, () => renameSync(aside, join(this.repository, path)));
     this.written.push(path);
   }
 

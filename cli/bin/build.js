@@ -37,7 +37,9 @@ const lazyParts = {
 
 await build({
   entryPoints: [
-    ...['cli/main', 'cli/command-table', 'cli/engine/stage/worker'].map((name) => `${name}${ending}`),
+    ...['cli/main', 'cli/command-table', 'cli/engine/stage/worker', 'repo-server/patches/worker'].map(
+      (name) => `${name}${ending}`,
+    ),
     ...commands.filter((file) => file.endsWith(ending)).map((file) => `cli/commands/${file}`),
   ],
   absWorkingDir: input,

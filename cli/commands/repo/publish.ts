@@ -1,13 +1,16 @@
 import { Args, Flags } from '#cli/oclif';
 import { BaseCommand } from '#cli/base-command';
 import { messageFlag, waitFlag, waiting } from '#cli/repo-flags';
-import { countText } from '#cli/size';
+import { countText, sizeText } from '#cli/size';
 
 export default class RepoPublish extends BaseCommand {
   static override summary = 'Sign and publish what was added';
   static override description = `Makes a numbered snapshot of what a channel serves with what was added and taken out since, and lets the channel
 serve it. Whoever reads the repository meanwhile, also when this is killed half way, sees the old state whole or the
 new state whole. Where another publisher is at work it waits, and publishes on top of what that one published.
+
+To packages that are new in the channel patches are made from the last versions of them that the repository has, where
+that saves enough: who upgrades then fetches the patch instead of the package.
 
 Without a change only the timestamp is renewed, for which its key is enough: run it regularly, well within the
 days that a timestamp is good for.`;
@@ -27,6 +30,12 @@ days that a timestamp is good for.`;
     }),
     channel: Flags.string({ default: 'stable', helpValue: 'CHANNEL', summary: 'channel to publish' }),
     message: messageFlag,
+    patches: Flags.integer({
+      min: 0,
+      max: 32,
+      helpValue: 'N',
+      summary: 'make patches from so many versions back (3, or what repository.json says; 0 makes none)',
+    }),
     wait: waitFlag,
   };
 
@@ -38,6 +47,7 @@ days that a timestamp is good for.`;
       channel: flags.channel,
       keys: flags.key.map(readKeyFile),
       ...(flags.message === undefined ? {} : { message: flags.message }),
+      ...(flags.patches === undefined ? {} : { patches: flags.patches }),
       ...waiting(flags.wait, (text) => this.remark(text)),
     });
     const { channel, changed, packages, snapshot, expires } = published;
@@ -46,6 +56,9 @@ days that a timestamp is good for.`;
         ? `published ${countText(packages, 'package')} to ${channel} (snapshot ${snapshot}), good until ${expires}`
         : `${channel} is unchanged${snapshot === undefined ? '' : ` (snapshot ${snapshot})`}, good until ${expires}`,
     );
+    const { made, bytes, problems } = published.patches;
+    if (made > 0) this.print(`made ${made} ${made === 1 ? 'patch' : 'patches'}, ${sizeText(bytes)}`);
+    for (const problem of problems) this.remark(`no patch: ${problem}`);
     return published;
   }
 }
