@@ -42,7 +42,7 @@ export interface BuiltImage {
 }
 
 /** Raised when the composer itself comes to make something else of the same input. */
-const COMPOSER_REVISION = 5;
+const COMPOSER_REVISION = 6;
 
 /**
  * Builds every format that the definition asks for; outputs appear by rename, all or none.

@@ -155,6 +155,8 @@ export const BoardSchema = v.strictObject({
   loader: v.picklist(LOADERS, `expected one of ${LOADERS.join(', ')}`),
   /** Path of the kernel in the image; `*` and `?` stand for what a version may change. */
   kernel: v.optional(RootPath),
+  /** QEMU is given the kernel unpacked, which spares an emulated machine that work. */
+  unpackKernel: v.optional(v.boolean('expected true or false'), false),
   initramfs: v.optional(InitramfsSchema),
   /** Files of packages that the boot partition holds too, such as firmware and device trees. */
   bootFiles: v.optional(

@@ -17,6 +17,7 @@ import { makeInitramfs } from './initramfs.ts';
 import { writeIso } from './iso.ts';
 import { writeOci, type OciRequest } from './oci.ts';
 import { splitTree, type Tree } from './split-tree.ts';
+import { unpackKernel } from './unpack-kernel.ts';
 
 export interface OutputRequest {
   readonly definition: Definition;
@@ -51,6 +52,12 @@ export async function makeOutputs(request: OutputRequest): Promise<Outputs> {
     await write(whole);
     files.push({ format, file, size: fs.statSync(whole).size, sha256: sha256File(whole) });
   };
+  const addKernel = (kernel: string): Promise<void> =>
+    definition.hardware.unpackKernel
+      ? add('kernel', 'vmlinux', (file) =>
+          fs.writeFileSync(file, unpackKernel(fs.readFileSync(kernel), path.basename(kernel))),
+        )
+      : add('kernel', 'vmlinuz', (file) => fs.copyFileSync(kernel, file));
   const wants = (...formats: readonly Format[]): boolean =>
     formats.some((format) => definition.formats.includes(format));
   if (wants('tar', 'oci')) {
@@ -68,7 +75,7 @@ export async function makeOutputs(request: OutputRequest): Promise<Outputs> {
     const initramfs =
       hardware.initramfs === undefined ? undefined : await makeInitramfs(tree, hardware.initramfs);
     if (hardware.loader === 'direct') {
-      await add('kernel', 'vmlinuz', (file) => fs.copyFileSync(path.join(tree.folder, kernel), file));
+      await addKernel(path.join(tree.folder, kernel));
       if (initramfs !== undefined)
         await add('initramfs', 'initramfs', (file) => fs.writeFileSync(file, initramfs));
     }
