@@ -12,6 +12,7 @@ import { parseMetadata } from '#schema/tuf/metadata';
 import { metadataFolder, readIfAny } from '../layout.ts';
 import { readableRecords, type IndexTargets } from '../served.ts';
 import { channelNumber, readSnapshot } from '../snapshots.ts';
+import type { Library } from './library.ts';
 
 /** States that are looked at, counted from the newest. */
 const MOST_STATES = 200;
@@ -48,7 +49,7 @@ export interface Told {
 }
 
 export class Chronicle {
-  readonly #root: string;
+  readonly #library: Library;
   readonly #channel: string;
   readonly #files = new Map<number, ServedState | undefined>();
   readonly #seenShards = new Set<string>();
@@ -60,8 +61,8 @@ export class Chronicle {
   #reading: Promise<void> | undefined;
   #read = 0;
 
-  constructor(root: string, channel: string) {
-    this.#root = root;
+  constructor(library: Library, channel: string) {
+    this.#library = library;
     this.#channel = channel;
   }
 
@@ -107,7 +108,7 @@ export class Chronicle {
 
   #stateOf(version: number): ServedState | undefined {
     const name = `${metadataFolder(this.#channel)}/${version}.targets.json`;
-    const file = join(this.#root, name);
+    const file = join(this.#library.root, name);
     const bytes = readIfAny(file);
     if (bytes === undefined) return undefined;
     const { signed } = parseMetadata(bytes, 'targets', name);
@@ -126,7 +127,7 @@ export class Chronicle {
   #timeOf(number: number | undefined): string | undefined {
     if (number === undefined) return undefined;
     try {
-      const { channel, created } = readSnapshot(this.#root, number);
+      const { channel, created } = readSnapshot(this.#library.root, number);
       return channel === this.#channel ? created : undefined;
     } catch (error) {
       if (!(error instanceof IcepkgError)) throw error;
@@ -140,7 +141,8 @@ export class Chronicle {
       if (this.#seenShards.has(digest)) continue;
       await setImmediate();
       // A shard that was collected, or never copied, tells nothing.
-      const records = readableRecords(this.#root, { [path]: target }, () => undefined);
+      const { root, read } = this.#library;
+      const records = readableRecords(root, { [path]: target }, () => undefined, read);
       for (const record of records.values()) this.#arrive({ record, at, number });
       this.#latest = undefined;
       this.#seenShards.add(digest);

@@ -4,12 +4,13 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate, setTimeout } from 'node:timers/promises';
-import type { PackageRecord } from '#schema/index-shard';
+import { IcepkgError } from '#schema/error';
+import type { IndexShard, PackageRecord } from '#schema/index-shard';
 import { readRepositoryConfig, ROLES, type ExpiryDays } from '../config.ts';
 import { channelsOf, CONFIG_FILE, DEFAULT_CHANNEL, metadataFolder } from '../layout.ts';
 import { isSignedFor, readChannel, type ChannelMetadata } from '../metadata.ts';
 import { mirroredPackages, mirroredShards, readMirrorSettings } from '../mirror-settings.ts';
-import { readableRecords, type IndexTargets } from '../served.ts';
+import { readableRecords, readShard, type IndexTargets, type ReadShard } from '../served.ts';
 import { channelNumber } from '../snapshots.ts';
 import { buildCatalogue, type Catalogue } from './catalogue.ts';
 
@@ -51,6 +52,8 @@ export class Library {
   #view: RepositoryView | undefined;
   #loading: Promise<RepositoryView> | undefined;
   #indexes = new Map<string, LoadedIndex>();
+  /** Those that the channels serve, by their digests. */
+  #shards = new Map<string, IndexShard>();
 
   /** @param root real path of the repository */
   constructor(root: string) {
@@ -67,6 +70,10 @@ export class Library {
     return Promise.race([this.#loading, setTimeout(PATIENCE_MS, known, { ref: false })]).catch(() => known);
   }
 
+  /** Reads a shard, from memory where a channel serves it. */
+  readonly read: ReadShard = (repository, path, target) =>
+    this.#shards.get(digestOf(target)) ?? readShard(repository, path, target);
+
   async #reload(stamp: string): Promise<RepositoryView> {
     try {
       this.#view = await this.#load();
@@ -81,11 +88,11 @@ export class Library {
     const { name, expiryDays } = readRepositoryConfig(this.root);
     const channels: ChannelView[] = [];
     const indexes = new Map<string, LoadedIndex>();
+    const shards = new Map<string, IndexShard>();
     for (const channel of channelsOf(this.root)) {
       const metadata = readChannel(this.root, channel);
       if (metadata.targets === undefined) continue;
-      await setImmediate();
-      const loaded = this.#loadIndex(metadata.targets.signed.targets);
+      const loaded = await this.#loadIndex(metadata.targets.signed.targets, shards);
       indexes.set(loaded.index, loaded);
       channels.push({
         ...loaded,
@@ -96,24 +103,54 @@ export class Library {
       });
     }
     this.#indexes = indexes;
+    this.#shards = shards;
     channels.sort((a, b) => Number(b.name === DEFAULT_CHANNEL) - Number(a.name === DEFAULT_CHANNEL));
     return { name, expiryDays, channels, state: (this.#view?.state ?? 0) + 1 };
   }
 
-  #loadIndex(all: IndexTargets): LoadedIndex {
+  /** @param shards gets those that were read */
+  async #loadIndex(all: IndexTargets, shards: Map<string, IndexShard>): Promise<LoadedIndex> {
     const settings = readMirrorSettings(this.root);
     const targets = mirroredShards(all, settings);
     const index = Object.entries(targets)
-      .map(([path, { hashes }]) => `${path} ${hashes['sha256'] ?? ''}`)
+      .map(([path, target]) => `${path} ${digestOf(target)}`)
       .join('\n');
     const known = this.#indexes.get(index);
-    if (known?.problems.length === 0) return known;
-    const problems: string[] = [];
-    const records = readableRecords(this.root, targets, ({ message }) =>
-      problems.push(`A part of the index cannot be read: ${message}`),
+    if (known?.problems.length === 0) {
+      for (const target of Object.values(targets)) {
+        const shard = this.#shards.get(digestOf(target));
+        if (shard !== undefined) shards.set(digestOf(target), shard);
+      }
+      return known;
+    }
+    const problems = new Set<string>();
+    for (const [path, target] of Object.entries(targets)) {
+      const digest = digestOf(target);
+      // One at a time, and others in between, because a large index takes seconds.
+      if (!this.#shards.has(digest)) await setImmediate();
+      const shard = readable(() => this.read(this.root, path, target));
+      if (shard !== undefined) shards.set(digest, shard);
+    }
+    const records = readableRecords(
+      this.root,
+      targets,
+      ({ message }) => problems.add(`A part of the index cannot be read: ${message}`),
+      (root, path, target) => shards.get(digestOf(target)) ?? readShard(root, path, target),
     );
     const here = mirroredPackages([...records.values()], settings ?? {});
-    return { index, records: here, catalogue: buildCatalogue(here), problems };
+    return { index, records: here, catalogue: buildCatalogue(here), problems: [...problems] };
+  }
+}
+
+const digestOf = ({ hashes }: IndexTargets[string]): string => hashes['sha256'] ?? '';
+
+/** Nothing where the shard is missing or damaged; who reads the whole index hears of it. */
+function readable(read: () => IndexShard): IndexShard | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof IcepkgError) return undefined;
+    throw error;
   }
 }
 

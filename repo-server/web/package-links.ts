@@ -11,6 +11,7 @@ const MOST_LISTED = 40;
 const MOST_SUPPLIERS = 5;
 
 export function dependencySections(scene: Scene, one: CataloguedPackage, record: PackageRecord): Html {
+  const { links } = scene;
   const depends = record.depends ?? [];
   const conflicts = depends.filter((text) => parseDependency(text)?.kind === 'conflicts');
   const needs = depends.filter((text) => !conflicts.includes(text));
@@ -24,6 +25,7 @@ ${extra(scene, 'Is installed with', record.installIf)}
 </section>
 ${neededBy(scene, one)}
 </div>
+<p><a href="${links.page(`package/${one.name}/graph`)}">A picture of these dependencies</a></p>
 ${provided(record)}`;
 }
 

@@ -1,11 +1,16 @@
 /** Everything about one package. */
 import type { PackageRecord } from '#schema/index-shard';
 import { nearest } from '#schema/nearest';
+import type { FileEntry } from '#schema/manifest';
+import { byVersion } from '../index-diff.ts';
 import type { CataloguedPackage } from './catalogue.ts';
+import { sizeChart } from './chart.ts';
 import type { Arrival } from './chronicle.ts';
 import { day, sizeText } from './figures.ts';
 import { markup, webAddress, type Html, type Part } from './html.ts';
+import { documentSection, type DocumentSummary } from './package-documents.ts';
 import { dependencySections } from './package-links.ts';
+import { filePreview } from './page-files.ts';
 import { cut, pager } from './paging.ts';
 import type { PageContent, Scene } from './shell.ts';
 import { table } from './table.ts';
@@ -18,6 +23,9 @@ export interface PackageMaterial {
   readonly record: PackageRecord;
   /** Of every channel, by path. */
   readonly arrivals: ReadonlyMap<string, Arrival>;
+  /** Absent where the package cannot be read. */
+  readonly files: readonly FileEntry[] | undefined;
+  readonly summary: DocumentSummary;
 }
 
 /** The record that a query asks for; the newest one where it asks for none that is there. */
@@ -39,7 +47,10 @@ export function packagePage(scene: Scene, material: PackageMaterial): PageConten
 <div class="command"><code data-copy>icepkg install ${one.name}</code></div>
 ${facts(scene, record)}
 ${versions(scene, material)}
-${dependencySections(scene, one, record)}`,
+${history(scene, material)}
+${dependencySections(scene, one, record)}
+${filePreview(scene, record, material.files)}
+${documentSection(scene, record, material.summary)}`,
   };
 }
 
@@ -107,6 +118,27 @@ function versions(scene: Scene, { one, record, arrivals }: PackageMaterial): Htm
 ${table('What the channels serve', columns, part.rows)}
 ${pager(part, (page) => links.package(one.name, page))}
 </section>`;
+}
+
+/** All versions of this architecture that are known, also those that no channel serves any more. */
+function history(scene: Scene, { one, record, arrivals }: PackageMaterial): Part {
+  const known = new Map([
+    ...[...arrivals.values()].map(({ record: of }) => [of.package.path, of] as const),
+    ...servedVersions(scene, one.name).map(({ of }) => [of.package.path, of] as const),
+  ]);
+  const points = [...known.values()]
+    .filter(({ arch }) => arch === record.arch)
+    .sort((a, b) => byVersion(a.version, b.version))
+    .map((of) => ({
+      label: of.version,
+      day: arrivals.get(of.package.path)?.at.slice(0, 10),
+      installed: of.installedSize,
+      download: of.package.size,
+    }));
+  const chart = sizeChart(points, record.arch);
+  return (
+    chart && markup`<section aria-labelledby="sizes"><h2 id="sizes">Size over time</h2>${chart}</section>`
+  );
 }
 
 const published = (arrival: Arrival | undefined): Part => arrival !== undefined && day(arrival.at);

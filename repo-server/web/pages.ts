@@ -1,13 +1,28 @@
 /** Which address is which page. */
 import { DEFAULT_CHANNEL } from '../layout.ts';
-import { Chronicle, type Arrival, type Told } from './chronicle.ts';
+import { diffIndexes } from '../index-diff.ts';
+import { readableRecords } from '../served.ts';
 import { STYLE_PATH } from './assets.ts';
-import type { ChannelView, Library, RepositoryView } from './library.ts';
+import { Chronicle, type Arrival, type Told } from './chronicle.ts';
+import { atomFeed, jsonFeed } from './feeds.ts';
+import { FileIndex, readFiles } from './file-index.ts';
+import { Library, type ChannelView, type RepositoryView } from './library.ts';
 import { Links } from './links.ts';
+import { summarize } from './package-documents.ts';
+import { filesPage, packageFilesPage, pathAsked } from './page-files.ts';
+import { graphPage } from './page-graph.ts';
 import { homePage } from './page-home.ts';
 import { noSuchPackage, packagePage, recordAsked } from './page-package.ts';
 import { HTML_TYPE, nothingPublished } from './page-plain.ts';
 import { searchPage } from './page-search.ts';
+import {
+  differencePage,
+  noSuchSnapshot,
+  snapshotsIn,
+  snapshotsPage,
+  type Snapshot,
+} from './page-snapshots.ts';
+import { trustPage } from './page-trust.ts';
 import type { Drawn } from './sheet.ts';
 import { renderPage, type PageContent, type Scene } from './shell.ts';
 
@@ -16,7 +31,14 @@ export interface Shelf {
   readonly library: Library;
   /** By channel. */
   readonly chronicles: Map<string, Chronicle>;
+  readonly files: FileIndex;
 }
+
+export const newShelf = (root: string): Shelf => ({
+  library: new Library(root),
+  chronicles: new Map(),
+  files: new FileIndex(root),
+});
 
 export interface PageRequest {
   readonly shelf: Shelf;
@@ -24,8 +46,8 @@ export interface PageRequest {
   /** Below the repository. */
   readonly path: string;
   readonly query: URLSearchParams;
-  /** Of the server, for feeds. */
-  readonly origin: string | undefined;
+  /** What the reader asked for, whole, where that is known and the page needs it. */
+  readonly address: string | undefined;
 }
 
 type Draw = (scene: Scene, request: PageRequest, name: string) => Promise<Drawn>;
@@ -34,6 +56,15 @@ const PAGES: readonly (readonly [RegExp, Draw])[] = [
   [/^\/(?:index\.html)?$/, drawHome],
   [/^\/search$/, async (scene) => page(scene, searchPage(scene))],
   [/^\/package\/([^/]{1,512})$/, drawPackage],
+  [/^\/package\/([^/]{1,512})\/files$/, drawPackageFiles],
+  [/^\/package\/([^/]{1,512})\/graph$/, drawGraph],
+  [/^\/files$/, drawFiles],
+  [/^\/snapshots$/, drawSnapshots],
+  [/^\/snapshots\/([1-9]\d{0,8})$/, drawSnapshot],
+  [/^\/difference$/, drawDifference],
+  [/^\/trust$/, async (scene) => page(scene, trustPage(scene, new Date()), true)],
+  [/^\/feed\.atom$/, drawFeed(atomFeed)],
+  [/^\/feed\.json$/, drawFeed(jsonFeed)],
 ];
 
 export const isPage = (path: string): boolean => PAGES.some(([form]) => form.test(path));
@@ -61,7 +92,7 @@ const page = (scene: Scene, content: PageContent, passing = false): Drawn => ({
 });
 
 function tell({ chronicles, library }: Shelf, { name, metadata }: ChannelView): Promise<Told> {
-  const chronicle = chronicles.get(name) ?? new Chronicle(library.root, name);
+  const chronicle = chronicles.get(name) ?? new Chronicle(library, name);
   chronicles.set(name, chronicle);
   return chronicle.told(metadata.targets?.signed.version ?? 0);
 }
@@ -83,7 +114,69 @@ async function drawPackage(scene: Scene, { shelf, view }: PageRequest, encoded: 
     complete &&= told.complete;
     for (const arrival of told.byName.get(name) ?? []) arrivals.set(arrival.record.package.path, arrival);
   }
-  return page(scene, packagePage(scene, { one, record, arrivals }), !complete);
+  const files = await readFiles(shelf.library.root, record);
+  const summary = await summarize(shelf.library.root, record);
+  return page(scene, packagePage(scene, { one, record, arrivals, files, summary }), !complete);
+}
+
+async function drawPackageFiles(scene: Scene, { shelf }: PageRequest, encoded: string): Promise<Drawn> {
+  const one = scene.channel.catalogue.packages.get(decoded(encoded));
+  if (one === undefined) return page(scene, noSuchPackage(scene, decoded(encoded)), true);
+  const record = recordAsked(one, scene.query);
+  const files = await readFiles(shelf.library.root, record);
+  return page(scene, packageFilesPage(scene, record, files ?? []));
+}
+
+async function drawGraph(scene: Scene, _: PageRequest, encoded: string): Promise<Drawn> {
+  const one = scene.channel.catalogue.packages.get(decoded(encoded));
+  if (one === undefined) return page(scene, noSuchPackage(scene, decoded(encoded)), true);
+  return page(scene, graphPage(scene, one));
+}
+
+async function drawFiles(scene: Scene, { shelf }: PageRequest): Promise<Drawn> {
+  const asked = pathAsked(scene.query);
+  if (asked === '') return page(scene, filesPage(scene, undefined));
+  const search = await shelf.files.search(scene.channel, asked);
+  return page(scene, filesPage(scene, search), search.read < search.of);
+}
+
+async function drawSnapshots(scene: Scene, { shelf }: PageRequest): Promise<Drawn> {
+  const { states, complete } = await tell(shelf, scene.channel);
+  return page(scene, snapshotsPage(scene, snapshotsIn(states)), !complete);
+}
+
+async function drawSnapshot(scene: Scene, request: PageRequest, number: string): Promise<Drawn> {
+  const { states } = await tell(request.shelf, scene.channel);
+  const snapshots = snapshotsIn(states);
+  const at = snapshots.findIndex((of) => of.number === Number(number));
+  return difference(scene, request, { from: snapshots[at + 1], to: snapshots[at] });
+}
+
+async function drawDifference(scene: Scene, request: PageRequest): Promise<Drawn> {
+  const { states } = await tell(request.shelf, scene.channel);
+  const named = (key: string): Snapshot | undefined =>
+    snapshotsIn(states).find(({ number }) => String(number) === scene.query.get(key));
+  return difference(scene, request, { from: named('from'), to: named('to') });
+}
+
+function difference(
+  scene: Scene,
+  { shelf: { library } }: PageRequest,
+  { from, to }: { readonly from: Snapshot | undefined; readonly to: Snapshot | undefined },
+): Drawn {
+  if (to === undefined) return page(scene, noSuchSnapshot(scene), true);
+  const [before, after] = [from?.targets ?? {}, to.targets].map((targets) =>
+    readableRecords(library.root, targets, () => undefined, library.read),
+  );
+  const diff = diffIndexes(before ?? new Map(), after ?? new Map());
+  return page(scene, differencePage(scene, { from, to, diff }));
+}
+
+function drawFeed(feed: typeof atomFeed): Draw {
+  return async (scene, { shelf, address }) => {
+    const { arrivals, complete } = await tell(shelf, scene.channel);
+    return { ...feed(scene, { arrivals, address }), passing: !complete };
+  };
 }
 
 function decoded(text: string): string {

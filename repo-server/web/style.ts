@@ -41,7 +41,8 @@ header, main, footer { max-width: 62rem; margin-inline: auto; padding-inline: cl
 header { padding-block: 1.4rem 0; }
 main { padding-block: 2.2rem 3.5rem; }
 main:focus { outline: none; }
-footer { border-top: 1px solid var(--line); padding-block: 1.4rem 3rem; color: var(--soft); font-size: .9rem; }
+footer { padding-block: 0 3rem; color: var(--soft); font-size: .9rem; }
+footer p { border-top: 1px solid var(--line); padding-top: 1.2rem; max-width: none; }
 h1, h2, h3 { font-family: var(--serif); font-weight: 600; line-height: 1.2; text-wrap: balance; }
 h1 { font-size: clamp(1.8rem, 1.4rem + 2vw, 2.6rem); letter-spacing: -.015em; margin: 0 0 .5rem; }
 h2 { font-size: 1.35rem; margin: 2.8rem 0 .8rem; }
@@ -91,6 +92,10 @@ th:last-child, td:last-child { padding-right: 0; }
 .tags li { background: var(--raised); border: 1px solid var(--line); border-radius: .35rem; padding: .1rem .55rem; font-family: var(--mono); font-size: .85rem; }
 .columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 19rem), 1fr)); gap: 0 3rem; }
 .plain { list-style: none; padding: 0; }
+.names { columns: 11rem; column-gap: 2rem; }
+.names li { break-inside: avoid; }
+.compare { margin-bottom: 2rem; }
+.compare .fields { align-items: end; }
 .plain li { padding-block: .28rem; border-bottom: 1px solid var(--line); }
 .command { display: flex; flex-wrap: wrap; gap: .6rem; align-items: stretch; margin: 1.2rem 0 1.8rem; }
 .command code { flex: 0 1 auto; background: var(--raised); border: 1px solid var(--line); border-radius: .45rem; padding: .7rem 1rem; font-size: 1rem; }
@@ -109,7 +114,7 @@ figure { margin: 1.2rem 0; }
 figcaption { color: var(--soft); font-size: .9rem; margin-top: .5rem; max-width: 42rem; }
 .scroll { overflow-x: auto; border: 1px solid var(--line); border-radius: .5rem; background: var(--raised); }
 svg { display: block; font-family: var(--sans); }
-.chart { width: 100%; height: auto; max-width: 44rem; }
+.chart { width: 100%; height: auto; max-width: 36rem; }
 .chart text, .graph text { fill: var(--ink); font-size: 13px; }
 .chart .minor { fill: var(--soft); }
 .chart .grid { stroke: var(--line); }
@@ -129,6 +134,8 @@ svg { display: block; font-family: var(--sans); }
   .packages li { grid-template-columns: minmax(0, 1fr) auto; gap: .1rem 1rem; }
   .packages p { grid-column: 1 / -1; grid-row: 2; color: var(--soft); }
   .packages .version { grid-column: 2; }
+  .fields input[type=search] { flex-basis: 100%; }
+  .fields select { flex: 1; }
   .facts { grid-template-columns: minmax(0, 1fr); gap: 0; }
   .facts dt { font-size: .85rem; margin-top: .5rem; }
   nav ul { gap: 0 1.2rem; }
@@ -137,6 +144,7 @@ svg { display: block; font-family: var(--sans); }
   tr { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: .1rem 1rem; padding-block: .8rem; border-bottom: 1px solid var(--line); }
   td, td:last-child { border: 0; padding: .1rem 0; text-align: left; white-space: normal; }
   td::before { content: attr(data-label); display: block; font-size: .78rem; color: var(--soft); }
+  td.number { text-align: left; }
   td:first-child { grid-column: 1 / -1; font-weight: 600; }
   td:first-child::before { display: none; }
   td.wide { grid-column: 1 / -1; }

@@ -5,9 +5,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { siteOf, type FoundSite, type Sites } from '../sites.ts';
 import { ASSETS } from './assets.ts';
-import { Library } from './library.ts';
 import { repositoryList } from './page-plain.ts';
-import { drawPage, isPage, type Shelf } from './pages.ts';
+import { drawPage, isPage, newShelf, type Shelf } from './pages.ts';
 import { Sheet, type Drawn } from './sheet.ts';
 
 const MOST_KEPT_BYTES = 16 * 1024 * 1024;
@@ -50,13 +49,13 @@ export class Web {
     if (!isPage(path)) return undefined;
     const shelf = this.#shelf(site.root);
     const view = await shelf.library.view();
-    const origin = originOf(request);
-    const key = `${site.root} ${view.state} ${origin ?? ''} ${path}?${query.toString()}`;
-    return this.#find(key) ?? this.#keep(key, await drawPage({ shelf, view, path, query, origin }));
+    const address = path.startsWith('/feed.') ? addressOf(request) : undefined;
+    const key = `${site.root} ${view.state} ${address ?? ''} ${path}?${query.toString()}`;
+    return this.#find(key) ?? this.#keep(key, await drawPage({ shelf, view, path, query, address }));
   }
 
   #shelf(root: string): Shelf {
-    const shelf = this.#shelves.get(root) ?? { library: new Library(root), chronicles: new Map() };
+    const shelf = this.#shelves.get(root) ?? newShelf(root);
     this.#shelves.set(root, shelf);
     return shelf;
   }
@@ -83,13 +82,13 @@ export class Web {
   }
 }
 
-/** Where the reader believes this server to be; `undefined` where that cannot be told safely. */
-function originOf({ headers, socket }: IncomingMessage): string | undefined {
+/** What the reader asked for, by the name that it knows this server under; `undefined` where that cannot be told safely. */
+function addressOf({ headers, socket, url = '/' }: IncomingMessage): string | undefined {
   const { host = '' } = headers;
   if (!/^[A-Za-z0-9.-]{1,253}(?::\d{1,5})?$|^\[[0-9a-f:.]{2,45}\](?::\d{1,5})?$/i.test(host))
     return undefined;
   const secure = 'encrypted' in socket || headers['x-forwarded-proto'] === 'https';
-  return `${secure ? 'https' : 'http'}://${host.toLowerCase()}`;
+  return `${secure ? 'https' : 'http'}://${host.toLowerCase()}${url.split('?', 1)[0] ?? '/'}`;
 }
 
 function splitOnce(text: string, sign: string): string[] {
