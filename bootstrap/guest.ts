@@ -5,6 +5,8 @@ import { openConsole, type Console, type Machine } from './qemu.ts';
 export interface Guest {
   /** From the start of QEMU to the sentinel. */
   readonly bootSeconds: number;
+  /** Processor time that QEMU took until then. */
+  readonly bootProcessorSeconds: number;
   /** Runs shell text; both outputs come back. @throws IcepkgError `image-failed` where it takes longer than `seconds` */
   readonly run: (
     command: string,
@@ -33,10 +35,12 @@ export async function bootGuest(machine: Machine, boot: NonNullable<Definition['
   try {
     await console.expect(new RegExp(boot.sentinel, 'm'), BOOT_LIMIT);
     const bootSeconds = (performance.now() - started) / 1000;
+    const bootProcessorSeconds = console.processorSeconds();
     await logIn(console, boot.login ?? []);
     const run = openShell(console);
     await run('stty -echo 2>/dev/null; PS1= PS2=; true');
-    return { bootSeconds, run, send: console.send, ended: console.ended, end: console.close };
+    const { send, ended, close: end } = console;
+    return { bootSeconds, bootProcessorSeconds, run, send, ended, end };
   } catch (error) {
     await console.close();
     throw error;

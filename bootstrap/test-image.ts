@@ -7,6 +7,8 @@ import type { Machine } from './qemu.ts';
 
 export interface ImageTest {
   readonly bootSeconds: number;
+  /** Processor time that QEMU took until then, in seconds. */
+  readonly bootProcessorSeconds: number;
   /** Bytes in use once the guest is idle. */
   readonly idleMemory: number | undefined;
   readonly imageSize: number;
@@ -36,7 +38,7 @@ export async function testImage(
     });
   const guest = await bootGuest(machine, boot);
   try {
-    const { bootSeconds, run: shell } = guest;
+    const { bootSeconds, bootProcessorSeconds, run: shell } = guest;
     const results: CheckResult[] = [];
     for (const { name, run, expect } of checks) {
       const { status, output } = await shell(run);
@@ -50,7 +52,7 @@ export async function testImage(
     const imageSize = description.files
       .filter(({ format }) => ['img', 'qcow2', 'iso'].includes(format))
       .reduce((sum, { size }) => Math.max(sum, size), 0);
-    const measured = { bootSeconds, idleMemory, imageSize };
+    const measured = { bootSeconds, bootProcessorSeconds, idleMemory, imageSize };
     return { ...measured, checks: results, exceeded: exceeded(budgets, measured, description) };
   } finally {
     await guest.end();

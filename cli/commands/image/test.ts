@@ -29,7 +29,9 @@ export default class ImageTest extends BaseCommand {
       ...machineOptions(flags),
     });
     const result = await testImage(definition, description, machine);
-    this.print(`booted in ${result.bootSeconds.toFixed(2)} s`);
+    this.print(
+      `booted in ${result.bootSeconds.toFixed(2)} s, with ${result.bootProcessorSeconds.toFixed(2)} s of processor time`,
+    );
     if (result.idleMemory !== undefined)
       this.print(`${(result.idleMemory / 1024 ** 2).toFixed(1)} MiB of memory in use`);
     for (const { name, passed, output } of result.checks)
