@@ -1,11 +1,12 @@
 /** What the commands that change a root by a plan share: show it, ask, run, tell. */
-import type { ChangeOutcome } from '#engine/change-world';
+import type { ChangeOutcome, Received } from '#engine/change-world';
 import type { EngineContext } from '#engine/context';
 import type { Plan } from '#engine/model';
 import type { ScriptFailure } from '#engine/declared/scripts';
 import { IcepkgError } from '#schema/error';
 import { BaseCommand, type RootFlagValues } from './base-command.ts';
 import { changeJson, planText, type ChangeJson } from './plan-text.ts';
+import { countText, sizeText } from './size.ts';
 
 export interface ChangeFlagValues extends RootFlagValues {
   readonly yes: boolean;
@@ -17,6 +18,9 @@ export interface ChangeResult {
   /** Number in the history; null where nothing was changed. */
   readonly transaction: number | null;
   readonly downloadSize: number;
+  /** What came over the network: bytes, and packages that came by patches. */
+  readonly receivedBytes: number;
+  readonly patchedPackages: number;
   readonly sizeDifference: number;
   readonly notices: readonly string[];
 }
@@ -38,14 +42,17 @@ export abstract class ChangeCommand extends BaseCommand {
       dryRun: flags['dry-run'],
       confirm: async (plan) => this.agree(plan, flags, context.signal),
     });
-    const { plan, transaction, notices, failedScripts } = outcome;
+    const { plan, transaction, notices, failedScripts, received } = outcome;
     if (flags['dry-run'] || plan.changes.length === 0) this.print(planText(plan));
     for (const notice of notices) this.remark(`note: ${notice}`);
+    if (received !== undefined && received.patched > 0 && !flags.quiet) this.print(receivedText(received));
     if (transaction !== undefined && !flags.quiet) this.print(`done: transaction ${transaction}`);
     const result = {
       changes: plan.changes.map(changeJson),
       transaction: transaction ?? null,
       downloadSize: plan.downloadSize,
+      receivedBytes: received?.bytes ?? 0,
+      patchedPackages: received?.patched ?? 0,
       sizeDifference: plan.sizeDifference,
       notices,
     };
@@ -65,6 +72,11 @@ export abstract class ChangeCommand extends BaseCommand {
     if (await ask('Go ahead?', signal)) return true;
     throw new IcepkgError('cancelled', 'nothing was changed, as you wished');
   }
+}
+
+function receivedText({ bytes, packageBytes, patched }: Received): string {
+  const saved = `${sizeText(bytes)} instead of ${sizeText(packageBytes)}`;
+  return `fetched ${saved}: ${countText(patched, 'package')} by patch`;
 }
 
 /** The change itself is done and stays. */

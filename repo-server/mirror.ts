@@ -38,7 +38,14 @@ import {
 import { filesOf, recordsNamedBy, shardFileOf, type IndexTargets } from './served.ts';
 
 const ROOT_LIMIT = 512_000;
-const NETWORK = { parallel: 4, attempts: 4, timeout: 30, minimumRate: 1000, maxAge: 0 } as const;
+const NETWORK = {
+  parallel: 4,
+  attempts: 4,
+  timeout: 30,
+  minimumRate: 1000,
+  maxAge: 0,
+  patches: false,
+} as const;
 
 export interface MirrorOptions extends LockOptions {
   readonly settings: MirrorSettings;

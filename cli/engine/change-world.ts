@@ -1,4 +1,5 @@
 /** The package manager in one function. */
+import { rmSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import { checkSpace } from './check-space.ts';
 import { fetchPackages } from './client/fetch-packages.ts';
@@ -63,6 +64,16 @@ export interface ChangeOutcome {
   readonly notices: readonly string[];
   /** Scripts of packages that did not end well; the transaction stands. */
   readonly failedScripts: readonly ScriptFailure[];
+  /** What came over the network for packages; absent where none were fetched. */
+  readonly received?: Received;
+}
+
+export interface Received {
+  readonly bytes: number;
+  /** Bytes that the packages have which came, in whatever form. */
+  readonly packageBytes: number;
+  /** Packages that came by patches. */
+  readonly patched: number;
 }
 
 /**
@@ -96,7 +107,8 @@ export async function changeWorld(context: EngineContext, request: ChangeRequest
     const size = incoming.reduce((sum, { to }) => sum + (to?.record.installedSize ?? 0), 0);
     const threads = await openThreads(context.root, size);
     try {
-      const fetched = await fetchPackages(context, incoming, { allowUntrusted });
+      const headerOf = (name: string): Uint8Array | undefined => store.headerOf(name);
+      const fetched = await fetchPackages(context, incoming, { allowUntrusted, headerOf });
       const requested = new Set(
         selection.filter((one) => one.requested).map((one) => one.candidate.record.name),
       );
@@ -108,13 +120,29 @@ export async function changeWorld(context: EngineContext, request: ChangeRequest
         rules: { overwrite: request.overwrite ?? [], ...context.config.files },
         threads,
       });
-      return { ...outcome, notices: [...staying, ...outcome.notices] };
+      dropRebuilt(fetched);
+      const notices = [...staying, ...outcome.notices];
+      return { ...outcome, notices, received: receivedFor(fetched) };
     } finally {
       await threads.close();
     }
   } finally {
     store.close();
   }
+}
+
+/** What was made for this transaction alone; what a failed one leaves is overwritten by the next. */
+function dropRebuilt(fetched: readonly FetchedPackage[]): void {
+  for (const { file, patched } of fetched) if (patched) rmSync(file, { force: true });
+}
+
+function receivedFor(fetched: readonly FetchedPackage[]): Received {
+  const came = fetched.filter(({ received }) => received > 0);
+  return {
+    bytes: came.reduce((sum, { received }) => sum + received, 0),
+    packageBytes: came.reduce((sum, { change }) => sum + (change.to?.record.package.size ?? 0), 0),
+    patched: came.filter(({ patched }) => patched).length,
+  };
 }
 
 /** What nobody asks for any more and stays all the same, with the reason. */

@@ -50,6 +50,8 @@ const ConfigSchema = v.strictObject({
       minimumRate: v.optional(count(0, 1_000_000_000), 1000),
       /** Seconds an index may be old before a command that needs it asks the mirror again. */
       maxAge: v.optional(count(0, 31_536_000), 0),
+      /** Fetch patches instead of packages where that is less. */
+      patches: v.optional(flag, true),
       /** Further authorities for https mirrors, in PEM; a path below the root. */
       caFile: v.optional(
         v.pipe(v.string('expected a string'), v.check(isInside, 'expected a path below the root')),

@@ -71,12 +71,17 @@ export interface Plan {
 /** A package whose bytes are at hand and whose manifest was checked against what was trusted. */
 export interface FetchedPackage {
   readonly change: Change;
-  /** A file holding the whole package. */
+  /** A file holding the whole package, or, where it came by a patch, the same content in other frames. */
   readonly file: string;
   readonly headerSize: number;
+  /** Its frames are those of `file`. */
   readonly manifest: Manifest;
   /** The header frame as it stands in the package, kept by the store. */
   readonly header: Uint8Array;
+  /** Bytes that came over the network for it; none where it was at hand. */
+  readonly received: number;
+  /** True where it was made from the installed version and a patch: `file` is of no use to anybody else. */
+  readonly patched: boolean;
 }
 
 /** What a long operation tells while it runs; reporters render it, nobody parses it. */

@@ -6,7 +6,7 @@ import * as fc from 'fast-check';
 import { readHeader } from '#schema/container/read';
 import { makePatch } from '#repo-server/patches/make-patch';
 import { makeDepot, type Depot } from '../support/repository.ts';
-import { digestsOf, makePair, rebuildPair } from './support.ts';
+import { digestsOf, makePair, randomText, rebuildPair } from './support.ts';
 
 let depot: Depot;
 beforeAll(async () => {
@@ -82,14 +82,3 @@ describe('a patch between two packages', () => {
     expect(left).toEqual([]);
   });
 });
-
-/** Mebibytes of text that hardly compresses, the same for the same seed. */
-function randomText(mebibytes: number, seed: number): string {
-  const bytes = Buffer.alloc(mebibytes * 768 * 1024);
-  let state = seed;
-  for (let at = 0; at + 4 <= bytes.length; at += 4) {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) | 0;
-    bytes.writeInt32LE(state ^ (state >>> 15), at);
-  }
-  return bytes.toString('base64');
-}

@@ -6,13 +6,11 @@ import { PackageContents } from '#schema/container/contents';
 import { readHeader } from '#schema/container/read';
 import { sha256 } from '#schema/digest';
 import { recordOf } from '#schema/record';
-import { rebuild } from '#engine/patch/rebuild';
-import type { FetchedPackage } from '#engine/model';
+import { rebuild, type Rebuilt } from '#engine/patch/rebuild';
 import { makePatch } from '#repo-server/patches/make-patch';
 import type { DeclaredPackage, Depot } from '../support/repository.ts';
 
 export type Files = Readonly<Record<string, string>>;
-export type Rebuilt = Omit<FetchedPackage, 'change'>;
 
 let pairs = 0;
 
@@ -79,4 +77,15 @@ function contentsOf({ file, manifest, headerSize }: Rebuilt): Map<string, Uint8A
   } finally {
     fs.closeSync(fd);
   }
+}
+
+/** Mebibytes of text that hardly compresses, the same for the same seed. */
+export function randomText(mebibytes: number, seed: number): string {
+  const bytes = Buffer.alloc(Math.ceil(mebibytes * 768) * 1024);
+  let state = seed;
+  for (let at = 0; at + 4 <= bytes.length; at += 4) {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) | 0;
+    bytes.writeInt32LE(state ^ (state >>> 15), at);
+  }
+  return bytes.toString('base64');
 }

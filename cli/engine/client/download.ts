@@ -17,7 +17,10 @@ export interface Wanted {
 
 export interface DownloadOptions {
   readonly signal?: AbortSignal;
+  /** Bytes of the file that are there. */
   readonly onBytes?: (done: number) => void;
+  /** Bytes that just came. */
+  readonly onReceived?: (bytes: number) => void;
 }
 
 /**
@@ -64,7 +67,7 @@ async function fetchPart(
         have = 0;
       }
       rememberTag(part, reply.etag);
-      await receive(fd, reply, { mirror, wanted, have, onBytes: options.onBytes });
+      await receive(fd, reply, { mirror, wanted, have, options });
     } else fs.ftruncateSync(fd, wanted.size);
     if (digestOf(fd) === wanted.sha256 && fs.fstatSync(fd).size === wanted.size) {
       fs.fsyncSync(fd);
@@ -108,16 +111,17 @@ interface Receiving {
   readonly mirror: Transport;
   readonly wanted: Wanted;
   readonly have: number;
-  readonly onBytes: DownloadOptions['onBytes'];
+  readonly options: DownloadOptions;
 }
 
 async function receive(
   fd: number,
   reply: Reply,
-  { mirror, wanted, have, onBytes }: Receiving,
+  { mirror, wanted, have, options }: Receiving,
 ): Promise<void> {
   let at = have;
   for await (const chunk of reply.body) {
+    options.onReceived?.(chunk.length);
     if (at + chunk.length > wanted.size) {
       throw corrupt(mirror, wanted, `is longer than the ${wanted.size} bytes expected`);
     }
@@ -125,7 +129,7 @@ async function receive(
       written += fs.writeSync(fd, chunk, written, chunk.length - written, at + written);
     }
     at += chunk.length;
-    onBytes?.(at);
+    options.onBytes?.(at);
   }
   if (at < wanted.size) throw corrupt(mirror, wanted, `ends after ${at} of ${wanted.size} bytes`);
 }

@@ -6,6 +6,7 @@ import { IcepkgError, isErrno } from '#schema/error';
 import type { EngineContext } from '../context.ts';
 import type { Candidate, Change, FetchedPackage } from '../model.ts';
 import { digestOf, download } from './download.ts';
+import { fetchByPatch, mayBePatched } from './fetch-by-patch.ts';
 import { checkLocalSignature } from './local-package.ts';
 import { openMirrors, withMirrors } from './mirrors.ts';
 import { openTally, type Tally } from './tally.ts';
@@ -20,6 +21,8 @@ const packageCacheOf = ({ root, packageCache }: EngineContext): string =>
 export interface FetchOptions {
   /** Accept local files that no trusted key signed. */
   readonly allowUntrusted?: boolean;
+  /** The header of an installed package; with it packages may come by patches. */
+  readonly headerOf?: (name: string) => Uint8Array | undefined;
 }
 
 /**
@@ -45,10 +48,11 @@ export async function fetchPackages(
   const signal = context.signal === undefined ? stop.signal : AbortSignal.any([context.signal, stop.signal]);
   const limited = { ...context, signal };
   let next = 0;
+  const means: Means = { mirrors, tally, options, inTurn: openTurns() };
   const work = async (): Promise<void> => {
     for (let index = next++; index < wanted.length; index = next++) {
       const { change, candidate } = wanted[index] as (typeof wanted)[number];
-      fetched[index] = { change, ...(await fetchOne(limited, candidate, { mirrors, tally, options })) };
+      fetched[index] = { change, ...(await fetchOne(limited, { change, candidate }, means)) };
     }
   };
   const workers = Array.from(
@@ -79,9 +83,26 @@ interface Means {
   readonly mirrors: Map<string, readonly Transport[]>;
   readonly tally: Tally;
   readonly options: FetchOptions;
+  readonly inTurn: <T>(work: () => Promise<T>) => Promise<T>;
 }
 
-async function fetchOne(context: EngineContext, candidate: Candidate, means: Means): Promise<Fetched> {
+/** Runs one piece of work after the other. */
+function openTurns(): Means['inTurn'] {
+  let last: Promise<unknown> = Promise.resolve();
+  return async (work) => {
+    const mine = last.then(work);
+    last = mine.catch(() => undefined);
+    return mine;
+  };
+}
+
+interface Incoming {
+  readonly change: Change;
+  readonly candidate: Candidate;
+}
+
+async function fetchOne(context: EngineContext, incoming: Incoming, means: Means): Promise<Fetched> {
+  const { candidate } = incoming;
   const { record, source } = candidate;
   const label = `${record.name}-${record.version}`;
   switch (source.kind) {
@@ -96,37 +117,78 @@ async function fetchOne(context: EngineContext, candidate: Candidate, means: Mea
       });
     case 'repository': {
       const file = join(packageCacheOf(context), `${record.package.sha256}.icepkg`);
-      if (isWhole(file, candidate)) means.tally.verified(candidate);
-      else {
-        const folder = await fetchFromMirrors(context, candidate, file, means);
-        if (folder !== undefined) return checked(candidate, folder, readHeader(folder, label));
-      }
+      if (!isWhole(file, candidate)) return fetchFromRepository(context, incoming, { ...means, file });
+      means.tally.verified(candidate);
       return checked(candidate, file, readHeader(file, label));
     }
   }
 }
 
-/** Downloads to `file`, or returns the file of a folder repository, verified in place. */
-async function fetchFromMirrors(
+interface FileMeans extends Means {
+  readonly file: string;
+}
+
+/** By a patch where there is one, else whole. */
+async function fetchFromRepository(
+  context: EngineContext,
+  { change, candidate }: Incoming,
+  means: FileMeans,
+): Promise<Fetched> {
+  const { tally, options, inTurn, file } = means;
+  const { record } = candidate;
+  const mirrors = mirrorsFor(context, candidate, means);
+  let received = 0;
+  const onReceived = (bytes: number): void => void (received += bytes);
+  const header = change.from === undefined ? undefined : options.headerOf?.(change.from.record.name);
+  if (header !== undefined && context.config.network.patches && mayBePatched(record, mirrors)) {
+    const installed = { manifest: change.from?.record.manifest.sha256 ?? '', header };
+    const rebuilt = await fetchByPatch(context, { record, installed, mirrors, file, onReceived, inTurn });
+    if (rebuilt !== undefined) {
+      tally.verified(candidate);
+      return { ...rebuilt, received, patched: true };
+    }
+  }
+  const local = await fetchWhole(context, candidate, { mirrors, tally, file, onReceived });
+  const found = local ?? file;
+  return { ...checked(candidate, found, readHeader(found, nameOf(candidate))), received };
+}
+
+const nameOf = ({ record }: Candidate): string => `${record.name}-${record.version}`;
+
+function mirrorsFor(
   context: EngineContext,
   candidate: Candidate,
-  file: string,
-  { mirrors, tally }: Means,
-): Promise<string | undefined> {
-  const { record, source } = candidate;
-  const label = `${record.name}-${record.version}`;
-  const name = source.kind === 'repository' ? source.repository : '';
+  { mirrors }: Pick<Means, 'mirrors'>,
+): readonly Transport[] {
+  const name = candidate.source.kind === 'repository' ? candidate.source.repository : '';
   const repository = context.config.repositories.find((each) => each.name === name);
   if (repository === undefined) {
-    throw new IcepkgError('not-found', `${label}: the repository ${name} is not configured`, {
+    throw new IcepkgError('not-found', `${nameOf(candidate)}: the repository ${name} is not configured`, {
       hint: 'Add it to etc/icepkg/repositories.toml again',
     });
   }
   const opened = mirrors.get(name) ?? openMirrors(context, repository);
   mirrors.set(name, opened);
+  return opened;
+}
+
+interface WholeMeans {
+  readonly mirrors: readonly Transport[];
+  readonly tally: Tally;
+  readonly file: string;
+  readonly onReceived: (bytes: number) => void;
+}
+
+/** Downloads to `file`, or returns the file of a folder repository, verified in place. */
+async function fetchWhole(
+  context: EngineContext,
+  candidate: Candidate,
+  { mirrors, tally, file, onReceived }: WholeMeans,
+): Promise<string | undefined> {
+  const { record } = candidate;
   const { size, sha256 } = record.package;
   const path = record.package.path.split('/').map(encodeURIComponent).join('/');
-  return withMirrors(context, opened, label, async (mirror) => {
+  return withMirrors(context, mirrors, nameOf(candidate), async (mirror) => {
     const local = mirror.localFile?.(path);
     if (local !== undefined) {
       if (isWhole(local, candidate)) {
@@ -142,7 +204,7 @@ async function fetchFromMirrors(
     await download(
       mirror,
       { path, size, sha256, file },
-      { ...signal, onBytes: (done) => tally.downloaded(candidate, done) },
+      { ...signal, onReceived, onBytes: (done) => tally.downloaded(candidate, done) },
     );
     return undefined;
   });
@@ -176,5 +238,6 @@ function checked({ record }: Candidate, file: string, header: PackageHeader): Fe
       },
     );
   }
-  return { file, headerSize: header.headerSize, manifest: header.manifest, header: header.header };
+  const { headerSize, manifest } = header;
+  return { file, headerSize, manifest, header: header.header, received: 0, patched: false };
 }

@@ -33,14 +33,16 @@ export interface RebuildRequest {
   readonly output: string;
 }
 
+/** What the package is to those who install it; its manifest has the frames as they are in the file. */
+export type Rebuilt = Omit<FetchedPackage, 'change' | 'received' | 'patched'>;
+
 /** Written once and read once, right afterwards. */
 const LEVEL = 1;
 
 /**
- * @returns what the package is to those who install it; its manifest has the frames as they are in the file
  * @throws IcepkgError `package-corrupt` or `format-invalid` where the patch does not lead to the package
  */
-export async function rebuild(request: RebuildRequest): Promise<Omit<FetchedPackage, 'change'>> {
+export async function rebuild(request: RebuildRequest): Promise<Rebuilt> {
   const { record, output, root } = request;
   const what = `the patch to ${record.name}-${record.version}`;
   const old = readHeader(request.installed, `the installed ${record.name}`);
