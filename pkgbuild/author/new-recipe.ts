@@ -2,10 +2,10 @@
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
 import { IcepkgError } from '#schema/error';
 import { findRecipe, parseRecipe, recipeNames } from '../recipe.ts';
+import { schemaComment } from '../schema-comment.ts';
 import { mapDebianVersion } from '../sources/debian-version.ts';
 import { readDebianCopyright } from '../sources/debian-copyright.ts';
 import { queryApt } from '../sources/debian.ts';
@@ -49,7 +49,7 @@ export async function newRecipe(request: NewRecipeRequest): Promise<NewRecipe> {
     const tree = await unpackSource(source.path, scratch);
     const plan = planBuild(tree);
     const facts = await gather(request, source, tree);
-    const text = recipeText(facts, plan, path.relative(folder, SCHEMA));
+    const text = `${schemaComment(folder)}\n${recipeText(facts, plan)}`;
     parseRecipe(text, file);
     fs.mkdirSync(folder, { recursive: true });
     fs.writeFileSync(file, text);
@@ -58,10 +58,6 @@ export async function newRecipe(request: NewRecipeRequest): Promise<NewRecipe> {
     fs.rmSync(scratch, { recursive: true, force: true });
   }
 }
-
-const HERE = path.dirname(fileURLToPath(import.meta.url));
-const TOP = HERE.includes('/dist/') ? path.join(HERE, '../../..') : path.join(HERE, '../..');
-const SCHEMA = path.join(TOP, 'index-schema/recipe.schema.json');
 
 interface Facts {
   readonly name: string;
@@ -254,7 +250,7 @@ function modulesOf(tree: UnpackedSource): [string, string[]][] {
 
 const scalar = (text: string): string => stringify(text, { lineWidth: 0, singleQuote: true }).trim();
 
-function recipeText(facts: Facts, plan: BuildPlan, schema: string): string {
+function recipeText(facts: Facts, plan: BuildPlan): string {
   const { name, version, upstreamVersion, description, license, url, source, origin } = facts;
   const place = 'url' in origin ? `url: ${scalar(origin.url)}` : `debian: ${origin.debian}`;
   const field = (key: string, value: string | undefined): string[] =>
@@ -276,7 +272,6 @@ function recipeText(facts: Facts, plan: BuildPlan, schema: string): string {
   const list = (key: string, items: readonly string[] = []): string[] =>
     items.length === 0 ? [] : [`${key}: [${items.map(scalar).join(', ')}]`];
   return [
-    `# yaml-language-server: $schema=${schema}`,
     ...field('name', name),
     ...quoted('version', version),
     ...quoted('upstreamVersion', upstreamVersion),

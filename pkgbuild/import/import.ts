@@ -3,6 +3,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { IcepkgError, isErrno } from '#schema/error';
 import { parseRecipe, recipeNames } from '../recipe.ts';
+import { schemaComment } from '../schema-comment.ts';
 import { importApkbuild, type ImportContext } from './apkbuild.ts';
 import { importArchPkgbuild } from './arch-pkgbuild.ts';
 import { fillDigests } from './digests.ts';
@@ -65,7 +66,7 @@ export async function importRecipe(request: ImportRequest): Promise<Imported> {
     `${path.basename(request.file)} (${format})`,
   );
   check(recipe, request.file);
-  write(folder, { 'recipe.yaml': recipe }, files);
+  write(folder, { 'recipe.yaml': `${schemaComment(folder)}\n${recipe}` }, files);
   return {
     name: draft.name,
     format,

@@ -9,6 +9,8 @@ export function renderRecipe(draft: Draft, notes: readonly ImportNote[], origin:
   const { text, relations, steps } = draft;
   const list = <T>(values: readonly T[] | undefined): readonly T[] | undefined =>
     values === undefined || values.length === 0 ? undefined : values;
+  const sorted = (values: readonly string[] | undefined): readonly string[] | undefined =>
+    list(values?.toSorted());
   const fields = {
     name: draft.name,
     version: draft.version,
@@ -24,11 +26,11 @@ export function renderRecipe(draft: Draft, notes: readonly ImportNote[], origin:
     patches: list(draft.patches),
     hostDepends: list(draft.hostDepends),
     buildDepends: list(draft.buildDepends),
-    depends: list(relations.depends),
-    recommends: list(relations.recommends),
-    provides: list(relations.provides),
+    depends: sorted(relations.depends),
+    recommends: sorted(relations.recommends),
+    provides: sorted(relations.provides),
     providerPriority: draft.providerPriority,
-    replaces: list(relations.replaces),
+    replaces: sorted(relations.replaces),
     installIf: list(relations.installIf),
     configFiles: list(draft.configFiles),
     env: Object.keys(draft.env).length === 0 ? undefined : draft.env,

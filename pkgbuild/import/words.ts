@@ -178,7 +178,11 @@ function importLicenseWord(
     of.notes.add('open', 'license', `${word} is no SPDX licence: read the source and say which`, of.line);
     return `LicenseRef-${word.replaceAll(/[^A-Za-z0-9.-]+/g, '-')}`;
   }
-  if (SPDX_WORD.test(word) && (isLicenseExpression(word) || /exception/i.test(word))) return word;
+  if (SPDX_WORD.test(word)) {
+    // Short ones are often in lower case: mit, isc.
+    const id = [word, word.toUpperCase()].find(isLicenseExpression);
+    if (id !== undefined || /exception/i.test(word)) return id ?? word;
+  }
   of.notes.add('open', 'license', `${word} is no SPDX licence`, of.line);
   return `LicenseRef-${word.replaceAll(/[^A-Za-z0-9.]+/g, '-').replaceAll(/^-+|-+$/g, '') || 'unknown'}`;
 }

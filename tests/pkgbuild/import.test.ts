@@ -124,7 +124,7 @@ test('an APKBUILD: fields, sources, steps and subpackages', async () => {
     description: "A tool's tool",
     license: 'GPL-2.0-or-later AND MIT',
     maintainer: 'A Person <a@person.example>',
-    depends: ['zlib@>=1.2.0', '!other', 'cmd:sh'],
+    depends: ['!other', 'cmd:sh', 'zlib@>=1.2.0'],
     buildDepends: ['linux-headers', 'musl', 'ncurses', 'openssl', 'strange'],
     patches: ['fix.patch'],
     sources: [
@@ -207,7 +207,7 @@ package_tool-extra() { :; }
     version: '2.0.0',
     release: 2,
     license: 'MIT AND GPL-2.0-only',
-    depends: ['perl', '!rival'],
+    depends: ['!rival', 'perl'],
     buildDepends: ['musl', 'zlib'],
     configFiles: ['etc/tool.conf'],
     sources: [
@@ -281,7 +281,7 @@ test: {pipeline: [{runs: "tool --version"}]}
     version: '3.1.0',
     release: 2,
     license: 'MIT AND (Apache-2.0 OR Zlib)',
-    depends: ['zlib@~1.3.0', 'tool-data@=3.1.0-r2'],
+    depends: ['tool-data@=3.1.0-r2', 'zlib@~1.3.0'],
     provides: ['tools@=3.1.0'],
     buildDepends: ['musl', 'openssl', 'unheard'],
     env: { MODE: 'fast' },
@@ -597,7 +597,7 @@ package_tool-docs() {
   expect(recipe).toMatchObject({
     description: 'the tool',
     license: 'LicenseRef-private',
-    depends: ['perl', 'other@>=2.0.0'],
+    depends: ['other@>=2.0.0', 'perl'],
     sources: [{ from: [{ git: 'https://x.example/tool.git', commit: '0'.repeat(40) }] }],
     build: `cmake -B build -D CMAKE_INSTALL_PREFIX=/usr -DX=ON
 ./run '--one' '--two=a b'
