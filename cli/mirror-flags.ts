@@ -1,6 +1,8 @@
 /** The flags that say what of a repository is copied. */
 import type { BundleFilter } from '#repo-server/bundle';
+import { IcepkgError } from '#schema/error';
 import { Flags } from './oclif.ts';
+import { parseSize } from './size.ts';
 
 const ARCHES = ['x86_64', 'aarch64'] as const;
 
@@ -19,6 +21,24 @@ export const mirrorFlags = {
   }),
   closure: Flags.boolean({ default: false, summary: 'with --package: also what those need' }),
 };
+
+export const limitRateFlag = Flags.string({
+  helpValue: 'RATE',
+  summary: 'bytes a second to take at most from the other repository, such as 500K or 2M',
+});
+
+/** Below it a transfer could not be told from one that hangs. */
+const LEAST_RATE = 16 * 1024;
+
+/** @throws IcepkgError `usage` */
+export function rateFromFlag(text: string | undefined): { readonly limitRate?: number } {
+  if (text === undefined) return {};
+  const limitRate = parseSize(text);
+  if (limitRate >= LEAST_RATE) return { limitRate };
+  throw new IcepkgError('usage', `--limit-rate ${text} is less than ${LEAST_RATE / 1024}K`, {
+    hint: 'Give at least 16K, that is 16,384 bytes a second',
+  });
+}
 
 export interface MirrorFlagValues {
   readonly channel?: string[] | undefined;

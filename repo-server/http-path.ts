@@ -33,7 +33,7 @@ const IMMUTABLE =
  * @param root real path of the repository
  */
 export async function openServed(root: string, requestPath: string): Promise<ServedFile | 400 | 403 | 404> {
-  const path = decodePath(requestPath);
+  const path = decodeRequestPath(requestPath);
   if (path === undefined) return 400;
   if (isPrivate(path)) return 404;
   let handle: fs.FileHandle;
@@ -71,7 +71,7 @@ const isPrivate = (path: string): boolean =>
   path.endsWith('.key') || path.split('/').some((part) => part.startsWith('.'));
 
 /** Decodes once, and takes only what is canonical then: no `..`, empty component, backslash or control character. */
-function decodePath(requestPath: string): string | undefined {
+export function decodeRequestPath(requestPath: string): string | undefined {
   if (!requestPath.startsWith('/')) return undefined;
   try {
     const path = decodeURIComponent(requestPath.slice(1));

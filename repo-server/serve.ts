@@ -3,11 +3,14 @@
  * is the convenient way and never the only one; clients check every byte and trust neither this server nor any other.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { IcepkgError } from '#schema/error';
 import type { PrivateKey } from '#schema/keys';
 import { AccessLog } from './access-log.ts';
+import { prepareCache, PullThrough, type CacheOptions, type Unavailable } from './cache/pull-through.ts';
 import { answer, refuse } from './http-answer.ts';
 import { addressOf, listen, newApp, useIdentity } from './http-app.ts';
 import { RateLimit } from './http-limits.ts';
+import { decodeRequestPath } from './http-path.ts';
 import { Metrics, type Gauge } from './http-metrics.ts';
 import { openSites, siteOf, type Site, type Sites } from './sites.ts';
 import { Renewal } from './renewal.ts';
@@ -32,6 +35,8 @@ export interface ServeOptions {
   readonly rateLimit?: number;
   /** Bytes of a package that is uploaded. */
   readonly maxUpload?: number;
+  /** The one repository is a cache before another one. */
+  readonly cache?: CacheOptions;
   /** Whether there are pages for people; unless said otherwise there are. */
   readonly web?: boolean;
   /** Called with each request once it was answered. */
@@ -73,6 +78,11 @@ export async function serve(
   options: ServeOptions = {},
 ): Promise<RepositoryServer> {
   const folders = typeof repositories === 'string' ? [repositories] : repositories;
+  const [folder] = folders;
+  if (options.cache !== undefined && folder !== undefined) {
+    checkAlone(folders);
+    prepareCache(folder, options.cache);
+  }
   const server = new Server(await openSites(folders), options);
   await server.start();
   return {
@@ -83,6 +93,13 @@ export async function serve(
   };
 }
 
+function checkAlone(folders: readonly string[]): void {
+  if (folders.length === 1) return;
+  throw new IcepkgError('usage', 'a cache is the only repository of its server', {
+    hint: 'Start a server for each upstream, with a port of its own',
+  });
+}
+
 class Server {
   readonly #options: ServeOptions;
   readonly #metrics = new Metrics();
@@ -91,6 +108,7 @@ class Server {
   readonly #renewal: Renewal;
   readonly #web: Web | undefined;
   readonly #courier: Courier;
+  readonly #cache: PullThrough | undefined;
   #sites: Sites;
   #app: FastifyInstance | undefined;
   #metricsApp: FastifyInstance | undefined;
@@ -110,11 +128,21 @@ class Server {
       onDone: (outcome) => this.#metrics.count('icepkg_timestamp_renewals_total', { outcome }),
       onError: (error) => options.onError?.(error),
     });
+    const [first] = sites.all;
+    this.#cache =
+      options.cache === undefined || first === undefined ? undefined : this.#openCache(first, options.cache);
     this.#courier = new Courier({
       repositories: () => this.#sites.all,
       onOutcome: (repository, outcome, count) =>
         this.#metrics.count('icepkg_webhook_deliveries_total', { repository, outcome }, count),
       onError: (error) => options.onError?.(error),
+    });
+  }
+
+  #openCache({ root }: Site, cache: CacheOptions): PullThrough {
+    return new PullThrough(root, cache, {
+      count: (name, labels, by) => this.#metrics.count(name, labels, by),
+      onError: (error) => this.#options.onError?.(error),
     });
   }
 
@@ -128,7 +156,7 @@ class Server {
 
   async start(): Promise<void> {
     const { host = '127.0.0.1', port = 0, metricsPort } = this.#options;
-    await this.#renewal.start();
+    await Promise.all([this.#renewal.start(), this.#cache?.start()]);
     this.#app = await this.#publicApp();
     await listen(this.#app, { host, port });
     this.#courier.start();
@@ -152,6 +180,7 @@ class Server {
     this.#renewal.stop();
     const force = setTimeout(() => this.#app?.server.closeAllConnections(), GRACE_MS);
     await Promise.all([this.#app?.close(), this.#metricsApp?.close(), this.#courier.stop()]);
+    await this.#cache?.close();
     clearTimeout(force);
     await this.#log?.close();
   }
@@ -196,7 +225,18 @@ class Server {
       if ((await this.#web?.answer(this.#sites, request, response)) === true) return;
       const found = siteOf(this.#sites, path);
       if (found === undefined) return refuse(response, reads ? 404 : 405, reads ? {} : NOT_ALLOWED);
-      await answer({ root: found.site.root, health: found.site.health, path: found.path, request, response });
+      const send = async (why?: Unavailable): Promise<void> => {
+        if (why !== undefined) return refuse(response, why, { 'Retry-After': '10' });
+        return answer({
+          root: found.site.root,
+          health: found.site.health,
+          path: found.path,
+          request,
+          response,
+        });
+      };
+      const cached = this.#cache && reads ? decodeRequestPath(found.path) : undefined;
+      await (cached === undefined ? send() : this.#cache?.during(cached, send));
     } catch (error) {
       if (response.headersSent) response.destroy();
       else refuse(response, 500);
@@ -250,6 +290,8 @@ class Server {
       labels: { repository },
       value: events,
     }));
+    if (this.#cache !== undefined)
+      gauges.push({ name: 'icepkg_cache_bytes', labels: {}, value: this.#cache.bytes });
     if (this.#identity !== undefined) {
       const value = this.#identity.expires.getTime() / 1000;
       gauges.push({ name: 'icepkg_tls_certificate_expires_seconds', labels: {}, value });

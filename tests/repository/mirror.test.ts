@@ -219,3 +219,12 @@ test('a bundle that is cut short, strange or hostile is refused, and leaves noth
   });
   expect(existsSync(join(copy, 'channels'))).toBe(false);
 });
+
+test('with a bound on its rate a mirror takes no less time than that', async () => {
+  const rate = 64 * 1024;
+  const started = performance.now();
+  const { bytes } = await mirror({}, { limitRate: rate });
+  // Rounded: clocks differ by a little.
+  expect(performance.now() - started).toBeGreaterThan((bytes / rate) * 1000 * 0.9 - 50);
+  expect(publicFiles(copy)).toEqual(publicFiles(depot.repository));
+});

@@ -1,6 +1,6 @@
 import { Args, Flags } from '#cli/oclif';
 import { BaseCommand } from '#cli/base-command';
-import { filterFromFlags, mirrorFlags } from '#cli/mirror-flags';
+import { filterFromFlags, limitRateFlag, mirrorFlags, rateFromFlag } from '#cli/mirror-flags';
 import { waitFlag, waiting } from '#cli/repo-flags';
 import { countText, sizeText } from '#cli/size';
 
@@ -14,6 +14,7 @@ packages still lists them: clients take them from another mirror.`;
   static override examples = [
     'icepkg repo mirror https://packages.example.org ./mirror --trust root.json',
     'icepkg repo mirror https://packages.example.org ./mirror --arch aarch64 --channel stable --channel beta',
+    'icepkg repo mirror https://packages.example.org ./mirror --limit-rate 2M',
     'icepkg repo mirror ./repo ./small --trust root.json --package "busybox*" --closure',
   ];
   static override args = {
@@ -25,6 +26,7 @@ packages still lists them: clients take them from another mirror.`;
     name: Flags.string({ default: 'main', helpValue: 'NAME', summary: 'name of the copy' }),
     ...mirrorFlags,
     parallel: Flags.integer({ min: 1, max: 32, default: 4, helpValue: 'N', summary: 'files at a time' }),
+    'limit-rate': limitRateFlag,
     wait: waitFlag,
   };
 
@@ -37,6 +39,7 @@ packages still lists them: clients take them from another mirror.`;
       name: flags.name,
       parallel: flags.parallel,
       signal: this.interruptible(),
+      ...rateFromFlag(flags['limit-rate']),
       ...(flags.trust === undefined ? {} : { trustedRoot: readRootFile(flags.trust) }),
       ...waiting(flags.wait, (text) => this.remark(text)),
     });

@@ -1,5 +1,8 @@
 import { Args, Flags } from '#cli/oclif';
 import { BaseCommand } from '#cli/base-command';
+import { limitRateFlag, rateFromFlag } from '#cli/mirror-flags';
+import { parseSize } from '#cli/size';
+import type { CacheOptions } from '#repo-server/cache/pull-through';
 
 export default class RepoServe extends BaseCommand {
   static override summary = 'Serve repositories over HTTP';
@@ -9,11 +12,15 @@ does as well. The address is loopback unless --host says otherwise.
 
 One repository is at the top, several are below their names each: /NAME/. /health tells what is published, /ready
 whether requests are taken. With --key it signs timestamps anew, well before they run out; with all keys of a channel
-it publishes what is uploaded, for tokens that allow it (icepkg repo token).`;
+it publishes what is uploaded, for tokens that allow it (icepkg repo token).
+
+With --upstream the folder is a cache before another repository: what clients ask for is fetched once, verified against
+the trusted root, kept up to --cache-size and served, also while upstream cannot be reached.`;
   static override examples = [
     'icepkg repo serve ./repo --port 8080',
     'icepkg repo serve ./repo --host 0.0.0.0 --port 80 --key timestamp.key --access-log access.log',
     'icepkg repo serve ./repo --port 443 --tls-certificate fullchain.pem --tls-key privkey.pem',
+    'icepkg repo serve ./cache --upstream https://packages.example.org --trust root.json --cache-size 20G',
     'icepkg repo serve ./main ./extra --metrics-port 9090 --rate-limit 50',
   ];
   static override strict = false;
@@ -63,11 +70,33 @@ it publishes what is uploaded, for tokens that allow it (icepkg repo token).`;
       helpValue: 'MIB',
       summary: 'how large a package may be that is uploaded',
     }),
+    upstream: Flags.string({
+      helpValue: 'URL',
+      summary: 'cache the repository at this address or in this folder',
+    }),
+    trust: Flags.string({
+      helpValue: 'FILE',
+      summary: 'with --upstream: trusted root, which the first run needs',
+      dependsOn: ['upstream'],
+    }),
+    channel: Flags.string({
+      multiple: true,
+      helpValue: 'CHANNEL',
+      summary: 'with --upstream: channel to offer (stable)',
+      dependsOn: ['upstream'],
+    }),
+    'cache-size': Flags.string({
+      helpValue: 'SIZE',
+      summary: 'with --upstream: how much to keep, such as 20G (10G)',
+      dependsOn: ['upstream'],
+    }),
+    'limit-rate': limitRateFlag,
     verbose: Flags.boolean({ char: 'v', summary: 'print each request on stderr' }),
   };
 
   async run(): Promise<unknown> {
     const { argv, flags } = await this.parse(RepoServe);
+    const cache = await cacheOf(flags);
     const { serve } = await import('#repo-server/serve');
     const { readKeyFile } = await import('#repo-server/key-files');
     // Listened for first, so that a signal right after the address was printed is not lost.
@@ -83,6 +112,7 @@ it publishes what is uploaded, for tokens that allow it (icepkg repo token).`;
       port: flags.port,
       keys: (flags.key ?? []).map(readKeyFile),
       maxUpload: flags['max-upload'] * 1024 * 1024,
+      ...(cache === undefined ? {} : { cache }),
       ...(certificate === undefined || tlsKey === undefined ? {} : { tls: { certificate, key: tlsKey } }),
       ...(flags['metrics-port'] === undefined ? {} : { metricsPort: flags['metrics-port'] }),
       ...(flags['access-log'] === undefined ? {} : { accessLog: flags['access-log'] }),
@@ -101,4 +131,24 @@ it publishes what is uploaded, for tokens that allow it (icepkg repo token).`;
     await server.close();
     return { url, closed: true };
   }
+}
+
+interface CacheFlags {
+  readonly upstream?: string | undefined;
+  readonly trust?: string | undefined;
+  readonly channel?: string[] | undefined;
+  readonly 'cache-size'?: string | undefined;
+  readonly 'limit-rate'?: string | undefined;
+}
+
+async function cacheOf(flags: CacheFlags): Promise<CacheOptions | undefined> {
+  if (flags.upstream === undefined) return undefined;
+  const { readRootFile } = await import('#repo-server/root-change');
+  return {
+    from: flags.upstream,
+    channels: flags.channel ?? ['stable'],
+    size: parseSize(flags['cache-size'] ?? '10G'),
+    ...rateFromFlag(flags['limit-rate']),
+    ...(flags.trust === undefined ? {} : { trustedRoot: readRootFile(flags.trust) }),
+  };
 }
