@@ -88,9 +88,11 @@ export async function removePackages(
 
 type Content = Pick<VerifiedPackage, 'size' | 'sha256'>;
 
-interface Checked extends VerifiedPackage {
+/** What is kept of a package that was verified: thousands may come at once. */
+interface Checked extends Content {
   /** Where it belongs in the repository. */
   readonly path: string;
+  readonly record: PackageRecord;
   readonly documents: readonly FoundDocument[];
 }
 
@@ -102,7 +104,7 @@ interface Incoming {
 /** What was published under a path never changes; documents are taken once. @throws IcepkgError `usage` */
 function takeRecord(pool: Pool, { file, checked }: Incoming): void {
   const { path, sha256, documents } = checked;
-  const known = pool.records.get(path) ?? recordIn(checked);
+  const known = pool.records.get(path) ?? checked.record;
   if (known.package.sha256 !== sha256 || (pool.retired.get(path) ?? sha256) !== sha256)
     throw differs(file, path);
   pool.retired.delete(path);
@@ -128,19 +130,17 @@ function copyIn(repository: string, { file, checked, pool }: Incoming & { readon
   });
 }
 
-const recordIn = ({ header, path, size, sha256 }: Checked): PackageRecord =>
-  recordOf(header, { path, size, sha256 });
-
 function check(file: string, trustedKeys: readonly PublicKey[] | undefined): Checked {
-  const verified = verifyPackage(file);
-  const { manifest, manifestBytes, signatures } = verified.header;
+  const { header, size, sha256 } = verifyPackage(file);
+  const { manifest, manifestBytes, signatures } = header;
   if (trustedKeys !== undefined && verifyManifest(manifestBytes, signatures, trustedKeys).length === 0) {
     throw new IcepkgError('package-unsigned', `${file}: none of the trusted keys signed it`, {
       hint: 'Sign it when packing, with --key, or name the key that did with --trust',
     });
   }
   const path = `packages/${manifest.arch}/${packageFileName(manifest)}`;
-  return { ...verified, path, documents: documentsBeside(file, { path, sha256: verified.sha256 }) };
+  const record = recordOf(header, { path, size, sha256 });
+  return { path, size, sha256, record, documents: documentsBeside(file, { path, sha256 }) };
 }
 
 function differs(file: string, path: string): IcepkgError {

@@ -3,8 +3,9 @@ import { rmSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import { checkSpace } from './check-space.ts';
 import { fetchPackages } from './client/fetch-packages.ts';
-import { loadIndexes } from './client/load-indexes.ts';
+import { withIndex } from './client/load-indexes.ts';
 import { localCandidate } from './client/local-package.ts';
+import { reachable } from './client/package-index.ts';
 import { commit, discard, touchedPaths, writeError } from './commit.ts';
 import type { EngineContext } from './context.ts';
 import { stageGenerated } from './declared/generated.ts';
@@ -84,17 +85,7 @@ export async function changeWorld(context: EngineContext, request: ChangeRequest
   const store = request.dryRun ? openStore(context.root, { mode: 'read' }) : openForWriting(context);
   try {
     const world = request.edit(store.world());
-    const candidates = await loadCandidates(context, request);
-    const selection = solveWorld(context, {
-      world,
-      worldBefore: store.world(),
-      candidates,
-      installed: store.installedPackages(),
-      upgrade: request.upgrade,
-      preferAvailable: request.preferAvailable,
-      keepOrphans: request.keepOrphans,
-      recommends: request.recommends,
-    });
+    const selection = await choosePackages(context, store, { request, world });
     const plan = planChanges(context, store, { request, world, selection });
     const nothing = plan.changes.length === 0 && isDeepStrictEqual(plan.worldBefore, plan.worldAfter);
     const staying = stillNeeded(plan, selection);
@@ -154,11 +145,26 @@ function stillNeeded({ worldBefore, worldAfter }: Plan, selection: readonly Sele
     .map(({ candidate, reason }) => `${candidate.record.name} stays installed: ${reason}`);
 }
 
-async function loadCandidates(context: EngineContext, request: ChangeRequest): Promise<readonly Candidate[]> {
-  const untrusted = request.allowUntrusted ?? false;
-  const local = (request.files ?? []).map((file) => localCandidate(context, file, untrusted));
-  if (request.candidates !== undefined) return [...local, ...request.candidates];
-  return [...local, ...(await loadIndexes(context, { refresh: request.refresh ?? 'auto' }))];
+/** Loads trusted indexes and solves. */
+async function choosePackages(
+  context: EngineContext,
+  store: Store,
+  { request, world }: Pick<Wanted, 'request' | 'world'>,
+): Promise<readonly Selected[]> {
+  const { files = [], allowUntrusted = false, upgrade, preferAvailable, keepOrphans, recommends } = request;
+  const local = files.map((file) => localCandidate(context, file, allowUntrusted));
+  const installed = store.installedPackages();
+  const wishes = { world, worldBefore: store.world(), upgrade, preferAvailable, keepOrphans, recommends };
+  if (request.candidates !== undefined)
+    return solveWorld(context, { ...wishes, installed, candidates: [...local, ...request.candidates] });
+  return withIndex(context, { refresh: request.refresh ?? 'auto' }, (index) =>
+    solveWorld(context, {
+      ...wishes,
+      installed,
+      candidates: [...local, ...reachable(index, { world, installed, others: local })],
+      offeredNames: () => index.names(),
+    }),
+  );
 }
 
 interface Wanted {

@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { join } from 'node:path';
 import { parse, TomlError } from 'smol-toml';
 import { IcepkgError } from '#schema/error';
-import { INDEX_CACHE } from './client/load-indexes.ts';
+import { INDEX_CACHE } from './client/shard-cache.ts';
 import { ATTACH_HINT, loadRepositories, REPOSITORIES_FILE, trustFileOf } from './config.ts';
 import { readStore } from './queries/read-store.ts';
 import { removeFile, replaceFile } from './trust/replace-file.ts';

@@ -8,7 +8,7 @@ import { pinsByRepository } from './world.ts';
 /** What a command decides; the rest is the root's own. */
 export type WorldRequest = Pick<
   SolveRequest,
-  'world' | 'worldBefore' | 'candidates' | 'installed' | 'upgrade'
+  'world' | 'worldBefore' | 'candidates' | 'installed' | 'upgrade' | 'offeredNames'
 > & {
   readonly [Key in 'preferAvailable' | 'keepOrphans' | 'recommends']?: boolean | undefined;
 };

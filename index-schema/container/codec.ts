@@ -68,9 +68,17 @@ export function decodeFirstFrame(codec: Codec, next: () => Uint8Array, limit: nu
   return codec === 'zstd' ? zstdFirstFrame(next, limit) : new XzDecoder().firstFrame(next, limit);
 }
 
-const loadZstd = (): typeof zstd => createRequire(import.meta.url)('zstd-napi/binding.js') as typeof zstd;
+const once = <T>(make: () => T): (() => T) => {
+  let made: { readonly value: T } | undefined;
+  return () => (made ??= { value: make() }).value;
+};
 
-function zstdDecoder(): Decoder {
+const loadZstd = once(() => createRequire(import.meta.url)('zstd-napi/binding.js') as typeof zstd);
+
+/** One for all in a thread, since each call is done when it returns: the collector does not see the memory of a context. */
+const zstdDecoder = once(openZstd);
+
+function openZstd(): Decoder {
   const binding = loadZstd();
   const context = new binding.DCtx();
   return {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { IcepkgError } from '#schema/error';
 import { httpTransport } from '#engine/client/http';
-import { targetAddress } from '#engine/client/load-indexes';
+import { targetAddress } from '#engine/client/shard-cache';
 import { getBytes, type Transport } from '#engine/client/transport';
 import { replaceFile } from '#engine/trust/replace-file';
 import { encodeRole, openTrustStore } from '#engine/trust/store';

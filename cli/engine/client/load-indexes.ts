@@ -2,22 +2,20 @@
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { IcepkgError, isErrno } from '#schema/error';
-import { compareShards, overlay, type IndexShard } from '#schema/index-shard';
-import type { TargetFile, Targets } from '#schema/tuf/metadata';
+import { compareShards } from '#schema/index-shard';
+import type { TargetFile } from '#schema/tuf/metadata';
 import type { RepositoryConfig } from '../config.ts';
 import type { EngineContext } from '../context.ts';
 import type { Candidate } from '../model.ts';
 import { loadTrust } from '../trust/load-trust.ts';
-import { replaceFile } from '../trust/replace-file.ts';
 import { openTrustStore, type TrustStore } from '../trust/store.ts';
+import { unchangedTrust } from '../trust/unchanged.ts';
 import { refreshTrust, type TrustedRepository, type UpdaterOptions } from '../trust/updater.ts';
-import { checkMeta, knownHashes } from '../trust/trusted-metadata.ts';
-import { decodeShard, MAX_COMPRESSED_SHARD } from './shard.ts';
 import { openMirrors, withMirrors } from './mirrors.ts';
+import { PackageIndex, type RepositoryIndex } from './package-index.ts';
+import { ShardCache } from './shard-cache.ts';
 import { getBytes, type Transport } from './transport.ts';
 
-/** Where the indexes of each repository are kept, below the root. */
-export const INDEX_CACHE = 'var/cache/icepkg/index';
 const TRUST = 'var/lib/ice-pkg/trust';
 
 export interface LoadOptions {
@@ -26,44 +24,59 @@ export interface LoadOptions {
 }
 
 /**
- * Returns every package for this machine that the configured repositories offer, in order of preference.
+ * Opens what the configured repositories offer for this machine, in order of preference; close it after use.
  * @throws IcepkgError `trust-…`, `network-failed` or `offline-missing` naming the repository's address
  */
-export async function loadIndexes(
-  context: EngineContext,
-  options: LoadOptions,
-): Promise<readonly Candidate[]> {
-  const candidates: Candidate[] = [];
-  for (const repository of context.config.repositories) {
-    candidates.push(...(await loadRepository(context, repository, options.refresh)));
+export async function openIndex(context: EngineContext, options: LoadOptions): Promise<PackageIndex> {
+  const opened: RepositoryIndex[] = [];
+  try {
+    for (const repository of context.config.repositories)
+      opened.push(await openRepositoryIndex(context, repository, options.refresh));
+  } catch (error) {
+    for (const { catalogue } of opened) catalogue.close();
+    throw error;
   }
-  return candidates;
+  return new PackageIndex(opened);
 }
 
-/** What one repository offers for this machine. @throws as `loadIndexes` does */
-export async function loadRepository(
+/** Opens it for `work`. @throws as `openIndex` does */
+export async function withIndex<T>(
+  context: EngineContext,
+  options: LoadOptions,
+  work: (index: PackageIndex) => T,
+): Promise<T> {
+  const index = await openIndex(context, options);
+  try {
+    return work(index);
+  } finally {
+    index.close();
+  }
+}
+
+/** Every package for this machine that the configured repositories offer. @throws as `openIndex` does */
+export const loadIndexes = (context: EngineContext, options: LoadOptions): Promise<readonly Candidate[]> =>
+  withIndex(context, options, (index) => index.all());
+
+/** What one repository offers for this machine. @throws as `openIndex` does */
+export async function openRepositoryIndex(
   context: EngineContext,
   repository: RepositoryConfig,
   refresh: LoadOptions['refresh'],
-): Promise<readonly Candidate[]> {
+): Promise<RepositoryIndex> {
   const store = openAnchoredStore(context.root, repository);
   const mirrors = refresh === 'never' ? [] : openMirrors(context, repository);
   try {
     const { trusted, asked } = await bringUpToDate(context, { repository, store, mirrors, refresh });
-    const named = Object.entries(trusted.targets.targets)
+    const targets = Object.entries(trusted.targets.targets)
       .filter(([path, target]) => isForMachine(path, target, context.arch))
       .sort(([a], [b]) => compareShards(a, b));
-    const shards: IndexShard[] = [];
-    for (const shard of named) {
-      const bytes = await loadShard(context, { repository, mirrors, trusted }, shard);
-      shards.push(decodeShard(bytes, `${repository.name}: ${shard[0]}`));
-    }
-    const source = { kind: 'repository', repository: repository.name } as const;
-    const candidates = [...overlay(shards).values()].map((record): Candidate => ({ record, source }));
-    pruneCache(context.root, repository, trusted.targets);
+    const cache = new ShardCache(context.root, repository.name, targets);
+    await cache.fetchMissing(context, mirrors, trusted.root.consistent_snapshot === true);
+    const index = cache.open();
+    cache.prune(Object.entries(trusted.targets.targets));
     if (asked && !context.offline)
       context.onProgress({ phase: 'refresh', repository: repository.name, done: true });
-    return candidates;
+    return index;
   } finally {
     for (const mirror of mirrors) mirror.close();
   }
@@ -97,12 +110,15 @@ async function bringUpToDate(context: EngineContext, of: Refreshing): Promise<Up
   if (mirrors.length === 0 || cached) return fromCache(of, now);
   try {
     context.onProgress({ phase: 'refresh', repository: repository.name, done: false });
-    const trusted = await withMirrors(context, mirrors, `repository ${repository.name}`, (mirror) => {
+    const trusted = await withMirrors(context, mirrors, `repository ${repository.name}`, async (mirror) => {
       const folder = metadataFolder(repository);
       const fetch = (name: string, limit: number): Promise<Uint8Array | undefined> =>
         getBytes(mirror, `${folder}/${name}`, limit, context.signal);
       const fetcher = { base: mirror.addressOf(folder), fetch };
-      return refreshTrust({ store, now, fetcher, accept: ofChannel(repository.channel) });
+      return (
+        (await unchangedTrust({ store, now, fetcher })) ??
+        refreshTrust({ store, now, fetcher, accept: ofChannel(repository.channel) })
+      );
     });
     return { trusted, asked: true };
   } catch (error) {
@@ -179,82 +195,4 @@ function isForMachine(path: string, target: TargetFile, machine: string): boolea
   const match = /^index\/([a-z0-9_]+)\/[^/]+\.json\.zst$/.exec(path);
   const arch = target.custom?.['arch'] ?? match?.[1];
   return match !== null && (arch === machine || arch === 'noarch');
-}
-
-interface ShardSource {
-  readonly repository: RepositoryConfig;
-  readonly mirrors: readonly Transport[];
-  readonly trusted: TrustedRepository;
-}
-
-/** The compressed shard, from the cache where it is there already. */
-async function loadShard(
-  context: EngineContext,
-  { repository, mirrors, trusted }: ShardSource,
-  [path, target]: readonly [string, TargetFile],
-): Promise<Uint8Array> {
-  const file = join(context.root, INDEX_CACHE, repository.name, `${digestName(target, path)}.json.zst`);
-  const cached = readMatching(file, target, path);
-  if (cached !== undefined) return cached;
-  return withMirrors(context, mirrors, `index of ${repository.name}`, async (mirror) => {
-    const name = targetAddress(path, target, trusted.root.consistent_snapshot === true);
-    const bytes = await getBytes(mirror, name, Math.min(target.length, MAX_COMPRESSED_SHARD), context.signal);
-    if (bytes === undefined) {
-      throw new IcepkgError('network-failed', `${mirror.addressOf(name)}: not found`, {
-        hint: 'The mirror is incomplete: try again later or name another one',
-      });
-    }
-    checkMeta(bytes, target, mirror.addressOf(name));
-    keep(file, bytes);
-    return bytes;
-  });
-}
-
-/** Who may not write the cache does without it. */
-function keep(file: string, bytes: Uint8Array): void {
-  try {
-    replaceFile(file, bytes);
-  } catch (error) {
-    if (!(error instanceof IcepkgError) || error.code !== 'root-read-only') throw error;
-  }
-}
-
-/** 5.7.3: below `targets/`, with the digest in front of the file name where snapshots are consistent. */
-export function targetAddress(path: string, target: TargetFile, consistent: boolean): string {
-  const parts = path.split('/').map(encodeURIComponent);
-  const name = parts.pop() ?? '';
-  const prefix = consistent ? `${knownHashes(target.hashes, path)[0]?.[1] ?? ''}.` : '';
-  return ['targets', ...parts, `${prefix}${name}`].join('/');
-}
-
-function digestName(target: TargetFile, path: string): string {
-  const digest = target.hashes['sha256'];
-  if (digest !== undefined && /^[0-9a-f]{64}$/.test(digest)) return digest;
-  throw new IcepkgError('trust-failed', `target ${path}: has no sha256`);
-}
-
-function readMatching(file: string, target: TargetFile, path: string): Uint8Array | undefined {
-  try {
-    const bytes = fs.readFileSync(file);
-    checkMeta(bytes, target, path);
-    return bytes;
-  } catch (error) {
-    if (isErrno(error, 'ENOENT') || error instanceof IcepkgError) return undefined;
-    throw error;
-  }
-}
-
-/** Removes shards that the index does not name any more. */
-function pruneCache(root: string, repository: RepositoryConfig, { targets }: Targets): void {
-  const folder = join(root, INDEX_CACHE, repository.name);
-  const named = new Set(
-    Object.entries(targets).map(([path, target]) => `${digestName(target, path)}.json.zst`),
-  );
-  try {
-    for (const name of fs.readdirSync(folder)) {
-      if (!named.has(name)) fs.rmSync(join(folder, name), { force: true });
-    }
-  } catch (error) {
-    if (!isErrno(error, 'ENOENT', 'EROFS', 'EACCES')) throw error;
-  }
 }

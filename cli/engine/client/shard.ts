@@ -25,6 +25,10 @@ export function decodeShard(compressed: Uint8Array, what: string): IndexShard {
   }
 }
 
+/** The same for bytes that `decodeShard` accepted before. */
+export const parseShard = (compressed: Uint8Array, what: string): IndexShard =>
+  JSON.parse(Buffer.from(decompress(compressed, what)).toString('utf8')) as IndexShard;
+
 function decompress(compressed: Uint8Array, what: string): Uint8Array {
   let given = false;
   const next = (): Uint8Array => {

@@ -1,7 +1,8 @@
 /** What repositories offer beside what is installed. */
 import { compareVersions, parseVersion } from '#schema/version';
 import { IcepkgError } from '#schema/error';
-import { loadIndexes, loadRepository } from '../client/load-indexes.ts';
+import { openRepositoryIndex, withIndex } from '../client/load-indexes.ts';
+import { PackageIndex } from '../client/package-index.ts';
 import { requireRepositories } from '../config.ts';
 import type { EngineContext } from '../context.ts';
 import type { Candidate, InstalledPackage } from '../model.ts';
@@ -54,23 +55,27 @@ export function byVersion(a: string, b: string): number {
  */
 export async function update(context: EngineContext): Promise<UpdateReport> {
   requireRepositories(context.config);
+  const installed = readStore(context.root, (store) => store.installedPackages());
   const candidates: Candidate[] = [];
   const repositories: UpdatedRepository[] = [];
   for (const one of context.config.repositories) {
     try {
-      const offered = await loadRepository(context, one, 'force');
-      candidates.push(...offered);
-      repositories.push({ repository: one.name, packages: offered.length });
+      const index = new PackageIndex([await openRepositoryIndex(context, one, 'force')]);
+      candidates.push(...offeredFor(index, installed));
+      repositories.push({ repository: one.name, packages: index.size });
+      index.close();
     } catch (error) {
       if (!(error instanceof IcepkgError) || context.signal?.aborted === true) throw error;
       const { code, message, hint } = error;
       repositories.push({ repository: one.name, packages: null, problem: { code, message, hint } });
     }
   }
-  const installed = readStore(context.root, (store) => store.installedPackages());
   const upgradable = listed(installed, candidates).filter((one) => one.available !== null);
   return { repositories, upgradable };
 }
+
+const offeredFor = (index: PackageIndex, installed: readonly InstalledPackage[]): readonly Candidate[] =>
+  index.named(installed.map(({ record }) => record.name));
 
 /** Names all that failed and why, with the code and the way out of the first of them; `undefined` where none did. */
 export function updateError(report: UpdateReport): IcepkgError | undefined {
@@ -95,7 +100,9 @@ export interface ListOptions {
 export async function list(context: EngineContext, options: ListOptions): Promise<readonly ListedPackage[]> {
   if (options.upgradable) requireRepositories(context.config);
   const installed = readStore(context.root, (store) => store.installedPackages());
-  const candidates = options.upgradable ? await loadIndexes(context, { refresh: 'auto' }) : [];
+  const candidates = options.upgradable
+    ? await withIndex(context, { refresh: 'auto' }, (index) => offeredFor(index, installed))
+    : [];
   return listed(installed, candidates).filter(
     (one) => (!options.requested || one.requested) && (!options.upgradable || one.available !== null),
   );
@@ -129,15 +136,12 @@ export async function search(
   words: readonly string[],
 ): Promise<readonly FoundPackage[]> {
   requireRepositories(context.config);
-  const candidates = await loadIndexes(context, { refresh: 'auto' });
+  const candidates = await withIndex(context, { refresh: 'auto' }, (index) => index.holding(words));
   const installed = readStore(context.root, (store) => store.installedPackages());
   const versions = new Map(installed.map(({ record }) => [record.name, record.version]));
-  const wanted = words.map((word) => word.toLowerCase());
   const found = new Map<string, FoundPackage>();
   for (const candidate of candidates) {
     const { record } = candidate;
-    const text = [record.name, record.description ?? '', ...(record.provides ?? [])].join('\n').toLowerCase();
-    if (!wanted.every((word) => text.includes(word))) continue;
     const repository = repositoryOf(candidate);
     const key = `${record.name}\n${repository}`;
     const known = found.get(key);

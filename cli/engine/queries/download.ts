@@ -5,7 +5,9 @@ import { parseCapability, type Dependency } from '#schema/dependency';
 import { IcepkgError } from '#schema/error';
 import { parseVersion, satisfies } from '#schema/version';
 import { fetchPackages } from '../client/fetch-packages.ts';
-import { loadIndexes } from '../client/load-indexes.ts';
+import { withIndex } from '../client/load-indexes.ts';
+import { namesIn } from '../client/catalogue.ts';
+import { reachable, type PackageIndex } from '../client/package-index.ts';
 import { requireRepositories } from '../config.ts';
 import type { EngineContext } from '../context.ts';
 import { makeFolder } from '../make-folder.ts';
@@ -37,14 +39,17 @@ export async function download(
   { folder, dependencies }: DownloadRequest,
 ): Promise<readonly string[]> {
   requireRepositories(context.config);
-  const candidates = await loadIndexes(context, { refresh: 'auto' });
-  const needed =
-    dependencies === undefined ? [] : neededChanges(context, texts, { candidates, dependencies });
-  // What is named comes in any case, also where the root has it.
-  const named = texts
-    .filter((text) => !needed.some(({ to }) => to !== undefined && matches(to.record, checkDependency(text))))
-    .map((text) => changeFor(text, candidates));
-  const fetched = await fetchPackages(context, [...named, ...needed]);
+  const changes = await withIndex(context, { refresh: 'auto' }, (index) => {
+    const needed = dependencies === undefined ? [] : neededChanges(context, texts, { index, dependencies });
+    // What is named comes in any case, also where the root has it.
+    const named = texts
+      .filter(
+        (text) => !needed.some(({ to }) => to !== undefined && matches(to.record, checkDependency(text))),
+      )
+      .map((text) => changeFor(text, index));
+    return [...named, ...needed];
+  });
+  const fetched = await fetchPackages(context, changes);
   makeFolder(folder);
   return fetched.map((one) => {
     const path = one.change.to?.record.package.path ?? one.file;
@@ -55,7 +60,7 @@ export async function download(
 }
 
 interface Supply {
-  readonly candidates: readonly Candidate[];
+  readonly index: PackageIndex;
   readonly dependencies: 'missing' | 'everything';
 }
 
@@ -63,12 +68,15 @@ interface Supply {
 function neededChanges(
   context: EngineContext,
   texts: readonly string[],
-  { candidates, dependencies }: Supply,
+  { index, dependencies }: Supply,
 ): readonly Change[] {
   const now = dependencies === 'everything' ? EMPTY : readStore(context.root, stateOf);
   const world = addToWorld(now.world, texts);
   const { installed, world: worldBefore } = now;
-  const selection = solveWorld(context, { world, worldBefore, candidates, installed, upgrade: 'none' });
+  const candidates = reachable(index, { world, installed });
+  const offeredNames = (): string[] => index.names();
+  const request = { world, worldBefore, candidates, installed, offeredNames, upgrade: 'none' } as const;
+  const selection = solveWorld(context, request);
   const { arch } = context;
   return makePlan({
     arch,
@@ -91,9 +99,10 @@ const stateOf = (store: StoreReader): State => ({
   installed: store.installedPackages(),
 });
 
-function changeFor(text: string, candidates: readonly Candidate[]): Change {
+function changeFor(text: string, index: PackageIndex): Change {
   const dependency = checkDependency(text);
-  const [best] = candidates
+  const [best] = index
+    .keyed([...namesIn([text])])
     .filter(({ record }) => matches(record, dependency))
     .toSorted((a, b) => byVersion(a.record.version, b.record.version));
   if (best === undefined) {

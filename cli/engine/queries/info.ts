@@ -5,7 +5,7 @@ import { IcepkgError } from '#schema/error';
 import type { PackageRecord } from '#schema/index-shard';
 import type { Manifest } from '#schema/manifest';
 import { recordOf } from '#schema/record';
-import { loadIndexes } from '../client/load-indexes.ts';
+import { withIndex } from '../client/load-indexes.ts';
 import { ATTACH_HINT } from '../config.ts';
 import type { EngineContext } from '../context.ts';
 import { byVersion, repositoryOf } from './available.ts';
@@ -38,10 +38,9 @@ export async function info(context: EngineContext, name: string): Promise<Packag
   const headers = readStore(context.root, (store) =>
     installed.map(({ record }) => store.headerOf(record.name)),
   );
-  const names = new Set([name, ...installed.map((one) => one.record.name)]);
+  const names = [name, ...installed.map((one) => one.record.name)];
   const offered = new Map<string, { readonly state: string; readonly record: PackageRecord }>();
-  for (const candidate of await loadIndexes(context, { refresh: 'auto' })) {
-    if (!names.has(candidate.record.name)) continue;
+  for (const candidate of await withIndex(context, { refresh: 'auto' }, (index) => index.named(names))) {
     const repository = repositoryOf(candidate);
     const known = offered.get(repository);
     if (known !== undefined && byVersion(candidate.record.version, known.record.version) >= 0) continue;

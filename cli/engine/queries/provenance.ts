@@ -8,7 +8,7 @@ import { keyId, type PublicKey } from '#schema/keys';
 import type { Manifest } from '#schema/manifest';
 import { decodeStatement, PAYLOAD_TYPE, type Resource, type Statement } from '#schema/provenance';
 import { fetchDocument } from '../client/fetch-document.ts';
-import { loadIndexes } from '../client/load-indexes.ts';
+import { withIndex } from '../client/load-indexes.ts';
 import { KEY_FOLDER, trustedKeys } from '../client/local-package.ts';
 import { openMirrors } from '../client/mirrors.ts';
 import type { Transport } from '../client/transport.ts';
@@ -88,9 +88,11 @@ async function documentFinder(
     ({ record, repository }) => repository !== undefined && record.documents === undefined,
   );
   const offered = new Map<string, PackageRecord>();
-  if (lacking && context.config.repositories.length > 0)
-    for (const { record } of await loadIndexes(context, { refresh: 'auto' }))
+  if (lacking && context.config.repositories.length > 0) {
+    const names = installed.map(({ record }) => record.name);
+    for (const { record } of await withIndex(context, { refresh: 'auto' }, (index) => index.named(names)))
       offered.set(record.package.sha256, record);
+  }
   return ({ record }) => record.documents ?? offered.get(record.package.sha256)?.documents ?? [];
 }
 

@@ -25,6 +25,8 @@ export interface SolveRequest {
   readonly pinnedOnly?: readonly string[];
   readonly keepOrphans: boolean;
   readonly recommends: boolean;
+  /** Every name that is offered where `candidates` are not all there are, for what is said of mistyped ones. */
+  readonly offeredNames?: () => Iterable<string>;
   /** Told after each search how much work it was. */
   readonly onEffort?: (effort: Effort) => void;
 }
@@ -93,6 +95,7 @@ function universeOf({ arch, candidates, installed, world, ...request }: SolveReq
     upgrades: upgradesOf(request),
     preferAvailable: request.preferAvailable ?? false,
     followed: (name) => known.has(name),
+    offeredNames: request.offeredNames ?? (() => []),
     standing: standings({
       candidates,
       installed,

@@ -53,6 +53,8 @@ export interface UniverseOptions {
   /** True for names that were asked for or installed before: only these are followed by what replaces them. */
   readonly followed: (name: string) => boolean;
   readonly standing: (candidate: Candidate) => Standing;
+  /** Names that are offered beside those of the candidates. */
+  readonly offeredNames: () => Iterable<string>;
 }
 
 interface Ranked {
@@ -275,6 +277,7 @@ export class Universe {
   *names(): Generator<string> {
     yield* this.#byName.keys();
     yield* this.#providing.keys();
+    yield* this.#options.offeredNames();
   }
 
   /** Candidates of a name that may not be chosen here, for explanations. */

@@ -26,7 +26,12 @@ import {
 } from './trusted-metadata.ts';
 
 /** Bounds against endless data (5.3.3, 5.4.1, 5.5.1, 5.6.1) where the parent names no length, in bytes. */
-const MAX_BYTES = { root: 512_000, timestamp: 16_384, snapshot: 2_000_000, targets: 5_000_000 } as const;
+export const MAX_BYTES = {
+  root: 512_000,
+  timestamp: 16_384,
+  snapshot: 2_000_000,
+  targets: 5_000_000,
+} as const;
 const MAX_ROOT_ROTATIONS = 256;
 const MAX_DELEGATIONS = 32;
 const MAX_ATTEMPTS = 8;
