@@ -77,7 +77,7 @@ export class Upstream {
   async refresh(channel: string, now: Date = new Date()): Promise<RefreshedChannel> {
     const folder = metadataFolder(channel);
     const store = this.openStore(channel);
-    const fetch = (name: string, limit: number) => this.#fetchMetadata(`${folder}/${name}`, limit);
+    const fetch = (name: string, limit: number) => this.fetchBytes(`${folder}/${name}`, limit);
     const fetcher = { base: this.#transport.addressOf(folder), fetch };
     const trusted = await refreshTrust({ store, now, fetcher, accept: ofChannel(channel) });
     return { channel, store, trusted };
@@ -106,10 +106,10 @@ export class Upstream {
     const file = shardFileOf(path, target);
     const there = readIfAny(join(this.#folder, file));
     if (there !== undefined && matches(there, target, file)) return;
-    const bytes = await this.#fetchMetadata(file, Math.min(target.length, MAX_COMPRESSED_SHARD));
+    const bytes = await this.fetchBytes(file, Math.min(target.length, MAX_COMPRESSED_SHARD));
     if (bytes === undefined) throw missing(this.#transport.addressOf(file));
     checkMeta(bytes, target, this.#transport.addressOf(file));
-    this.#write(file, bytes);
+    this.write(file, bytes);
   }
 
   /**
@@ -119,7 +119,7 @@ export class Upstream {
   async fetchFile({ path, size, sha256 }: WantedFile): Promise<void> {
     const file = join(this.#folder, path);
     const aside = join(this.#folder, INCOMING, sha256);
-    const address = path.split('/').map(encodeURIComponent).join('/');
+    const address = addressIn(path);
     const { signal } = this.#options;
     await withMirrors(this.#client, [this.#transport], path, (mirror) =>
       download(mirror, { path: address, size, sha256, file: aside }, signal === undefined ? {} : { signal }),
@@ -143,10 +143,10 @@ export class Upstream {
     for (const role of ['targets', 'snapshot'] as const) {
       const bytes = trustedBytes(store, role);
       const { version } = parseMetadata(bytes, role, role).signed;
-      this.#write(`${folder}/${version}.${role}.json`, bytes);
+      this.write(`${folder}/${version}.${role}.json`, bytes);
     }
-    this.#write(`${folder}/root.json`, trustedBytes(store, 'root'));
-    this.#write(`${folder}/timestamp.json`, trustedBytes(store, 'timestamp'));
+    this.write(`${folder}/root.json`, trustedBytes(store, 'root'));
+    this.write(`${folder}/timestamp.json`, trustedBytes(store, 'timestamp'));
   }
 
   /** Every root from the first on, each verified by the one before, for clients that start there. */
@@ -154,21 +154,26 @@ export class Upstream {
     let before: Root | undefined;
     for (let version = 1; version <= newest.version; version++) {
       const path = `${folder}/${version}.root.json`;
-      const bytes = readIfAny(join(this.#folder, path)) ?? (await this.#fetchMetadata(path, ROOT_LIMIT));
+      const bytes = readIfAny(join(this.#folder, path)) ?? (await this.fetchBytes(path, ROOT_LIMIT));
       if (bytes === undefined) throw missing(this.#transport.addressOf(path));
       before = (before === undefined ? trustInitialRoot(bytes, path) : trustNextRoot(before, bytes, path))
         .signed;
-      this.#write(path, bytes);
+      this.write(path, bytes);
     }
   }
 
-  #fetchMetadata(path: string, limit: number): Promise<Uint8Array | undefined> {
+  /**
+   * A small file as it is, which nobody checked; `undefined` where upstream has none.
+   * @param path as it stands in a URL
+   */
+  fetchBytes(path: string, limit: number): Promise<Uint8Array | undefined> {
     return withMirrors(this.#client, [this.#transport], path, (mirror) =>
       getBytes(mirror, path, limit, this.#options.signal),
     );
   }
 
-  #write(path: string, bytes: Uint8Array): void {
+  /** Unless the same is there. */
+  write(path: string, bytes: Uint8Array): void {
     const file = join(this.#folder, path);
     const there = readIfAny(file);
     if (there !== undefined && Buffer.compare(there, bytes) === 0) return;
@@ -209,5 +214,8 @@ export function checkPlace(path: string): void {
     },
   );
 }
+
+/** A path as it stands in a URL. */
+export const addressIn = (path: string): string => path.split('/').map(encodeURIComponent).join('/');
 
 const missing = (address: string): IcepkgError => networkError(`${address}: not found`);
