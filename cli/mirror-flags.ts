@@ -19,6 +19,11 @@ export const mirrorFlags = {
     helpValue: 'GLOB',
     summary: 'only packages of these names, with * and ?',
   }),
+  patches: Flags.boolean({
+    default: true,
+    allowNo: true,
+    summary: 'with the patches to the packages, which make upgrades small',
+  }),
   closure: Flags.boolean({ default: false, summary: 'with --package: also what those need' }),
 };
 
@@ -45,6 +50,7 @@ export interface MirrorFlagValues {
   readonly arch?: (typeof ARCHES)[number][] | undefined;
   readonly package?: string[] | undefined;
   readonly closure: boolean;
+  readonly patches: boolean;
 }
 
 export const filterFromFlags = (flags: MirrorFlagValues): BundleFilter => ({
@@ -52,4 +58,5 @@ export const filterFromFlags = (flags: MirrorFlagValues): BundleFilter => ({
   ...(flags.arch === undefined ? {} : { arches: flags.arch }),
   ...(flags.package === undefined ? {} : { packages: flags.package }),
   ...(flags.closure ? { closure: true } : {}),
+  ...(flags.patches ? {} : { patches: false }),
 });

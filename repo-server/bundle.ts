@@ -10,6 +10,8 @@ import type { Transport } from '#engine/client/transport';
 import { canonicalJson, parseJson } from '#schema/canonical-json';
 import { decode } from '#schema/decode';
 import { IcepkgError, isErrno } from '#schema/error';
+import type { PackageRecord } from '#schema/index-shard';
+import { patchListPath } from '#schema/patch/format';
 import { comparePaths, isSafePath } from '#schema/path';
 import { readRepositoryConfig } from './config.ts';
 import { doing, makeFolder, metadataFolder, PRIVATE_FOLDER, readIfAny, writeDurably } from './layout.ts';
@@ -17,6 +19,7 @@ import { withLock } from './lock.ts';
 import { readChannel } from './metadata.ts';
 import { mirroredPackages, mirroredShards, type MirrorSettings } from './mirror-settings.ts';
 import { mirrorRepository, type Mirrored, type MirrorOptions } from './mirror.ts';
+import { listedPatches } from './patches/patch-files.ts';
 import { filesOf, recordsNamedBy, shardFileOf } from './served.ts';
 
 /** Tells in the bundle what was copied into it. */
@@ -28,6 +31,7 @@ const ContentsSchema = v.strictObject({
   arches: v.optional(v.array(v.picklist(['x86_64', 'aarch64']))),
   packages: v.optional(v.array(v.string())),
   closure: v.optional(v.boolean()),
+  patches: v.optional(v.boolean()),
 });
 
 export type BundleFilter = Omit<MirrorSettings, 'format' | 'from'>;
@@ -100,7 +104,13 @@ function filesOfChannel(repository: string, channel: string, filter: BundleFilte
     `${folder}/timestamp.json`,
     ...Object.entries(shards).map(([path, target]) => shardFileOf(path, target)),
     ...packages.flatMap((record) => filesOf(record).map(({ path }) => path)),
+    ...(filter.patches === false ? [] : packages.flatMap((record) => patchFiles(repository, record))),
   ];
+}
+
+function patchFiles(repository: string, record: PackageRecord): string[] {
+  const patches = listedPatches(repository, record).map(({ path }) => path);
+  return patches.length === 0 ? [] : [...patches, patchListPath(record.package.path)];
 }
 
 /** Brings a mirror to the state that a bundle holds. @throws IcepkgError as `mirrorRepository` does, `format-invalid` */

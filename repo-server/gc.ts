@@ -13,7 +13,7 @@ import { channelsOf, doing, PRIVATE_FOLDER, readIfAny, writeDurably } from './la
 import { withLock, type LockOptions } from './lock.ts';
 import { readChannel } from './metadata.ts';
 import { readPool, writePool, type Pool } from './pool.ts';
-import { collectableFiles, referencedFiles } from './references.ts';
+import { collectableFiles, isReferenced, referencedFiles } from './references.ts';
 import { snapshotsToKeep, type Retention } from './retention.ts';
 import { channelNumber, historyOf, readSnapshot, snapshotFile, snapshotNumbers } from './snapshots.ts';
 
@@ -109,7 +109,7 @@ function planRemoval(
   const waiting: string[] = [];
   const removed: string[] = [];
   let removedBytes = 0;
-  for (const path of collectableFiles(repository).filter((file) => !referenced.has(file))) {
+  for (const path of collectableFiles(repository).filter((file) => !isReferenced(referenced, file))) {
     const since = before[path];
     if (since === undefined) condemned.push(path);
     else if (Date.parse(since) + graceHours * HOUR > now.getTime()) waiting.push(path);

@@ -21,6 +21,8 @@ const SettingsSchema = v.strictObject({
   packages: v.optional(v.array(v.string())),
   /** Also what those packages need. */
   closure: v.optional(v.boolean()),
+  /** Whether patches come along; they do unless it is false. */
+  patches: v.optional(v.boolean()),
 });
 export type MirrorSettings = v.InferOutput<typeof SettingsSchema>;
 

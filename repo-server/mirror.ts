@@ -6,7 +6,10 @@ import * as fs from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Transport } from '#engine/client/transport';
 import type { NetworkConfig } from '#engine/config';
+import { canonicalJson } from '#schema/canonical-json';
+import { IcepkgError } from '#schema/error';
 import type { PackageRecord } from '#schema/index-shard';
+import { LEAST_PATCHED_SIZE, MAX_PATCH_LIST_BYTES, patchListPath } from '#schema/patch/format';
 import { DEFAULT_EXPIRY_DAYS, writeRepositoryConfig } from './config.ts';
 import { CONFIG_FILE, doing, makeFolder, metadataFolder, syncFolder } from './layout.ts';
 import { limitRate } from './limit-rate.ts';
@@ -17,8 +20,9 @@ import {
   writeMirrorSettings,
   type MirrorSettings,
 } from './mirror-settings.ts';
+import { decodePatchList, patchesIn } from './patches/patch-files.ts';
 import { filesOf, recordsNamedBy, type IndexTargets } from './served.ts';
-import { checkPlace, expiryOf, openTransport, Upstream } from './upstream.ts';
+import { addressIn, checkPlace, expiryOf, openTransport, Upstream, type WantedFile } from './upstream.ts';
 
 /** How whoever copies repositories asks them. */
 export const MIRROR_NETWORK = {
@@ -119,6 +123,8 @@ class Run {
     await this.#fetchShards(shards);
     const records = [...recordsNamedBy(this.#folder, shards).values()];
     const packages = mirroredPackages(records, settings);
+    for (const record of packages) for (const { path } of filesOf(record)) checkPlace(path);
+    await this.#fetchPatches(packages);
     await this.#fetchFiles(packages);
     await this.#upstream.publishMetadata(refreshed);
     return { channel, packages: packages.length, expires: expiryOf(refreshed.store) };
@@ -132,16 +138,47 @@ class Run {
 
   async #fetchFiles(packages: readonly PackageRecord[]): Promise<void> {
     const wanted = packages.flatMap((record) => filesOf(record));
-    for (const { path } of wanted) checkPlace(path);
     const folders = new Set<string>();
     await this.#inParallel(wanted, async (of) => {
-      const file = join(this.#folder, of.path);
-      // A file appears only whole and with its digest, so its size tells that it is there.
-      if (fs.statSync(file, { throwIfNoEntry: false })?.size === of.size) return;
+      if (this.#has(of)) return;
       await this.#upstream.fetchFile(of);
-      folders.add(dirname(file));
+      folders.add(dirname(join(this.#folder, of.path)));
     });
     for (const folder of folders) syncFolder(folder);
+  }
+
+  /**
+   * Of packages that are not here yet, before those: a package that is here has its patches, if there are any. Nobody
+   * signed them, so what is wrong with them is no reason to go without the packages.
+   */
+  async #fetchPatches(packages: readonly PackageRecord[]): Promise<void> {
+    if (this.#options.settings.patches === false) return;
+    const fresh = packages.filter(
+      ({ package: { path, size } }) => size >= LEAST_PATCHED_SIZE && !this.#has({ path, size }),
+    );
+    await this.#inParallel(fresh, async (record) => {
+      try {
+        await this.#fetchPatchesTo(record);
+      } catch (error) {
+        if (!(error instanceof IcepkgError) || error.code === 'cancelled') throw error;
+      }
+    });
+  }
+
+  async #fetchPatchesTo({ package: { path, size } }: PackageRecord): Promise<void> {
+    const listPath = patchListPath(path);
+    const bytes = await this.#upstream.fetchBytes(addressIn(listPath), MAX_PATCH_LIST_BYTES);
+    if (bytes === undefined) return;
+    const list = decodePatchList(bytes, listPath);
+    const patches = list.patches.filter((patch) => patch.size < size);
+    for (const patch of patchesIn({ format: 1, patches }, path))
+      if (!this.#has(patch)) await this.#upstream.fetchFile(patch);
+    this.#upstream.write(listPath, canonicalJson({ format: 1, patches }));
+  }
+
+  /** A file appears only whole and with its digest, so its size tells that it is there. */
+  #has({ path, size }: Pick<WantedFile, 'path' | 'size'>): boolean {
+    return fs.statSync(join(this.#folder, path), { throwIfNoEntry: false })?.size === size;
   }
 
   /** The first failure ends the others: nothing that is missing may be named. */

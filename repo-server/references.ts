@@ -2,6 +2,7 @@
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { isErrno } from '#schema/error';
+import { patchedPackage } from '#schema/patch/format';
 import { parseMetadata } from '#schema/tuf/metadata';
 import { channelsOf, metadataFolder, readIfAny } from './layout.ts';
 import { readChannel } from './metadata.ts';
@@ -49,6 +50,10 @@ export function referencedFiles(repository: string, pool: Pool, kept: ReadonlySe
   }
   return files;
 }
+
+/** A patch, and the list that names it, are needed as long as the package that they lead to. */
+export const isReferenced = (files: ReadonlySet<string>, path: string): boolean =>
+  files.has(path) || files.has(patchedPackage(path) ?? path);
 
 /** What the collector may judge: packages and what lies beside them, shards, numbered metadata but roots. */
 export function collectableFiles(repository: string): string[] {

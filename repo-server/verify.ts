@@ -7,12 +7,14 @@ import { getBytes } from '#engine/client/transport';
 import { openTrustStore } from '#engine/trust/store';
 import { refreshTrust } from '#engine/trust/updater';
 import { IcepkgError } from '#schema/error';
+import type { PackageRecord } from '#schema/index-shard';
 import { readRepositoryConfig } from './config.ts';
 import { hashFile } from './hash-file.ts';
 import { channelsOf, metadataFolder, readIfAny } from './layout.ts';
 import { filesOf, readableRecords, rememberingReader, type IndexTargets } from './served.ts';
 import { readChannel } from './metadata.ts';
 import { mirroredPackages, mirroredShards, readMirrorSettings } from './mirror-settings.ts';
+import { listedPatches, type PatchFile } from './patches/patch-files.ts';
 import { readSnapshot, snapshotNumbers } from './snapshots.ts';
 
 export interface VerifiedRepository {
@@ -35,11 +37,21 @@ export async function verifyRepository(
   const files = new Map<string, { readonly size: number; readonly sha256: string }>();
   const settings = readMirrorSettings(repository);
   const read = rememberingReader();
+  const patchesOf = (record: PackageRecord): readonly PatchFile[] => {
+    try {
+      return listedPatches(repository, record);
+    } catch (error) {
+      if (!(error instanceof IcepkgError)) throw error;
+      problems.push(error.message);
+      return [];
+    }
+  };
   const addIndex = (targets: IndexTargets): void => {
     const shards = mirroredShards(targets, settings);
     const records = readableRecords(repository, shards, (problem) => problems.push(problem.message), read);
     for (const record of mirroredPackages([...records.values()], settings ?? {}))
-      for (const { path, size, sha256 } of filesOf(record)) files.set(path, { size, sha256 });
+      for (const { path, size, sha256 } of [...filesOf(record), ...patchesOf(record)])
+        files.set(path, { size, sha256 });
   };
   const channels = channelsOf(repository);
   for (const channel of channels) {

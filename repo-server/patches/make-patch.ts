@@ -15,7 +15,7 @@ export interface PatchRequest {
   /** Paths of packages. */
   readonly from: string;
   readonly to: string;
-  /** The file to write; what it is put together from lies beside meanwhile, as `.sections`. */
+  /** The file to write; what it is put together from lies beside meanwhile, as `.sections.part`. */
   readonly output: string;
   /** A patch that would be larger is given up. */
   readonly mostBytes: number;
@@ -28,7 +28,7 @@ export interface PatchRequest {
  */
 export async function makePatch({ from, to, output, mostBytes }: PatchRequest): Promise<boolean> {
   const [old, next] = [openContents(from), openContents(to)];
-  const aside = `${output}.sections`;
+  const aside = `${output}.sections.part`;
   const sections = fs.openSync(aside, 'w+');
   try {
     const written = writeSections(sections, { old, next, mostBytes });
