@@ -1,6 +1,7 @@
 /** Definition and lock in, images out. */
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { canonicalJson } from '#schema/canonical-json';
 import { sha256 } from '#schema/digest';
 import type { PrivateKey } from '#schema/keys';
 import type { EngineContext } from '#engine/context';
@@ -42,7 +43,7 @@ export interface BuiltImage {
 }
 
 /** Raised when the composer itself comes to make something else of the same input. */
-const COMPOSER_REVISION = 6;
+const COMPOSER_REVISION = 7;
 
 /**
  * Builds every format that the definition asks for; outputs appear by rename, all or none.
@@ -50,16 +51,29 @@ const COMPOSER_REVISION = 6;
  */
 export async function buildImage(request: ImageRequest): Promise<BuiltImage> {
   const { definition, cacheFolder, output } = request;
-  const key = imageKey(request);
+  // Ids are those of the definition, so that a file system that no package changes stays as it is.
+  const ids = imageKey(definition, []);
+  const key = imageKey(definition, request.lock.locked);
   const kept = path.join(cacheFolder, 'images', key);
   const cached = fs.existsSync(path.join(kept, DESCRIPTION));
   let notices: readonly string[] = [];
-  if (!cached) notices = await buildInto(kept, key, request);
+  if (!cached) notices = await buildInto(kept, { key, ids }, request);
   const description = deliver(kept, output, request.keys ?? []);
   return { name: definition.name, key, cached, files: description.files, notices };
 }
 
-async function buildInto(kept: string, key: string, request: ImageRequest): Promise<readonly string[]> {
+interface ImageKeys {
+  /** Of everything that goes in. */
+  readonly key: string;
+  /** What ids of disks, partitions and file systems are derived from. */
+  readonly ids: string;
+}
+
+async function buildInto(
+  kept: string,
+  { key, ids }: ImageKeys,
+  request: ImageRequest,
+): Promise<readonly string[]> {
   const { definition, lock, depot, cacheFolder, onStep = () => undefined, signal } = request;
   if (depot !== undefined) await fetchLocked(depot, lock, packageCache(cacheFolder));
   fs.mkdirSync(path.dirname(kept), { recursive: true });
@@ -67,7 +81,7 @@ async function buildInto(kept: string, key: string, request: ImageRequest): Prom
   try {
     onStep('compose');
     const composed = await composeRoot(definition, lock, path.join(scratch, 'root'), {
-      key,
+      key: ids,
       packageCache: packageCache(cacheFolder),
       ...(request.onProgress === undefined ? {} : { onProgress: request.onProgress }),
       ...(signal === undefined ? {} : { signal }),
@@ -77,7 +91,9 @@ async function buildInto(kept: string, key: string, request: ImageRequest): Prom
     fs.mkdirSync(out);
     const { files, entries } = await makeOutputs({
       definition,
-      key,
+      key: ids,
+      fileSystems: path.join(cacheFolder, 'filesystems', `${definition.name}.${definition.arch}`),
+      revision: COMPOSER_REVISION,
       tree: composed,
       out,
       scratch,
@@ -91,13 +107,13 @@ async function buildInto(kept: string, key: string, request: ImageRequest): Prom
       board: definition.board,
       arch: definition.arch,
       key,
-      cmdline: kernelCommandLine(definition, key),
+      cmdline: kernelCommandLine(definition, ids),
       files: [...files],
       packages: lock.packages,
       locked: lock.locked,
       entries: [...entries],
     };
-    fs.writeFileSync(path.join(out, DESCRIPTION), `${JSON.stringify(description)}\n`);
+    fs.writeFileSync(path.join(out, DESCRIPTION), canonicalJson(description));
     fs.renameSync(out, kept);
     return composed.notices;
   } finally {
@@ -105,7 +121,7 @@ async function buildInto(kept: string, key: string, request: ImageRequest): Prom
   }
 }
 
-function imageKey({ definition, lock }: ImageRequest): string {
+function imageKey(definition: Definition, locked: Lock['locked']): string {
   const { files: _, overlays, repositories, ...settings } = definition;
   return sha256(
     JSON.stringify({
@@ -123,7 +139,7 @@ function imageKey({ definition, lock }: ImageRequest): string {
           entry.target ?? (entry.type === 'file' ? sha256File(path.join(folder, entry.path)) : ''),
         ]),
       ),
-      packages: lock.locked.map(({ repository, record }) => [repository, record.package.sha256]),
+      packages: locked.map(({ repository, record }) => [repository, record.package.sha256]),
     }),
   );
 }

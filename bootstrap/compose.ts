@@ -19,7 +19,7 @@ import type { RootEntry } from './description.ts';
 import { rootEntries } from './root-entries.ts';
 
 export interface ComposeOptions {
-  /** Digest of everything that goes in; ids of file systems are derived from it. */
+  /** What ids of file systems are derived from. */
   readonly key: string;
   readonly packageCache: string;
   readonly onProgress?: OnProgress;

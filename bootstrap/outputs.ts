@@ -12,7 +12,7 @@ import type { Format, Partition } from './definition-schema.ts';
 import type { BuiltFile, RootEntry } from './description.ts';
 import { derivedUuid, writeDisk, type DiskPartition } from './disk.ts';
 import { quote, requireTools, runFakeroot } from './fakeroot.ts';
-import { makeFileSystem } from './filesystems.ts';
+import { cachedFileSystem } from './filesystem-cache.ts';
 import { makeInitramfs } from './initramfs.ts';
 import { writeIso } from './iso.ts';
 import { writeOci, type OciRequest } from './oci.ts';
@@ -21,8 +21,11 @@ import { unpackKernel } from './unpack-kernel.ts';
 
 export interface OutputRequest {
   readonly definition: Definition;
-  /** Digest of everything that went in; ids are derived from it. */
+  /** What ids are derived from. */
   readonly key: string;
+  /** Folder that keeps the file systems of the last builds. */
+  readonly fileSystems: string;
+  readonly revision: number;
   readonly tree: Tree;
   /** Folder that receives the outputs. */
   readonly out: string;
@@ -147,18 +150,18 @@ async function makePartitions(request: OutputRequest): Promise<DiskPartition[]> 
       continue;
     }
     onStep(`${filesystem} ${name}`);
-    const file = path.join(scratch, `${name}.${filesystem}`);
-    await makeFileSystem({
+    const wanted = {
       kind: filesystem,
       tree: part.folder,
       entries: part.entries,
-      output: file,
+      output: path.join(scratch, `${name}.${filesystem}`),
       name,
       uuid: derivedUuid(key, 'filesystem', name),
       ...(size === undefined ? {} : { size }),
       ...(free === undefined ? {} : { free }),
       ...(signal === undefined ? {} : { signal }),
-    });
+    };
+    const file = await cachedFileSystem(wanted, path.join(request.fileSystems, name), request.revision);
     made.push({ name, type, uuid, size: size ?? fs.statSync(file).size, file });
   }
   return made;

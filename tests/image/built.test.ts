@@ -3,6 +3,7 @@ import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Definition } from '#bootstrap/definition';
 import { diffImages, isSameImage } from '#bootstrap/diff';
 import { flashImage, type FlashTarget } from '#bootstrap/flash';
 import { releasedDigest } from '#bootstrap/release';
@@ -143,6 +144,25 @@ describe('bill of materials', () => {
     const entry = built.description.entries.find((one) => one.path === 'etc/own');
     expect(own?.hashes[0]?.content).toBe(entry?.sha256);
   });
+});
+
+test('a file system that no package changes is made once, and the image is as if made anew', async () => {
+  const partitions = [
+    { name: 'data', type: 'data', filesystem: 'ext4', mount: '/srv' },
+    { name: 'root', type: 'root', filesystem: 'ext4', free: '4M' },
+  ];
+  const overlay = { 'srv/data': 'of the definition\n' };
+  const define = (): Definition => bench.define({ board: { formats: ['img'], partitions }, overlay });
+  const cache = bench.folder('cache');
+  const kept = (name: string): string[] =>
+    fs.readdirSync(path.join(cache, 'filesystems', 'small-box.x86_64', name));
+  await bench.build(define(), { cache });
+  const before = kept('data');
+  await depot.publish({ name: 'tool', version: '1.2.0-r0', files: { 'usr/bin/tool': 'another' } });
+  const { files } = await bench.build(define(), { cache });
+  expect(kept('data')).toEqual(before);
+  expect(kept('root')).toHaveLength(2);
+  expect((await bench.build(define())).files).toEqual(files);
 });
 
 describe('release', () => {

@@ -198,7 +198,7 @@ describe('locks', () => {
     const file = path.join(scratch, 'small.lock.json');
     fs.writeFileSync(file, encodeLock(await bench.lock(definition, cache)));
     const lock = readLock(file);
-    fs.rmSync(path.join(cache, 'images'), { recursive: true });
+    for (const made of ['images', 'filesystems']) fs.rmSync(path.join(cache, made), { recursive: true });
     const again = await buildImage({
       definition,
       lock,

@@ -1,4 +1,5 @@
 /** The one database transaction that is the commit point, and the small ones after it. */
+import { canonicalJson } from '#schema/canonical-json';
 import type { World } from '../model.ts';
 import type { Journal, PackageState, RecordedChange, UndoRow } from './model.ts';
 import type { Sqlite } from './open.ts';
@@ -87,10 +88,13 @@ function writePackages(database: Sqlite, after: CommitRecord['after']): void {
     if (state === undefined) continue;
     const { record, repository, transaction, requested } = state.installed;
     const origin = [repository ?? null, transaction, requested ? 1 : 0];
-    insertPackage.run(name, JSON.stringify(record), ...origin, state.header);
+    insertPackage.run(name, recordText(record), ...origin, state.header);
     for (const file of state.files) insertFile.run(...rowFromOwned(file));
   }
 }
+
+/** The same bytes wherever the record was read from. */
+const recordText = (record: unknown): string => Buffer.from(canonicalJson(record)).toString();
 
 /** Less is left to do than before. */
 export function updateJournal(database: Sqlite, journal: Journal): void {

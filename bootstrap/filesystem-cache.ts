@@ -1,0 +1,44 @@
+/** File systems that are made once: of the same content and settings every maker gives the same bytes. */
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { sha256 } from '#schema/digest';
+import { makeFileSystem, type FileSystemRequest } from './filesystems.ts';
+
+/** How many a partition keeps: those of the last builds. */
+const KEPT = 4;
+
+/**
+ * Makes the file system unless the folder has it.
+ * @param folder that of the partition; older file systems in it are removed
+ * @param revision of the composer, which may come to make something else of the same request
+ * @returns the file, which is not to be changed
+ */
+export async function cachedFileSystem(
+  request: FileSystemRequest,
+  folder: string,
+  revision: number,
+): Promise<string> {
+  const { kind, entries, name, size, free, uuid } = request;
+  const facts = entries.map(({ packages: _, ...entry }) => entry);
+  const key = sha256(JSON.stringify({ revision, kind, name, size, free, uuid, facts }));
+  const file = path.join(folder, key);
+  if (!fs.existsSync(file)) {
+    await makeFileSystem(request);
+    fs.mkdirSync(folder, { recursive: true });
+    fs.renameSync(request.output, file);
+  }
+  const now = new Date();
+  fs.utimesSync(file, now, now);
+  forgetOld(folder);
+  return file;
+}
+
+function forgetOld(folder: string): void {
+  const files = fs.readdirSync(folder).map((name) => path.join(folder, name));
+  const ages = files.map((file) => ({
+    file,
+    used: fs.statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0,
+  }));
+  ages.sort((a, b) => b.used - a.used);
+  for (const { file } of ages.slice(KEPT)) fs.rmSync(file, { force: true });
+}
