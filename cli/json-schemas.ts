@@ -4,6 +4,7 @@ import { BoardSchema, ImageSchema, ProfileSchema, SystemSchema } from '#bootstra
 import { LockSchema } from '#bootstrap/lock';
 import { IndexShardSchema } from '#schema/index-shard';
 import { ManifestSchema } from '#schema/manifest';
+import { PatchHeadSchema, PatchListSchema } from '#schema/patch/format';
 import { SignaturesSchema } from '#schema/signature';
 import { PackManifestSchema } from '#pkgbuild/pack-schema';
 import { PipelineSchema } from '#pkgbuild/pipeline';
@@ -14,6 +15,8 @@ const SCHEMAS = {
   'manifest.schema.json': { schema: ManifestSchema, title: 'icepkg package manifest' },
   'signatures.schema.json': { schema: SignaturesSchema, title: 'icepkg package signatures' },
   'index-shard.schema.json': { schema: IndexShardSchema, title: 'icepkg index shard' },
+  'patch.schema.json': { schema: PatchHeadSchema, title: 'icepkg head of a patch' },
+  'patch-list.schema.json': { schema: PatchListSchema, title: 'icepkg list of the patches to a package' },
   'pack.schema.json': { schema: PackManifestSchema, title: 'icepkg pack manifest file' },
   'recipe.schema.json': { schema: RecipeSchema, title: 'icepkg recipe' },
   'pipeline.schema.json': { schema: PipelineSchema, title: 'icepkg pipeline of recipes' },

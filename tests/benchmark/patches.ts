@@ -25,10 +25,10 @@ import { makePatch } from '#repo-server/patches/make-patch';
 import { publish } from '#repo-server/publish';
 import { serve } from '#repo-server/serve';
 
-const PACKAGES = `apache2-bin apt bind9-libs bluez ca-certificates curl git grub-common haproxy libarchive13 libblkid1
-libc-bin libc6 libcurl4 libexpat1 libgs10 libpython3.11-stdlib libssl3 libxml2 linux-libc-dev mariadb-server-core nginx
+const PACKAGES = `apache2-bin apt bind9-libs bluez ca-certificates curl grub-common haproxy libarchive13 libblkid1
+libc-bin libc6 libcurl4 libexpat1 libgs10 libpython3.11-stdlib libssl3 libxml2 linux-libc-dev nginx
 openssh-client openssh-server openssl perl-base perl-modules-5.36 php8.2-cli python3.11-minimal qemu-utils redis-tools
-rsync samba-libs sudo systemd tzdata udev util-linux wpasupplicant xz-utils`;
+rsync sudo systemd tzdata udev util-linux wpasupplicant xz-utils`;
 
 const { values } = parseArgs({
   options: {
@@ -62,13 +62,16 @@ function printRows(rows: readonly Row[]): void {
 const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);
 const at = (numbers: readonly number[], index: number): number => numbers[Math.floor(index)] ?? 0;
 
-/** The two newest versions in the mirrors, the older first. */
-function versionsOf(name: string): string[] {
-  const lines = execFileSync('apt-cache', ['madison', name], { encoding: 'utf8' }).trim().split('\n');
-  const versions = lines
-    .filter((line) => line.endsWith('Packages'))
-    .map((line) => line.split('|')[1]?.trim() ?? '');
-  return [...new Set(versions)].slice(0, 2).reverse();
+/** The two newest versions of each package in the mirrors, the older first. */
+function versionsOf(names: readonly string[]): Map<string, readonly string[]> {
+  const lines = execFileSync('apt-cache', ['madison', ...names], { encoding: 'utf8' }).split('\n');
+  const versions = new Map<string, readonly string[]>();
+  for (const line of lines.filter((one) => one.endsWith('Packages'))) {
+    const [name = '', version = ''] = line.split('|').map((field) => field.trim());
+    const known = versions.get(name) ?? [];
+    if (known.length < 2 && !known.includes(version)) versions.set(name, [version, ...known]);
+  }
+  return versions;
 }
 
 /** Downloads a package unless that was done before. */
@@ -90,10 +93,9 @@ function fetchDeb(name: string, version: string): string {
 async function repack(deb: string, name: string, index: number): Promise<string> {
   const output = join(values.directory, codec, `${name}-1.0.${index}-r0.x86_64.icepkg`);
   if (fs.existsSync(output)) return output;
-  const tree = join(values.directory, 'tree');
-  fs.rmSync(tree, { recursive: true, force: true });
+  const tree = fs.mkdtempSync(join(values.directory, 'tree-'));
   execFileSync('dpkg-deb', ['-x', deb, tree]);
-  const control = join(values.directory, 'control');
+  const control = join(tree, 'DEBIAN');
   execFileSync('dpkg-deb', ['-e', deb, control]);
   const conffiles = join(control, 'conffiles');
   const config = new Set(fs.existsSync(conffiles) ? fs.readFileSync(conffiles, 'utf8').split('\n') : []);
@@ -105,6 +107,7 @@ async function repack(deb: string, name: string, index: number): Promise<string>
     output,
     codec,
   });
+  fs.rmSync(tree, { recursive: true });
   return output;
 }
 
@@ -125,8 +128,7 @@ function entryOf(file: string, path: string, isConfig: boolean): PackageEntry {
 async function upgradeDebian(): Promise<void> {
   const [old, next]: [string[], string[]] = [[], []];
   const shown = new Map<string, string>();
-  for (const name of values.packages.split(/\s+/)) {
-    const [before, after] = versionsOf(name);
+  for (const [name, [before, after]] of versionsOf(values.packages.split(/\s+/))) {
     if (before === undefined || after === undefined) continue;
     shown.set(name, `${before} → ${after}`);
     old.push(await repack(fetchDeb(name, before), name, 0));
