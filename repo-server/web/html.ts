@@ -28,8 +28,6 @@ export function markup(strings: TemplateStringsArray, ...parts: readonly Part[])
   return new Html(text);
 }
 
-export const NOTHING = new Html('');
-
 function render(part: Part): string {
   if (part instanceof Html) return part.text;
   if (part === undefined || part === false) return '';

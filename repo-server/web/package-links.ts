@@ -22,10 +22,10 @@ ${extra(scene, 'Recommends', record.recommends)}
 ${extra(scene, 'Conflicts with', conflicts)}
 ${extra(scene, 'Replaces', record.replaces)}
 ${extra(scene, 'Is installed with', record.installIf)}
+<p><a href="${links.page(`package/${one.name}/graph`)}">A picture of these dependencies</a></p>
 </section>
 ${neededBy(scene, one)}
 </div>
-<p><a href="${links.page(`package/${one.name}/graph`)}">A picture of these dependencies</a></p>
 ${provided(record)}`;
 }
 

@@ -37,24 +37,44 @@ ${search !== undefined && results(scene, asked, search)}`,
   };
 }
 
+interface FoundFile extends FileHit {
+  readonly arches: readonly string[];
+}
+
+/** One for the same path of the same package, whatever the architecture. */
+function merged(hits: readonly FileHit[]): FoundFile[] {
+  const found: FoundFile[] = [];
+  for (const { path, record } of hits) {
+    const last = found.at(-1);
+    const same =
+      last?.path === path && last.record.name === record.name && last.record.version === record.version;
+    if (same && last !== undefined)
+      found[found.length - 1] = { ...last, arches: [...last.arches, record.arch] };
+    else found.push({ path, record, arches: [record.arch] });
+  }
+  return found;
+}
+
 function results({ links, query }: Scene, asked: string, { hits, more, read, of }: FileSearch): Html {
-  const part = cut(hits, query.get('page'), HITS_PER_PAGE);
+  const found = merged(hits);
+  const part = cut(found, query.get('page'), HITS_PER_PAGE);
   const left = of - read;
   const partial =
     left > 0 &&
-    markup`<p>The files of ${counted(left, 'package')} are not read yet, or not here. Ask again in a moment.</p>`;
+    markup`<p>The files of ${counted(left, 'package')} are not read yet. Ask again in a moment.</p>`;
   const columns = [
-    { label: 'Path', cell: ({ path }: FileHit) => markup`<span class="path">/${path}</span>` },
+    { label: 'Path', cell: ({ path }: FoundFile) => markup`<span class="path">/${path}</span>` },
     {
       label: 'Package',
-      cell: ({ record }: FileHit) => markup`<a href="${links.package(record.name)}">${record.name}</a>`,
+      cell: ({ record }: FoundFile) => markup`<a href="${links.package(record.name)}">${record.name}</a>`,
     },
-    { label: 'Version', cell: ({ record }: FileHit) => `${record.version} ${record.arch}` },
+    { label: 'Version', cell: ({ record }: FoundFile) => record.version },
+    { label: 'Architecture', cell: ({ arches }: FoundFile) => arches.join(', ') },
   ];
   return markup`<section aria-labelledby="found"><h2 id="found">Found</h2>
-<p role="status" class="soft">${more && 'More than '}${counted(hits.length, 'file')}</p>
+<p role="status" class="soft">${more && 'More than '}${counted(found.length, 'file')}</p>
 ${partial}
-${hits.length > 0 && table('In the newest versions', columns, part.rows)}
+${found.length > 0 && table('In the newest versions', columns, part.rows)}
 ${pager(part, (page) => links.page('files', { path: asked, ...page }))}
 </section>`;
 }

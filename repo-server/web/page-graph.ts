@@ -16,7 +16,7 @@ export function graphPage({ channel, links }: Scene, one: CataloguedPackage): Pa
     section: 'packages',
     body: markup`<h1>Dependencies of <a href="${links.package(one.name)}">${one.name}</a></h1>
 <p class="lead">What a package needs is to the right of it. Arrows that follow from others are left out.${left}</p>
-<div class="scroll" role="region" aria-label="Picture of the dependencies" tabindex="0">${picture(graph, links)}</div>
+<div class="scroll" role="region" aria-label="Picture of the dependencies; the list below says the same" tabindex="0">${picture(graph, links)}</div>
 <h2>As a list</h2>
 ${list(graph, links)}`,
   };
@@ -24,12 +24,11 @@ ${list(graph, links)}`,
 
 function picture(graph: DependencyGraph, links: Links): Html {
   const { width, height, boxes, arrows } = layOut(graph);
-  const text = `${graph.centre} among ${counted(boxes.length - 1, 'other package')}; the list below says the same.`;
   const nodes = boxes.map(({ name, x, y, width: wide }) => {
     const centre = name === graph.centre && ' centre';
     return markup`<a class="node${centre}" href="${links.page(`package/${name}/graph`)}" tabindex="-1"><rect x="${x}" y="${round(y - BOX_HEIGHT / 2)}" width="${wide}" height="${BOX_HEIGHT}" rx="6"/><text x="${x + wide / 2}" y="${round(y + 4.5)}" text-anchor="middle">${name}</text></a>\n`;
   });
-  return markup`<svg class="graph" width="${round(width)}" height="${round(height)}" viewBox="0 0 ${round(width)} ${round(height)}" role="img" aria-label="${text}">
+  return markup`<svg class="graph" width="${round(width)}" height="${round(height)}" viewBox="0 0 ${round(width)} ${round(height)}" aria-hidden="true">
 <defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" orient="auto"><path d="M0 0.5L7.5 4L0 7.5z"/></marker></defs>
 ${arrows.map((points) => markup`<path class="edge" d="${curve(points)}" marker-end="url(#tip)"/>\n`)}
 ${nodes}</svg>`;

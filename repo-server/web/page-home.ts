@@ -6,27 +6,22 @@ import { packageList } from './page-search.ts';
 import type { PageContent, Scene } from './shell.ts';
 
 const NEWEST = 12;
-const MOST_SEEN = 200;
 
 /** @param arrivals the latest first */
 export function homePage(scene: Scene, arrivals: readonly Arrival[]): PageContent {
   const { view, channel, links } = scene;
   const arches = [...new Set(channel.records.map(({ arch }) => arch))].sort().join(', ');
-  // The last to come under each name.
-  const lately = new Map(
-    arrivals
-      .slice(0, MOST_SEEN)
-      .toReversed()
-      .map((of) => [of.record.name, of]),
-  );
-  const newest = [...lately.values()]
-    .toReversed()
-    .slice(0, NEWEST)
-    .map(({ record, at }) => ({
-      name: record.name,
-      description: record.description,
-      notes: markup`${record.version} <span class="arch">${record.arch}</span> ${day(at)}`,
-    }));
+  const lately = new Map<string, Arrival>();
+  for (const arrival of arrivals) {
+    if (lately.size === NEWEST) break;
+    // Under each name only what came last.
+    if (!lately.has(arrival.record.name)) lately.set(arrival.record.name, arrival);
+  }
+  const newest = [...lately.values()].map(({ record, at }) => ({
+    name: record.name,
+    description: record.description,
+    notes: markup`${record.version} <span class="arch">${record.arch}</span> ${day(at)}`,
+  }));
   return {
     title: view.name,
     body: markup`<h1>${view.name}</h1>

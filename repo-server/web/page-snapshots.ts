@@ -1,10 +1,10 @@
 /** What a channel served over time, and what differs between two of its snapshots. */
 import type { IndexDiff } from '../index-diff.ts';
 import type { ServedState } from './chronicle.ts';
-import { counted, moment, sizeText } from './figures.ts';
+import { moment, sizeText } from './figures.ts';
 import { markup, type Html, type Part } from './html.ts';
 import { cut, pager } from './paging.ts';
-import { channelField, type PageContent, type Scene } from './shell.ts';
+import { channelLinks, type PageContent, type Scene } from './shell.ts';
 import { table, type Column } from './table.ts';
 
 const STATES_PER_PAGE = 50;
@@ -20,7 +20,7 @@ export const snapshotsIn = (states: readonly ServedState[]): readonly Snapshot[]
 
 /** @param snapshots newest first */
 export function snapshotsPage(scene: Scene, snapshots: readonly Snapshot[]): PageContent {
-  const { view, channel, links, query } = scene;
+  const { channel, links, query } = scene;
   const part = cut(snapshots, query.get('page'), STATES_PER_PAGE);
   const columns: readonly Column<Snapshot>[] = [
     {
@@ -30,22 +30,16 @@ export function snapshotsPage(scene: Scene, snapshots: readonly Snapshot[]): Pag
     { label: 'Served since', cell: ({ at }) => moment(at) },
     { label: 'Message', kind: 'wide', cell: ({ message }) => message },
   ];
-  const choice = view.channels.length > 1 && channelChoice(scene);
   return {
     title: 'Snapshots',
     section: 'snapshots',
     body: markup`<h1>Snapshots</h1>
 <p class="lead">Every publish that changes something is kept under a number. The newest is what ${channel.name} serves.</p>
-${choice}
+${channelLinks(scene, 'snapshots')}
 ${snapshots.length > 1 && compareForm(scene, snapshots)}
 ${table(`What ${channel.name} served, newest first`, columns, part.rows)}
 ${pager(part, (page) => links.page('snapshots', page))}`,
   };
-}
-
-function channelChoice({ view, channel, links }: Scene): Html {
-  return markup`<form action="${links.file('snapshots')}" method="get"><div class="fields">
-${channelField(view.channels, channel)} <button>Show this channel</button></div></form>`;
 }
 
 function compareForm({ channel, links }: Scene, snapshots: readonly Snapshot[]): Html {
@@ -91,7 +85,7 @@ export function differencePage(
 <dt>Changes</dt><dd>${summaryOf(diff)}</dd>
 <dt>To download</dt><dd>${sizeText(diff.newBytes)} in new packages</dd></dl>
 <h2>What changed</h2>
-${changes.length === 0 ? nothing : table('By name', columns, part.rows)}
+${changes.length === 0 ? nothing : table('Packages that differ', columns, part.rows)}
 ${pager(part, (more) => links.page('difference', { from: from?.number, to: to.number, ...more }))}
 <p><a href="${links.page('snapshots')}">All snapshots</a></p>`,
   };
@@ -128,9 +122,7 @@ function summaryOf({ added, removed, upgraded, downgraded }: IndexDiff): Part {
     [downgraded.length, 'older'],
     [removed.length, 'removed'],
   ] as const;
-  const said = parts
-    .filter(([count]) => count > 0)
-    .map(([count, word]) => `${counted(count, 'package')} ${word}`);
+  const said = parts.filter(([count]) => count > 0).map(([count, word]) => `${count} ${word}`);
   return said.length === 0 ? 'none' : said.join(', ');
 }
 

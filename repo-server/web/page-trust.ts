@@ -3,7 +3,7 @@ import { ROLES, type RoleName } from '../config.ts';
 import { isSignedFor } from '../metadata.ts';
 import { counted, day } from './figures.ts';
 import { markup, type Html, type Part } from './html.ts';
-import type { PageContent, Scene } from './shell.ts';
+import { channelLinks, type PageContent, type Scene } from './shell.ts';
 import { table, type Column } from './table.ts';
 
 const DAY = 86_400_000;
@@ -39,6 +39,7 @@ export function trustPage(scene: Scene, now: Date): PageContent {
     section: 'trust',
     body: markup`<h1>Trust</h1>
 <p class="lead">Clients believe signatures, not this server. Every package is named by an index that these keys sign.</p>
+${channelLinks(scene, 'trust')}
 ${problems.length > 0 ? problemBox(problems) : markup`<p class="good">All roles of ${channel.name} are signed and none expires soon.</p>`}
 ${table(`Roles of the channel ${channel.name}`, columns(), rows)}
 <h2>Keys</h2>

@@ -9,6 +9,7 @@ const results = form && new URL(form.action);
 let timer, running;
 let shown = field?.value.trim();
 let there = results?.pathname === location.pathname;
+let here = location.pathname + location.search;
 
 async function show() {
   const words = field.value.trim();
@@ -25,6 +26,7 @@ async function show() {
     // The address first: the links of the new page are relative to it.
     history[there ? 'replaceState' : 'pushState'](null, '', address);
     there = true;
+    here = location.pathname + location.search;
     form.action = results;
     for (const part of ['.bar', 'main', 'footer'])
       document.querySelector(part).replaceChildren(...page.querySelector(part).childNodes);
@@ -55,7 +57,10 @@ field?.addEventListener('input', () => {
   clearTimeout(timer);
   timer = setTimeout(show, 120);
 });
-addEventListener('popstate', () => location.reload());
+// Also where only the fragment changes; then the page is the right one.
+addEventListener('popstate', () => {
+  if (location.pathname + location.search !== here) location.reload();
+});
 addEventListener('keydown', (event) => {
   const typing = /^(input|select|textarea)$/i.test(document.activeElement?.tagName ?? '');
   if (event.key !== '/' || typing || event.ctrlKey || event.metaKey || event.altKey) return;

@@ -94,6 +94,16 @@ export function channelField(channels: readonly ChannelView[], chosen: ChannelVi
   return markup`<select name="channel" aria-label="Channel">${options}</select>`;
 }
 
+/** The same page of another channel; nothing where there is no choice. @param path of the page */
+export function channelLinks({ view, channel, links }: Scene, path: string): Part {
+  if (view.channels.length < 2) return undefined;
+  const items = view.channels.map(({ name }) => {
+    const mark = name === channel.name && markup` aria-current="true"`;
+    return markup`<li><a href="${links.page(path, { channel: name })}"${mark}>${name}</a></li>`;
+  });
+  return markup`<nav class="channels" aria-label="Channel"><ul>${items}</ul></nav>`;
+}
+
 function problemList({ problems }: ChannelView): Part {
   if (problems.length === 0) return undefined;
   const items = problems.slice(0, 5).map((problem) => markup`<li>${problem}.</li>`);

@@ -36,7 +36,7 @@ export const STYLE = `
 }
 *, ::before, ::after { box-sizing: border-box; }
 html { font: 100%/1.6 var(--sans); -webkit-text-size-adjust: 100%; text-size-adjust: 100%; scrollbar-gutter: stable; }
-body { margin: 0; background: var(--paper); color: var(--ink); overflow-wrap: anywhere; }
+body { margin: 0; background: var(--paper); color: var(--ink); overflow-wrap: break-word; }
 header, main, footer { max-width: 62rem; margin-inline: auto; padding-inline: clamp(1.1rem, 4vw, 2.5rem); }
 header { padding-block: 1.4rem 0; }
 main { padding-block: 2.2rem 3.5rem; }
@@ -52,7 +52,7 @@ p { max-width: 42rem; }
 a { color: var(--accent); text-decoration-thickness: 1px; text-underline-offset: .18em; }
 a:hover { text-decoration-thickness: 2px; }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; border-radius: 2px; }
-code, pre, .version, .path { font-family: var(--mono); font-size: .875em; }
+code, .version, .path { font-family: var(--mono); font-size: .875em; overflow-wrap: anywhere; }
 .soft { color: var(--soft); }
 .lead { font-size: 1.15rem; color: var(--soft); margin-bottom: 1.6rem; }
 .skip { position: absolute; left: 1rem; top: -6rem; background: var(--accent); color: var(--accent-ink); padding: .6rem 1rem; border-radius: 0 0 .4rem .4rem; z-index: 1; }
@@ -89,11 +89,15 @@ th:last-child, td:last-child { padding-right: 0; }
 .facts dt { color: var(--soft); }
 .facts dd { margin: 0; }
 .tags { list-style: none; padding: 0; display: flex; flex-wrap: wrap; gap: .45rem; }
-.tags li { background: var(--raised); border: 1px solid var(--line); border-radius: .35rem; padding: .1rem .55rem; font-family: var(--mono); font-size: .85rem; }
+.tags li { overflow-wrap: anywhere; background: var(--raised); border: 1px solid var(--line); border-radius: .35rem; padding: .1rem .55rem; font-family: var(--mono); font-size: .85rem; }
 .columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 19rem), 1fr)); gap: 0 3rem; }
 .plain { list-style: none; padding: 0; }
 .names { columns: 11rem; column-gap: 2rem; }
 .names li { break-inside: avoid; }
+.channels { margin-bottom: 1.6rem; }
+.channels ul { gap: .5rem; }
+.channels a { display: block; padding: .35rem .9rem; border: 1px solid var(--line); border-radius: 2rem; text-decoration: none; }
+.channels a[aria-current] { background: var(--accent); border-color: var(--accent); color: var(--accent-ink); }
 .compare { margin-bottom: 2rem; }
 .compare .fields { align-items: end; }
 .plain li { padding-block: .28rem; border-bottom: 1px solid var(--line); }
@@ -141,13 +145,12 @@ svg { display: block; font-family: var(--sans); }
   nav ul { gap: 0 1.2rem; }
   table, tbody, caption { display: block; }
   thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
-  tr { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: .1rem 1rem; padding-block: .8rem; border-bottom: 1px solid var(--line); }
-  td, td:last-child { border: 0; padding: .1rem 0; text-align: left; white-space: normal; }
-  td::before { content: attr(data-label); display: block; font-size: .78rem; color: var(--soft); }
-  td.number { text-align: left; }
-  td:first-child { grid-column: 1 / -1; font-weight: 600; }
-  td:first-child::before { display: none; }
-  td.wide { grid-column: 1 / -1; }
+  tr { display: flex; flex-wrap: wrap; gap: 0 1.1rem; padding-block: .7rem; border-bottom: 1px solid var(--line); }
+  td, td:last-child { border: 0; padding: 0; text-align: left; white-space: normal; }
+  td::before { content: attr(data-label) ' '; font-size: .82rem; color: var(--soft); }
+  td:first-child, td.wide { flex-basis: 100%; }
+  td:first-child { font-weight: 600; margin-bottom: .1rem; }
+  td:first-child::before, td.wide::before { content: none; }
   td:empty { display: none; }
 }
 @media (prefers-reduced-motion: no-preference) { button, nav a { transition: border-color .12s, filter .12s; } }

@@ -1,7 +1,19 @@
 /** The pages of a served repository, over HTTP. */
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as v from 'valibot';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { addPackages } from '#repo-server/add';
+import { readRepositoryConfig, writeRepositoryConfig } from '#repo-server/config';
+import { publish } from '#repo-server/publish';
 import { serve, type RepositoryServer } from '#repo-server/serve';
+import { sha256 } from '#schema/digest';
+import { sealEnvelope } from '#schema/dsse';
+import { keyId } from '#schema/keys';
+import { PAYLOAD_TYPE, PROVENANCE_TYPE, STATEMENT_TYPE } from '#schema/provenance';
 import { makeDepot, type Depot } from '../support/repository.ts';
+
+const FeedSchema = v.object({ items: v.array(v.object({ title: v.string(), url: v.string() })) });
 
 let depot: Depot;
 let server: RepositoryServer;
@@ -31,6 +43,7 @@ beforeAll(async () => {
     version: '1.3.0-r0',
     description: 'Compression library',
     provides: ['so:libz.so.1'],
+    files: { 'usr/lib/libz.so.1': 'more code' },
   });
   server = await serve(depot.repository);
 });
@@ -89,10 +102,159 @@ test('what packages say of themselves is text only', async () => {
   expect(evil).toContain('nothing here provides it');
 });
 
+test('the sizes of all versions are a picture, which says in words what it shows', async () => {
+  const zlib = await text('/package/zlib');
+  expect(zlib).toMatch(
+    /<svg class="chart"[^>]* role="img" aria-label="From 1\.2\.0-r0 to 1\.3\.0-r0 for x86_64: /,
+  );
+  expect(await text('/package/evil')).not.toContain('<svg');
+});
+
+test('documents beside a package are linked, and what they say is summed up', async () => {
+  const [made = ''] = await depot.pack({ name: 'documented' });
+  const bill = { spdxVersion: 'SPDX-2.3', packages: [{}, {}], files: [{}] };
+  const statement = {
+    _type: STATEMENT_TYPE,
+    subject: [{ digest: { sha256: sha256(readFileSync(made)) } }],
+    predicateType: PROVENANCE_TYPE,
+    predicate: {
+      buildDefinition: {
+        buildType: 'urn:x',
+        externalParameters: {},
+        resolvedDependencies: [
+          { name: 'source.tar', uri: 'https://example.org/source.tar', annotations: { kind: 'source' } },
+          { name: 'bad', uri: 'javascript:alert(1)', annotations: { kind: 'source' } },
+        ],
+      },
+      runDetails: { builder: { id: 'urn:<builder>' } },
+    },
+  };
+  writeFileSync(`${made}.spdx.json`, JSON.stringify(bill));
+  const payload = Buffer.from(JSON.stringify(statement));
+  writeFileSync(`${made}.intoto.jsonl`, sealEnvelope(PAYLOAD_TYPE, payload, []));
+  await addPackages(depot.repository, [made]);
+  await publish(depot.repository, { keys: [depot.key] });
+  const page = await text('/package/documented');
+  expect(page).toContain('lists 2 components and 1 file.');
+  expect(page).toContain('Built by <code>urn:&lt;builder&gt;</code>');
+  expect(page).toContain(
+    '<a href="https://example.org/source.tar" rel="noreferrer nofollow">source.tar</a>, bad',
+  );
+  expect(page).toContain('href="../packages/x86_64/documented-1.0.0-r0.x86_64.icepkg.spdx.json"');
+});
+
+describe('files', () => {
+  test.each([
+    ['libz', 1],
+    ['/usr/lib/', 1],
+    ['/libz', 0],
+    ['LIBZ', 0],
+    ['usr/lib', 1],
+  ])('%s', async (path, count) => {
+    const body = await text(`/files?path=${path}`);
+    expect(body).toContain(`class="soft">${count} file`);
+    if (count > 0) expect(body).toContain('<span class="path">/usr/lib/libz.so.1</span>');
+  });
+
+  test('are listed with their package', async () => {
+    const body = await text('/package/zlib/files?version=1.2.0-r0');
+    for (const part of ['/usr/lib</span>', 'directory', '0644', '4 B']) expect(body).toContain(part);
+    expect((await ask('/package/nothing/files')).status).toBe(404);
+  });
+});
+
+test('the picture of dependencies has a list that says the same', async () => {
+  const body = await text('/package/evil/graph');
+  expect(body).toContain('<svg class="graph"');
+  expect(body).toMatch(/<a href="[^"]*package\/evil">evil<\/a> needs <a href="[^"]*package\/zlib">zlib<\/a>/);
+});
+
+test('snapshots are listed, and two of them compared', async () => {
+  const list = await text('/snapshots');
+  expect(list).toContain('Snapshot 2</a>');
+  const body = await text('/difference?from=1&to=2');
+  expect(body).toMatch(/zlib<\/a><\/td>.*newer.*1\.2\.0-r0.*1\.3\.0-r0/);
+  expect(await text('/snapshots/2')).toContain('From snapshot 1 to 2');
+  for (const path of ['/snapshots/99', '/difference', '/difference?from=1&to=x'])
+    expect([path, (await ask(path)).status]).toEqual([path, 404]);
+});
+
+test('the keys and their lifetimes are shown, and what is amiss', async () => {
+  const body = await text('/trust');
+  expect(body).toContain(keyId(depot.key.public));
+  expect(body).toContain('none expires soon');
+  const config = readRepositoryConfig(depot.repository);
+  writeRepositoryConfig(depot.repository, {
+    ...config,
+    expiryDays: { ...config.expiryDays, timestamp: 1000 },
+  });
+  expect(await text('/trust')).toContain('timestamp expires in 30 days and should be signed anew');
+  writeRepositoryConfig(depot.repository, config);
+});
+
+test('feeds tell what came last', async () => {
+  const atom = await ask('/feed.atom');
+  expect(atom.headers.get('content-type')).toBe('application/atom+xml; charset=utf-8');
+  const xml = await atom.text();
+  expect(xml).toContain(`<link href="${server.url}/package/zlib?version=1.3.0-r0&amp;arch=x86_64"/>`);
+  expect(xml).toContain('&lt;script&gt;');
+  const feed = v.parse(FeedSchema, await (await ask('/feed.json')).json());
+  expect(feed.items.map(({ title }) => title)).toContain('evil 1.0.0-r0 for x86_64');
+  expect(feed.items.length).toBeLessThanOrEqual(50);
+  const strange = await fetch(`${server.url}/feed.json?again`, { headers: { 'X-Forwarded-Proto': 'https' } });
+  expect(v.parse(FeedSchema, await strange.json()).items[0]?.url).toMatch(/^https:\/\/127\.0\.0\.1:/);
+});
+
+test('each channel has its own pages', async () => {
+  await addPackages(depot.repository, await depot.pack({ name: 'trial' }), { channel: 'beta' });
+  await publish(depot.repository, { keys: [depot.key], channel: 'beta' });
+  expect((await ask('/package/trial')).status).toBe(404);
+  const body = await text('/package/trial?channel=beta');
+  expect(body).toContain('<option selected>beta</option>');
+  expect(body).toContain('href="../snapshots?channel=beta"');
+  expect(await text('/feed.atom?channel=beta')).toContain('trial 1.0.0-r0');
+});
+
+test('several repositories have their pages below their names', async () => {
+  const other = await makeDepot();
+  writeRepositoryConfig(other.repository, { ...readRepositoryConfig(other.repository), name: 'other' });
+  await other.publish({ name: 'elsewhere' });
+  const both = await serve([depot.repository, other.repository]);
+  try {
+    const ask = (path: string): Promise<Response> => fetch(both.url + path, { redirect: 'manual' });
+    expect(await (await ask('/')).text()).toContain('<a href="other/">other</a>');
+    const short = await ask('/other');
+    expect([short.status, short.headers.get('location')]).toEqual([308, 'other/']);
+    expect(await (await ask('/other/')).text()).toContain('href="./package/elsewhere"');
+    expect((await ask('/main/package/elsewhere')).status).toBe(404);
+    expect(await (await ask('/other/feed.atom')).text()).toContain(`${both.url}/other/package/elsewhere`);
+  } finally {
+    await both.close();
+    other.dispose();
+  }
+});
+
+test('a damaged index is told of, and the rest is shown', async () => {
+  const broken = await makeDepot();
+  await broken.publish({ name: 'good' });
+  await broken.publish({ name: 'bad', arch: 'aarch64' });
+  const folder = join(broken.repository, 'targets/index/aarch64');
+  for (const name of readdirSync(folder)) writeFileSync(join(folder, name), 'x');
+  const of = await serve(broken.repository);
+  try {
+    const body = await (await fetch(`${of.url}/search`)).text();
+    expect(body).toContain('A part of the index cannot be read');
+    expect(body).toContain('package/good');
+  } finally {
+    await of.close();
+    broken.dispose();
+  }
+});
+
 test('what is not there is 404 and says what was meant', async () => {
   const missing = await ask('/package/zlob');
   expect([missing.status, await missing.text()]).toEqual([404, expect.stringContaining('package/zlib')]);
-  for (const path of ['/package/%00', '/package/a/b', '/web/style.css', '/?channel=beta'])
+  for (const path of ['/package/%00', '/package/a/b', '/web/style.css', '/?channel=nightly'])
     expect([path, (await ask(path)).status]).toEqual([path, 404]);
 });
 

@@ -59,6 +59,7 @@ the trusted root, kept up to --cache-size and served, also while upstream cannot
       summary: 'private key of the role timestamp, or of all roles to publish what is uploaded',
     }),
     'access-log': Flags.string({ helpValue: 'FILE', summary: 'write a line of JSON for each request' }),
+    'no-web': Flags.boolean({ summary: 'leave out the pages for people' }),
     'rate-limit': Flags.integer({
       min: 1,
       helpValue: 'N',
@@ -112,6 +113,7 @@ the trusted root, kept up to --cache-size and served, also while upstream cannot
       port: flags.port,
       keys: (flags.key ?? []).map(readKeyFile),
       maxUpload: flags['max-upload'] * 1024 * 1024,
+      web: !flags['no-web'],
       ...(cache === undefined ? {} : { cache }),
       ...(certificate === undefined || tlsKey === undefined ? {} : { tls: { certificate, key: tlsKey } }),
       ...(flags['metrics-port'] === undefined ? {} : { metricsPort: flags['metrics-port'] }),
