@@ -19,8 +19,11 @@ export async function cachedFileSystem(
   revision: number,
 ): Promise<string> {
   const { kind, entries, name, size, free, uuid } = request;
-  const facts = entries.map(({ packages: _, ...entry }) => entry);
-  const key = sha256(JSON.stringify({ revision, kind, name, size, free, uuid, facts }));
+  const facts = { revision, kind, name, size, free, uuid, entries };
+  // Whose a file is changes nothing in the file system.
+  const key = sha256(
+    JSON.stringify(facts, (field, value: unknown) => (field === 'packages' ? undefined : value)),
+  );
   const file = path.join(folder, key);
   if (!fs.existsSync(file)) {
     await makeFileSystem(request);
