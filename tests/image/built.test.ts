@@ -1,8 +1,9 @@
 /** What is done with built images: compared, explained, billed, signed, written to disks. */
+import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Definition } from '#bootstrap/definition';
 import { diffImages, isSameImage } from '#bootstrap/diff';
 import { flashImage, type FlashTarget } from '#bootstrap/flash';
@@ -197,6 +198,12 @@ describe('release', () => {
   });
 });
 
+/** Root may set up loop devices, where the kernel has them. */
+function mayLoop(): boolean {
+  if (process.getuid?.() !== 0 || !fs.existsSync('/dev/loop-control')) return false;
+  return spawnSync('losetup', ['--find'], { stdio: 'ignore' }).status === 0;
+}
+
 describe('flash', () => {
   const flash = (target: string, sha256 = built.files.find(({ format }) => format === 'img')?.sha256 ?? '') =>
     flashImage({ image: built.path('img'), sha256, target, confirm: () => Promise.resolve(true) });
@@ -225,6 +232,56 @@ describe('flash', () => {
       expectError('verify-failed', /its hash differs/),
     );
     expect(fs.existsSync(target)).toBe(false);
+  });
+
+  describe.skipIf(!mayLoop())('to a real block device', () => {
+    const MIB = 1024 ** 2;
+    let file: string;
+    let device: string;
+    const attach = (size: number): void => {
+      file = path.join(bench.folder('loop'), 'disk');
+      fs.writeFileSync(file, '');
+      fs.truncateSync(file, size);
+      device = tool('losetup', '--find', '--show', '--partscan', file).trim();
+    };
+    afterEach(() => void tool('losetup', '--detach', device));
+
+    test('it is written, read back, and has the partitions of the image', async () => {
+      const { size } = fs.statSync(built.path('img'));
+      attach(size + MIB);
+      expect(await flash(device)).toEqual({ path: device, isDevice: true, size: size + MIB });
+      tool('cmp', '-n', String(size), built.path('img'), device);
+      const { partitiontable } = JSON.parse(tool('sfdisk', '--json', device)) as {
+        partitiontable: { partitions: { name: string }[] };
+      };
+      expect(partitiontable.partitions).toMatchObject([{ name: 'root' }]);
+    });
+
+    test('one that is too small is refused, and both sizes are named', async () => {
+      attach(MIB);
+      await expect(flash(device)).rejects.toThrow(
+        expectError(
+          'image-failed',
+          /^\/dev\/loop\d+ is too small: it has 1\.0 MiB, and the image \d+\.\d MiB$/,
+        ),
+      );
+    });
+
+    test('one that is mounted is refused, and so is the file behind it', async () => {
+      attach(64 * MIB);
+      tool('mkfs.ext4', '-q', device);
+      await expect(flash(file)).rejects.toThrow(
+        expectError('image-failed', /is in use: used by \/dev\/loop/),
+      );
+      const place = bench.folder('mount');
+      tool('mount', device, place);
+      try {
+        await expect(flash(device)).rejects.toThrow(expectError('image-failed', /is in use: mounted at/));
+      } finally {
+        tool('umount', place);
+      }
+      expect(tool('e2fsck', '-fn', device)).toContain('Pass 5');
+    });
   });
 
   test('a folder is no target', async () => {
