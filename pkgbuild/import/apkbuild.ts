@@ -1,5 +1,7 @@
 /** Alpine's APKBUILD as a recipe. */
+import * as path from 'node:path';
 import { IcepkgError } from '#schema/error';
+import { accountsOfScript, type Accounts } from './apk-accounts.ts';
 import { apkSubpackages } from './apk-subpackages.ts';
 import { sayable, type Draft, type Notes } from './draft.ts';
 import { importSource, isArchive, placeSources, splitPatches, stemOf } from './places.ts';
@@ -59,6 +61,7 @@ const LEFT: Readonly<Record<string, string>> = {
   langdir: 'translations stay in the package',
   checkdepends: 'the machine that builds must have what the check needs',
 };
+const ACCOUNT_FIELDS = new Set(['pkgusers', 'pkggroups']);
 const SCRIPTS = /^(.*)\.(pre|post)-(install|upgrade|deinstall)$/;
 
 export function importApkbuild(text: string, context: ImportContext): Draft {
@@ -95,10 +98,11 @@ export function importApkbuild(text: string, context: ImportContext): Draft {
     notes.add('left', 'pkgver', `${pkgver} became ${version}`, read.line('pkgver'));
   const options = new Set(read.list('options'));
   for (const option of options) tellOption(option, notes, read.line('options'));
+  const accounts = importScripts(read, { context, name });
   for (const [field, why] of Object.entries(LEFT))
     if (read.list(field).length > 0)
       notes.add(
-        ['triggers', 'pkgusers', 'pkggroups'].includes(field) ? 'lost' : 'left',
+        field === 'triggers' || (ACCOUNT_FIELDS.has(field) && accounts.users.length === 0) ? 'lost' : 'left',
         field,
         why,
         read.line(field),
@@ -114,14 +118,6 @@ export function importApkbuild(text: string, context: ImportContext): Draft {
       }),
       { field, line: read.line(field), notes, provides: field === 'provides' },
     );
-  for (const script of read.list('install'))
-    if (SCRIPTS.test(script))
-      notes.add(
-        'lost',
-        'install',
-        `${script} is a script of apk: say what it does under scripts`,
-        read.line('install'),
-      );
   const arch = importArch(read.list('arch'));
   if (Array.isArray(arch) && arch.length === 0)
     notes.add('lost', 'arch', 'it is for neither x86_64 nor aarch64', read.line('arch'));
@@ -169,8 +165,30 @@ export function importApkbuild(text: string, context: ImportContext): Draft {
     },
     providerPriority: Number(/^\d{1,9}$/.exec(read.text('provider_priority') ?? '')?.[0] ?? 0) || undefined,
     subpackages: parts.made,
+    ...accounts,
     strip: options.has('!strip') ? false : undefined,
   };
+}
+
+/** Scripts that only make accounts become declarations; the others are told. */
+function importScripts(
+  read: Reader,
+  { context, name }: { readonly context: ImportContext; readonly name: string },
+): Accounts {
+  const users = new Map<string, Accounts['users'][number]>();
+  const groups = new Map<string, Accounts['groups'][number]>();
+  const line = read.line('install');
+  for (const script of read.list('install').filter((one) => SCRIPTS.test(one))) {
+    const own = SCRIPTS.exec(script)?.[1] === name;
+    const made = own ? accountsOfScript(path.dirname(context.file), script) : undefined;
+    for (const user of made?.users ?? []) users.set(user.name, user);
+    for (const group of made?.groups ?? []) groups.set(group.name, group);
+    if (made === undefined) {
+      const why = `${script} is a script of apk: say what it does under scripts`;
+      context.notes.add('lost', 'install', why, line);
+    } else context.notes.add('left', 'install', `${script} makes accounts, which are declared`, line);
+  }
+  return { users: [...users.values()], groups: [...groups.values()] };
 }
 
 function tellOption(option: string, notes: Notes, line: number | undefined): void {

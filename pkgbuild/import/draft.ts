@@ -1,5 +1,6 @@
 /** A recipe in the making, and everything that an import could not carry over. */
 import { isCapability, isDependency } from '#schema/dependency';
+import type { DeclaredUser } from '#schema/manifest';
 
 /**
  * What became of something:
@@ -74,6 +75,8 @@ export interface Draft {
     Partial<Record<'depends' | 'provides' | 'replaces' | 'installIf' | 'recommends', readonly string[]>>
   >;
   readonly configFiles?: readonly string[];
+  readonly users?: readonly DeclaredUser[];
+  readonly groups?: readonly { readonly name: string; readonly gid?: number }[];
   readonly providerPriority?: number | undefined;
   readonly subpackages: readonly DraftSubpackage[];
   readonly strip?: false | undefined;

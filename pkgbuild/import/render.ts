@@ -33,6 +33,8 @@ export function renderRecipe(draft: Draft, notes: readonly ImportNote[], origin:
     replaces: sorted(relations.replaces),
     installIf: list(relations.installIf),
     configFiles: list(draft.configFiles),
+    users: list(draft.users),
+    groups: list(draft.groups),
     env: Object.keys(draft.env).length === 0 ? undefined : draft.env,
     ...stepsOf(steps),
     subpackages: list(draft.subpackages),
