@@ -19,10 +19,9 @@ export const mirrorFlags = {
     helpValue: 'GLOB',
     summary: 'only packages of these names, with * and ?',
   }),
-  patches: Flags.boolean({
-    default: true,
-    allowNo: true,
-    summary: 'with the patches to the packages, which make upgrades small',
+  'no-patches': Flags.boolean({
+    default: false,
+    summary: 'without the patches to the packages, which make upgrades small',
   }),
   closure: Flags.boolean({ default: false, summary: 'with --package: also what those need' }),
 };
@@ -50,7 +49,7 @@ export interface MirrorFlagValues {
   readonly arch?: (typeof ARCHES)[number][] | undefined;
   readonly package?: string[] | undefined;
   readonly closure: boolean;
-  readonly patches: boolean;
+  readonly 'no-patches': boolean;
 }
 
 export const filterFromFlags = (flags: MirrorFlagValues): BundleFilter => ({
@@ -58,5 +57,5 @@ export const filterFromFlags = (flags: MirrorFlagValues): BundleFilter => ({
   ...(flags.arch === undefined ? {} : { arches: flags.arch }),
   ...(flags.package === undefined ? {} : { packages: flags.package }),
   ...(flags.closure ? { closure: true } : {}),
-  ...(flags.patches ? {} : { patches: false }),
+  ...(flags['no-patches'] ? { patches: false } : {}),
 });

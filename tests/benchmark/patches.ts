@@ -112,9 +112,14 @@ async function repack(deb: string, name: string, index: number): Promise<string>
 }
 
 const entriesBelow = (tree: string, config: ReadonlySet<string>): PackageEntry[] =>
-  fs
-    .readdirSync(tree, { recursive: true, encoding: 'utf8' })
-    .map((path) => entryOf(join(tree, path), path, config.has(`/${path}`)));
+  pathsBelow(tree).map((path) => entryOf(join(tree, path), path, config.has(`/${path}`)));
+
+/** What Node's own recursion does not: it stays out of symlinks to folders. */
+const pathsBelow = (tree: string, folder = ''): string[] =>
+  fs.readdirSync(join(tree, folder), { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name);
+    return entry.isDirectory() ? [path, ...pathsBelow(tree, path)] : [path];
+  });
 
 function entryOf(file: string, path: string, isConfig: boolean): PackageEntry {
   const stat = fs.lstatSync(file);

@@ -1,6 +1,8 @@
 /** Upgrades from the real server: by patch where there is one that fits, and whole in every other case. */
+import { execFile } from 'node:child_process';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { canonicalJson } from '#schema/canonical-json';
 import { sha256 } from '#schema/digest';
@@ -12,6 +14,7 @@ import { installRequest, upgradeRequest } from '#engine/requests';
 import type { Progress } from '#engine/model';
 import { openPatch } from '#engine/patch/read-patch';
 import { serve, type RepositoryServer } from '#repo-server/serve';
+import { program } from '../cli/icepkg.ts';
 import { makeDepot, type DeclaredPackage, type Depot } from '../support/repository.ts';
 import { randomText } from './support.ts';
 
@@ -88,6 +91,19 @@ describe('an upgrade', () => {
     const cache = fs.readdirSync(join(root.root, 'var/cache/icepkg/packages'));
     expect(cache.filter((name) => !/^[0-9a-f]{64}\.icepkg$/.test(name))).toEqual([]);
     expect(cache).toHaveLength(1);
+  });
+
+  it('is told by the command in words and as JSON', async () => {
+    await depot.publish(NEW);
+    const run = promisify(execFile);
+    const words = ['upgrade', '--yes', '--no-sync', '--root', root.root];
+    const { stdout } = await run(process.execPath, program(...words));
+    expect(stdout).toMatch(/^fetched \d+ B instead of [\d.]+ KiB: 1 package by patch$/m);
+    await depot.publish({ ...NEW, version: '1.2.0-r0', files: { ...NEW.files, 'lib/more': 'yet more' } });
+    const { stdout: json } = await run(process.execPath, program(...words, '--json'));
+    const told = JSON.parse(json) as { receivedBytes: number; downloadSize: number };
+    expect(told).toMatchObject({ patchedPackages: 1, transaction: 3 });
+    expect(told.receivedBytes).toBeLessThan(told.downloadSize / 20);
   });
 
   it('upgrades again on top of what a patch made', async () => {
