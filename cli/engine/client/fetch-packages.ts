@@ -139,9 +139,10 @@ async function fetchFromRepository(
   const mirrors = mirrorsFor(context, candidate, means);
   let received = 0;
   const onReceived = (bytes: number): void => void (received += bytes);
-  const header = change.from === undefined ? undefined : options.headerOf?.(change.from.record.name);
-  if (header !== undefined && context.config.network.patches && mayBePatched(record, mirrors)) {
-    const installed = { manifest: change.from?.record.manifest.sha256 ?? '', header };
+  const from = change.action === 'upgrade' ? change.from?.record : undefined;
+  const header = from === undefined ? undefined : options.headerOf?.(from.name);
+  if (from && header !== undefined && context.config.network.patches && mayBePatched(record, mirrors)) {
+    const installed = { manifest: from.manifest.sha256, header };
     const rebuilt = await fetchByPatch(context, { record, installed, mirrors, file, onReceived, inTurn });
     if (rebuilt !== undefined) {
       tally.verified(candidate);
