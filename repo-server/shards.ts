@@ -17,7 +17,7 @@ export const INDEXED_ARCHES = ['x86_64', 'aarch64'] as const satisfies readonly 
 
 /** Entries in a shard at most: packages, and paths that were removed. */
 const MOST_ENTRIES = 256;
-const LEVEL = 19;
+const LEVEL = 15;
 
 /** A shard that is published. */
 export interface ServedShard {
