@@ -156,11 +156,15 @@ class Run {
     const fresh = packages.filter(
       ({ package: { path, size } }) => size >= LEAST_PATCHED_SIZE && !this.#has({ path, size }),
     );
+    let hasPatches = true;
     await this.#inParallel(fresh, async (record) => {
+      if (!hasPatches) return;
       try {
         await this.#fetchPatchesTo(record);
       } catch (error) {
         if (!(error instanceof IcepkgError) || error.code === 'cancelled') throw error;
+        // An upstream that does not answer is asked for packages next, and no more for what it may not have.
+        if (error.code === 'network-failed') hasPatches = false;
       }
     });
   }

@@ -97,9 +97,10 @@ export async function changeWorld(context: EngineContext, request: ChangeRequest
     // The threads that unpack start while the packages come in.
     const size = incoming.reduce((sum, { to }) => sum + (to?.record.installedSize ?? 0), 0);
     const threads = await openThreads(context.root, size);
+    let fetched: readonly FetchedPackage[] = [];
     try {
       const headerOf = (name: string): Uint8Array | undefined => store.headerOf(name);
-      const fetched = await fetchPackages(context, incoming, { allowUntrusted, headerOf });
+      fetched = await fetchPackages(context, incoming, { allowUntrusted, headerOf });
       const requested = new Set(
         selection.filter((one) => one.requested).map((one) => one.candidate.record.name),
       );
@@ -111,10 +112,10 @@ export async function changeWorld(context: EngineContext, request: ChangeRequest
         rules: { overwrite: request.overwrite ?? [], ...context.config.files },
         threads,
       });
-      dropRebuilt(fetched);
       const notices = [...staying, ...outcome.notices];
       return { ...outcome, notices, received: receivedFor(fetched) };
     } finally {
+      dropRebuilt(fetched);
       await threads.close();
     }
   } finally {
@@ -122,7 +123,7 @@ export async function changeWorld(context: EngineContext, request: ChangeRequest
   }
 }
 
-/** What was made for this transaction alone; what a failed one leaves is overwritten by the next. */
+/** What was made for this transaction alone. */
 function dropRebuilt(fetched: readonly FetchedPackage[]): void {
   for (const { file, patched } of fetched) if (patched) rmSync(file, { force: true });
 }

@@ -147,6 +147,14 @@ describe('an upgrade', () => {
     expect(received.bytes).toBeGreaterThan(packageSize());
   });
 
+  it('leaves nothing behind where the transaction is refused', async () => {
+    await depot.publish(NEW);
+    fs.writeFileSync(join(root.root, 'lib/more'), 'mine');
+    await expect(upgrade()).rejects.toMatchObject({ code: 'file-conflict' });
+    expect(installed('lib/code')).toBe(CODE);
+    expect(fs.readdirSync(join(root.root, 'var/cache/icepkg/packages'))).toHaveLength(1);
+  });
+
   it('takes the whole package without patches in the configuration, and asks for none', async () => {
     await depot.publish(NEW);
     fs.writeFileSync(join(root.root, 'etc/icepkg/icepkg.toml'), '[network]\npatches = false\n');
