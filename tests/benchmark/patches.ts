@@ -2,7 +2,8 @@
  * Upgrades real packages from a server by patches and tells the bytes that moved beside those of the whole packages.
  * The packages are Debian's: of each the two newest versions that this machine's mirrors have. docs/benchmarks.md says more.
  *
- * With `--old FOLDER --new FOLDER` it makes patches between packages of the same name in two folders instead.
+ * With `--old FOLDER --new FOLDER` it makes patches between packages of the same name in two folders instead, but for those
+ * that are too small to have any.
  */
 import { execFileSync } from 'node:child_process';
 import * as fs from 'node:fs';
@@ -13,7 +14,7 @@ import type { Codec } from '#schema/container/codec';
 import { readHeader } from '#schema/container/read';
 import { writePackage, type PackageEntry } from '#schema/container/write';
 import { generateKey } from '#schema/keys';
-import { patchListPath, type PatchList } from '#schema/patch/format';
+import { LEAST_PATCHED_SIZE, patchListPath, type PatchList } from '#schema/patch/format';
 import { changeWorld } from '#engine/change-world';
 import { attachRepository } from '#engine/config-attach';
 import { openContext } from '#engine/context';
@@ -220,6 +221,7 @@ async function compareFolders(old: string, next: string): Promise<void> {
     if (from === undefined || readHeader(from, from).manifestSha256 === readHeader(to, to).manifestSha256)
       continue;
     const whole = fs.statSync(to).size;
+    if (whole < LEAST_PATCHED_SIZE) continue;
     const made = await makePatch({ from, to, output, mostBytes: whole });
     const versions = `${basename(from)} → ${basename(to)}`;
     rows.push({ name, versions, whole, moved: made ? fs.statSync(output).size : whole });

@@ -10,8 +10,6 @@ import { rebuild, type Rebuilt } from '#engine/patch/rebuild';
 import { makePatch } from '#repo-server/patches/make-patch';
 import type { DeclaredPackage, Depot } from '../support/repository.ts';
 
-export type Files = Readonly<Record<string, string>>;
-
 let pairs = 0;
 
 export interface Pair {
