@@ -140,12 +140,14 @@ export class Chronicle {
       const digest = target.hashes['sha256'] ?? '';
       if (this.#seenShards.has(digest)) continue;
       await setImmediate();
-      // A shard that was collected, or never copied, tells nothing.
       const { root, read } = this.#library;
-      const records = readableRecords(root, { [path]: target }, () => undefined, read);
+      let whole = true;
+      // A shard that was collected tells nothing; one that is missing may come back.
+      const missing = (): boolean => (whole = false);
+      const records = readableRecords(root, { [path]: target }, missing, read);
       for (const record of records.values()) this.#arrive({ record, at, number });
       this.#latest = undefined;
-      this.#seenShards.add(digest);
+      if (whole) this.#seenShards.add(digest);
     }
   }
 

@@ -26,7 +26,7 @@ export interface Point {
 }
 
 export const BOX_HEIGHT = 32;
-const [GAP, THREAD, COLUMN_GAP, MARGIN] = [14, 10, 64, 16] as const;
+const [GAP, THREAD, COLUMN_GAP, MARGIN] = [14, 10, 46, 16] as const;
 const LETTER = 7.7;
 const SWEEPS = 8;
 

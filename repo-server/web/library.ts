@@ -32,6 +32,8 @@ export interface RepositoryView {
   readonly expiryDays: ExpiryDays;
   /** Those that were published, the default one first. */
   readonly channels: readonly ChannelView[];
+  /** Why channels are not shown at all. */
+  readonly problems: readonly string[];
   /** Goes up whenever something else is shown. */
   readonly state: number;
 }
@@ -45,10 +47,12 @@ interface LoadedIndex {
 
 /** How long a request waits for what was just published. */
 const PATIENCE_MS = 500;
+const RETRY_MS = 10_000;
 
 export class Library {
   readonly root: string;
   #stamp = '';
+  #troubled = false;
   #view: RepositoryView | undefined;
   #loading: Promise<RepositoryView> | undefined;
   #indexes = new Map<string, LoadedIndex>();
@@ -62,7 +66,9 @@ export class Library {
 
   /** What is published; what was before where something new takes long to read. */
   async view(): Promise<RepositoryView> {
-    const stamp = stampOf(this.root);
+    // What could not be read may be there again.
+    const retry = this.#troubled ? ` ${Math.floor(Date.now() / RETRY_MS)}` : '';
+    const stamp = stampOf(this.root) + retry;
     const known = this.#view;
     if (known !== undefined && stamp === this.#stamp) return known;
     this.#loading ??= this.#reload(stamp);
@@ -78,6 +84,8 @@ export class Library {
     try {
       this.#view = await this.#load();
       this.#stamp = stamp;
+      this.#troubled =
+        this.#view.problems.length > 0 || this.#view.channels.some((of) => of.problems.length > 0);
       return this.#view;
     } finally {
       this.#loading = undefined;
@@ -89,8 +97,16 @@ export class Library {
     const channels: ChannelView[] = [];
     const indexes = new Map<string, LoadedIndex>();
     const shards = new Map<string, IndexShard>();
+    const problems: string[] = [];
     for (const channel of channelsOf(this.root)) {
-      const metadata = readChannel(this.root, channel);
+      let metadata: ChannelMetadata;
+      try {
+        metadata = readChannel(this.root, channel);
+      } catch (error) {
+        if (!(error instanceof IcepkgError)) throw error;
+        problems.push(`The channel ${channel} cannot be read`);
+        continue;
+      }
       if (metadata.targets === undefined) continue;
       const loaded = await this.#loadIndex(metadata.targets.signed.targets, shards);
       indexes.set(loaded.index, loaded);
@@ -105,7 +121,7 @@ export class Library {
     this.#indexes = indexes;
     this.#shards = shards;
     channels.sort((a, b) => Number(b.name === DEFAULT_CHANNEL) - Number(a.name === DEFAULT_CHANNEL));
-    return { name, expiryDays, channels, state: (this.#view?.state ?? 0) + 1 };
+    return { name, expiryDays, channels, problems, state: (this.#view?.state ?? 0) + 1 };
   }
 
   /** @param shards gets those that were read */

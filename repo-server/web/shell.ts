@@ -57,7 +57,7 @@ export function renderPage(scene: Scene, content: PageContent): string {
 ${searchForm(scene, content.searched ?? '')}
 </header>
 <main id="main" tabindex="-1">
-${problemList(channel)}
+${problemList([...view.problems, ...channel.problems])}
 ${content.body}
 </main>
 <footer>
@@ -104,8 +104,8 @@ export function channelLinks({ view, channel, links }: Scene, path: string): Par
   return markup`<nav class="channels" aria-label="Channel"><ul>${items}</ul></nav>`;
 }
 
-function problemList({ problems }: ChannelView): Part {
+function problemList(problems: readonly string[]): Part {
   if (problems.length === 0) return undefined;
   const items = problems.slice(0, 5).map((problem) => markup`<li>${problem}.</li>`);
-  return markup`<div class="warning" role="note"><h2>This channel has problems</h2><ul>${items}</ul></div>`;
+  return markup`<div class="warning" role="note"><h2>To look after</h2><ul>${items}</ul></div>`;
 }
