@@ -3,7 +3,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 packages='bubblewrap git gcc libc6-dev bzip2 make bison flex bc gawk patch file xz-utils zstd tar attr dpkg-dev pkg-config rsync gcc-aarch64-linux-gnu qemu-user-static
-fakeroot e2fsprogs squashfs-tools erofs-utils dosfstools mtools fdisk qemu-utils cpio ccache diffoscope-minimal nginx-light chromium'
+fakeroot e2fsprogs squashfs-tools erofs-utils dosfstools mtools fdisk qemu-utils cpio ccache diffoscope-minimal nginx-light chromium redis-server'
 missing=''
 for package in $packages; do
   dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing="$missing $package"

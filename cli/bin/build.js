@@ -58,8 +58,10 @@ await build({
   logLevel: 'error',
   external: [
     'better-sqlite3',
+    'bullmq',
     'esbuild',
     'fastify',
+    'ioredis',
     'lzma-native',
     'prettier',
     'typescript',

@@ -22,6 +22,7 @@ delivered along with those of the recipes, because a repository needs both.`;
     'icepkg build zlib --arch x86_64 --check-reproducible',
     'icepkg build --all --arch aarch64 --parallel 2',
     'icepkg build hello --shell',
+    'icepkg build hello zlib --queue redis://10.0.0.2:6379',
   ];
   static override strict = false;
   static override args = {
@@ -74,6 +75,11 @@ delivered along with those of the recipes, because a repository needs both.`;
       helpValue: 'GIB',
       summary: 'stop a build whose folder grows larger',
     }),
+    queue: Flags.string({
+      helpValue: 'URL',
+      summary: 'let workers build (icepkg worker) that take jobs from this Redis server',
+      exclusive: ['resume', 'shell', 'key', 'output', 'check-reproducible'],
+    }),
     'no-check': Flags.boolean({ summary: 'leave out the checks that recipes define' }),
     'check-reproducible': Flags.boolean({ summary: 'build the named recipes twice and compare the bytes' }),
   };
@@ -112,6 +118,7 @@ delivered along with those of the recipes, because a repository needs both.`;
       onProgress: (progress) => reporter?.onProgress(progress),
       signal: this.interruptible(),
     };
+    if (flags.queue !== undefined) return this.buildOnQueue(flags.queue, request);
     if (flags.shell) {
       const status = await openFailedBuild(request);
       return { status };
@@ -124,6 +131,32 @@ delivered along with those of the recipes, because a repository needs both.`;
       for (const { file } of packages) this.print(`${join(flags.output, file)}${remark}`);
     }
     return { recipes: built };
+  }
+
+  private async buildOnQueue(queue: string, request: BuildRequest): Promise<unknown> {
+    const { buildOnQueue } = await import('#pkgbuild/queue/submit');
+    const built = await buildOnQueue({
+      ...request,
+      queue,
+      onStep: ({ worker, recipe, arch, phase }) => this.remark(`${recipe} for ${arch}: ${phase} (${worker})`),
+    });
+    const failed: string[] = [];
+    for (const { recipe, answer } of built) {
+      if (answer.state === 'built') for (const { file } of answer.packages) this.print(file);
+      else {
+        failed.push(recipe);
+        this.remark(`${recipe} failed on ${answer.worker}: ${answer.message}\n${answer.hint ?? ''}`);
+      }
+    }
+    if (failed.length === 0) return { recipes: built };
+    throw new IcepkgError(
+      'build-failed',
+      `${failed.length} of ${built.length} recipes failed: ${failed.join(' ')}`,
+      {
+        hint: 'What the log of each ends with is above',
+        data: { recipes: built },
+      },
+    );
   }
 
   /** One row a recipe, and a failure at the end where one failed. */

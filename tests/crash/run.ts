@@ -176,9 +176,9 @@ async function killServe(bench: Bench, round: number): Promise<boolean> {
   );
   // What was taken in and not published yet is in the next publish.
   await publish(depot.repository, { keys: [depot.key] });
-  const finally_ = await offered(bench.client);
-  check(unchanged(finally_, after) || unchanged(finally_, published), 'an upload took something away');
-  for (const one of finally_) published.add(one);
+  const later = await offered(bench.client);
+  check(unchanged(later, after) || unchanged(later, published), 'an upload took something away');
+  for (const one of later) published.add(one);
   return !confirmed;
 }
 
