@@ -28,7 +28,7 @@ export interface PatchEncoder {
   encode(dictionary: Uint8Array, bytes: Uint8Array): Uint8Array;
 }
 
-/** An encoder that reuses its context, which takes up to some hundred mebibytes. */
+/** An encoder that reuses its context, which takes up to some hundred mebibytes: one a thread. */
 export function openPatchEncoder(): PatchEncoder {
   const binding = load();
   const context = new binding.CCtx();
@@ -50,24 +50,29 @@ export function openPatchEncoder(): PatchEncoder {
   };
 }
 
-/**
- * Decodes one section.
- * @param uncompressedSize what it must give exactly
- * @throws Error where the bytes are damaged, are not exactly one frame, give another size, or the dictionary is another
- */
-export function decodePatched(
-  dictionary: Uint8Array,
-  compressed: Uint8Array,
-  uncompressedSize: number,
-): Uint8Array {
+export interface PatchDecoder {
+  /**
+   * Decodes one frame.
+   * @param uncompressedSize what it must give exactly
+   * @throws Error where the bytes are damaged, are not exactly one frame, give another size, or the dictionary is another
+   */
+  decode(dictionary: Uint8Array, compressed: Uint8Array, uncompressedSize: number): Uint8Array;
+}
+
+/** A decoder that reuses its context, which holds the last dictionary. */
+export function openPatchDecoder(): PatchDecoder {
   const binding = load();
-  if (detectCodec(compressed) !== 'zstd') throw new Error('not a zstd frame');
-  if (binding.findFrameCompressedSize(compressed) !== compressed.length)
-    throw new Error('bytes follow the end of the frame');
   const context = new binding.DCtx();
-  context.loadDictionary(dictionary);
-  const room = Buffer.allocUnsafe(uncompressedSize);
-  const size = context.decompress(room, compressed);
-  if (size !== uncompressedSize) throw new Error(`gives ${size} bytes instead of ${uncompressedSize}`);
-  return room;
+  return {
+    decode: (dictionary, compressed, uncompressedSize) => {
+      if (detectCodec(compressed) !== 'zstd') throw new Error('not a zstd frame');
+      if (binding.findFrameCompressedSize(compressed) !== compressed.length)
+        throw new Error('bytes follow the end of the frame');
+      context.loadDictionary(dictionary);
+      const room = Buffer.allocUnsafe(uncompressedSize);
+      const size = context.decompress(room, compressed);
+      if (size !== uncompressedSize) throw new Error(`gives ${size} bytes instead of ${uncompressedSize}`);
+      return room;
+    },
+  };
 }

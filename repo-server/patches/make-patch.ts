@@ -7,7 +7,7 @@ import { openPackage } from '#schema/container/open';
 import type { PackageHeader } from '#schema/container/read';
 import { readWholeHeader } from '#schema/container/verify';
 import { headerTar } from '#schema/container/write';
-import { dictionaryOf, openPatchEncoder } from '#schema/patch/codec';
+import { dictionaryOf, openPatchEncoder, type PatchEncoder } from '#schema/patch/codec';
 import { sourceFiles, type PatchHead } from '#schema/patch/format';
 import { planSections, type PlannedSection } from './plan-sections.ts';
 
@@ -22,16 +22,27 @@ export interface PatchRequest {
 }
 
 /**
- * Writes the patch, unless it would be larger than it may be. Memory is bounded by sections, not by packages.
+ * Writes the patch, unless it would be larger than it may be.
  * @returns whether there is one
  * @throws IcepkgError `package-corrupt`
  */
-export async function makePatch({ from, to, output, mostBytes }: PatchRequest): Promise<boolean> {
+export type MakePatch = (request: PatchRequest) => Promise<boolean>;
+
+/** For any number of patches one after the other. Memory is bounded by sections, not by packages. */
+export function openPatchMaker(): MakePatch {
+  const encoder = openPatchEncoder();
+  return async (request) => makePatch(encoder, request);
+}
+
+async function makePatch(
+  encoder: PatchEncoder,
+  { from, to, output, mostBytes }: PatchRequest,
+): Promise<boolean> {
   const [old, next] = [openContents(from), openContents(to)];
   const aside = `${output}.sections.part`;
   const sections = fs.openSync(aside, 'w+');
   try {
-    const written = writeSections(sections, { old, next, mostBytes });
+    const written = writeSections(sections, encoder, { old, next, mostBytes });
     if (written === undefined) return false;
     const head = await openEncoder('zstd', HEAD_LEVEL).encode(canonicalJson(written.head));
     if (head.length + written.size > mostBytes) return false;
@@ -69,9 +80,9 @@ interface Pair {
 /** @returns `undefined` as soon as they take more than they may */
 function writeSections(
   fd: number,
+  encoder: PatchEncoder,
   { old, next, mostBytes }: Pair,
 ): { readonly head: PatchHead; readonly size: number } | undefined {
-  const encoder = openPatchEncoder();
   let size = 0;
   const write = (dictionary: Uint8Array, bytes: Uint8Array): number => {
     const compressed = encoder.encode(dictionary, bytes);

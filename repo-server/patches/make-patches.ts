@@ -2,7 +2,7 @@
 import { availableParallelism, totalmem } from 'node:os';
 import type { Worker } from 'node:worker_threads';
 import { IcepkgError } from '#schema/error';
-import { makePatch, type PatchRequest } from './make-patch.ts';
+import { openPatchMaker, type PatchRequest } from './make-patch.ts';
 
 /** Whether there is a patch now, or what kept it from being made. */
 export type PatchOutcome = { readonly made: boolean } | { readonly problem: string };
@@ -29,7 +29,7 @@ export async function makePatches(requests: readonly PatchRequest[]): Promise<re
       if (request !== undefined) outcomes[index] = await make(request);
     }
   };
-  if (SOURCE) await work(tryPatch);
+  if (SOURCE) await work(openPatchAttempts());
   else await Promise.all(Array.from({ length: threads }, async () => inThread(work)));
   return outcomes;
 }
@@ -56,11 +56,14 @@ const ask = (worker: Worker, request: PatchRequest): Promise<PatchOutcome> =>
   });
 
 /** A package that cannot be read has no patches; that is told and keeps nobody from publishing others. */
-export async function tryPatch(request: PatchRequest): Promise<PatchOutcome> {
-  try {
-    return { made: await makePatch(request) };
-  } catch (error) {
-    if (!(error instanceof IcepkgError)) throw error;
-    return { problem: error.message };
-  }
+export function openPatchAttempts(): (request: PatchRequest) => Promise<PatchOutcome> {
+  const makePatch = openPatchMaker();
+  return async (request) => {
+    try {
+      return { made: await makePatch(request) };
+    } catch (error) {
+      if (!(error instanceof IcepkgError)) throw error;
+      return { problem: error.message };
+    }
+  };
 }

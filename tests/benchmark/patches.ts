@@ -22,7 +22,7 @@ import { initRoot } from '#engine/init-root';
 import { installRequest, upgradeRequest } from '#engine/requests';
 import { addPackages } from '#repo-server/add';
 import { initRepository, sameKeys } from '#repo-server/init';
-import { makePatch } from '#repo-server/patches/make-patch';
+import { openPatchMaker } from '#repo-server/patches/make-patch';
 import { publish } from '#repo-server/publish';
 import { serve } from '#repo-server/serve';
 
@@ -116,11 +116,12 @@ const entriesBelow = (tree: string, config: ReadonlySet<string>): PackageEntry[]
   pathsBelow(tree).map((path) => entryOf(join(tree, path), path, config.has(`/${path}`)));
 
 /** What Node's own recursion does not: it stays out of symlinks to folders. */
-const pathsBelow = (tree: string, folder = ''): string[] =>
-  fs.readdirSync(join(tree, folder), { withFileTypes: true }).flatMap((entry) => {
-    const path = join(folder, entry.name);
-    return entry.isDirectory() ? [path, ...pathsBelow(tree, path)] : [path];
-  });
+function pathsBelow(tree: string, folder = ''): string[] {
+  const entries = fs.readdirSync(join(tree, folder), { withFileTypes: true });
+  const paths = entries.map(({ name }) => join(folder, name));
+  const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => join(folder, name));
+  return paths.concat(...folders.map((below) => pathsBelow(tree, below)));
+}
 
 function entryOf(file: string, path: string, isConfig: boolean): PackageEntry {
   const stat = fs.lstatSync(file);
@@ -215,6 +216,7 @@ async function compareFolders(old: string, next: string): Promise<void> {
     );
   const before = packagesIn(old);
   const rows: Row[] = [];
+  const makePatch = openPatchMaker();
   const output = join(tmpdir(), `icepkg-benchmark-${process.pid}.icepatch`);
   for (const [name, to] of packagesIn(next)) {
     const from = before.get(name);

@@ -7,7 +7,7 @@ import { readHeader } from '#schema/container/read';
 import { sha256 } from '#schema/digest';
 import { recordOf } from '#schema/record';
 import { rebuild, type Rebuilt } from '#engine/patch/rebuild';
-import { makePatch } from '#repo-server/patches/make-patch';
+import { openPatchMaker } from '#repo-server/patches/make-patch';
 import type { DeclaredPackage, Depot } from '../support/repository.ts';
 
 let pairs = 0;
@@ -32,7 +32,7 @@ export async function makePair(
   const root = join(depot.folder, `pair-${number}`);
   putFiles(from, root);
   const patch = join(depot.folder, `pair-${number}.icepatch`);
-  return { from, to, patch, root, made: await makePatch({ from, to, output: patch, mostBytes }) };
+  return { from, to, patch, root, made: await openPatchMaker()({ from, to, output: patch, mostBytes }) };
 }
 
 export const rebuildPair = ({ from, to, patch, root }: Pair): Promise<Rebuilt> =>

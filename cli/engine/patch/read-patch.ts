@@ -4,7 +4,7 @@ import { parseCanonicalJson } from '#schema/canonical-json';
 import { decodeFirstFrame } from '#schema/container/codec';
 import { corrupt, openPackage } from '#schema/container/open';
 import { decode } from '#schema/decode';
-import { decodePatched } from '#schema/patch/codec';
+import { openPatchDecoder } from '#schema/patch/codec';
 import { MAX_PATCH_HEAD_BYTES, PatchHeadSchema, type PatchHead } from '#schema/patch/format';
 
 export interface OpenPatch {
@@ -35,13 +35,14 @@ export function openPatch(file: string, what: string): OpenPatch {
     if (lengths.reduce((sum, length) => sum + length, headSize) !== size)
       throw corrupt(what, 'is not as long as its head says');
     let at = headSize;
+    const decoder = openPatchDecoder();
     return {
       head,
       next: (section, dictionary) => {
         const compressed = readAt(fd, at, section.size);
         at += section.size;
         try {
-          return decodePatched(dictionary, compressed, section.uncompressedSize);
+          return decoder.decode(dictionary, compressed, section.uncompressedSize);
         } catch (cause) {
           throw corrupt(what, 'does not fit what is installed, or is damaged', cause);
         }
