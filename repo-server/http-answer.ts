@@ -1,7 +1,7 @@
 /** Answers one request: which file, whether at all, whole or in part. */
+import { closeSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { pipeline } from 'node:stream/promises';
-import { isErrno } from '#schema/error';
+import { sendPart } from './http-body.ts';
 import { ifRangeHolds, isNotModified, parseRange, type Validators } from './http-conditions.ts';
 import type { HealthReport } from './http-health.ts';
 import { openServed, type ServedFile } from './http-path.ts';
@@ -16,8 +16,6 @@ export interface Exchange {
   readonly response: ServerResponse;
 }
 
-/** What a connection that ends early is reported as. */
-const GONE = ['ERR_STREAM_PREMATURE_CLOSE', 'ERR_STREAM_DESTROYED', 'EPIPE', 'ECONNRESET'] as const;
 const SAFE_HEADERS = { 'X-Content-Type-Options': 'nosniff' } as const;
 
 export async function answer({ root, health, path, request, response }: Exchange): Promise<void> {
@@ -31,7 +29,7 @@ export async function answer({ root, health, path, request, response }: Exchange
     sendText(request, response, { status, type: 'application/json', body: `${JSON.stringify(report)}\n` });
     return;
   }
-  const served = await openServed(root, path);
+  const served = openServed(root, path);
   if (typeof served === 'number') {
     refuse(response, served);
     return;
@@ -39,10 +37,7 @@ export async function answer({ root, health, path, request, response }: Exchange
   try {
     await sendFile(request, response, served);
   } finally {
-    await served.handle.close().catch((error: unknown) => {
-      // The stream that read the file may have closed it.
-      if (!isErrno(error, 'EBADF')) throw error;
-    });
+    closeSync(served.fd);
   }
 }
 
@@ -77,20 +72,7 @@ async function sendFile(request: IncomingMessage, response: ServerResponse, file
     response.end();
     return;
   }
-  // Never more than was announced, also where the file grows meanwhile.
-  const body = file.handle.createReadStream({
-    start,
-    end: start + length - 1,
-    highWaterMark: 256 * 1024,
-    autoClose: false,
-  });
-  try {
-    await pipeline(body, response);
-  } catch (error) {
-    // Only hanging up tells the other side that this was not all.
-    response.destroy();
-    if (!isErrno(error, ...GONE)) throw error;
-  }
+  await sendPart(response, { fd: file.fd, start, length });
 }
 
 /** Strong: a file is replaced by rename, so another content is another inode or another time. */

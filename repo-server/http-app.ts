@@ -1,4 +1,5 @@
 /** The HTTP server below the routes: its bounds and timeouts, its certificate, and where it listens. */
+import * as fs from 'node:fs';
 import type { RequestListener } from 'node:http';
 import { createServer, type Server as TlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
@@ -13,6 +14,17 @@ const KEEP_ALIVE_MS = 15_000;
 /** What sends no byte for so long is gone, or wants to hold the connection. */
 const SILENCE_MS = 60_000;
 const MOST_REQUESTS_PER_SOCKET = 10_000;
+
+/** Open files that are left for everything else; each client that is answered needs two. */
+const SPARE_FILES = 256;
+const MOST_CONNECTIONS = 32_768;
+
+/** How many clients can be connected at once, as the system bounds open files (`ulimit -n`). */
+export function mostConnections(): number {
+  const limits = fs.readFileSync('/proc/self/limits', 'latin1');
+  const files = Number(/^Max open files\s+(\d+)/m.exec(limits)?.[1] ?? MOST_CONNECTIONS * 2);
+  return Math.max(64, Math.min(MOST_CONNECTIONS, Math.floor((files - SPARE_FILES) / 2)));
+}
 
 /** @param identity over HTTPS with it, else over HTTP */
 export async function newApp(identity?: TlsIdentity): Promise<FastifyInstance> {

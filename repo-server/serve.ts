@@ -8,7 +8,7 @@ import type { PrivateKey } from '#schema/keys';
 import { AccessLog } from './access-log.ts';
 import { prepareCache, PullThrough, type CacheOptions, type Unavailable } from './cache/pull-through.ts';
 import { answer, refuse } from './http-answer.ts';
-import { addressOf, listen, newApp, useIdentity } from './http-app.ts';
+import { addressOf, listen, mostConnections, newApp, useIdentity } from './http-app.ts';
 import { RateLimit } from './http-limits.ts';
 import { decodeRequestPath } from './http-path.ts';
 import { Metrics, type Gauge } from './http-metrics.ts';
@@ -187,7 +187,7 @@ class Server {
 
   async #publicApp(): Promise<FastifyInstance> {
     const app = await newApp(this.#identity);
-    app.server.maxConnections = 1024;
+    app.server.maxConnections = mostConnections();
     app.addHook('onRequest', (request, reply, done) => {
       this.#observe(request, reply);
       const wait = this.#limit?.take(request.ip, Date.now()) ?? 0;

@@ -1,14 +1,16 @@
 /** The server, asked as strangers ask: whole files, ranges, conditions, and paths that lead elsewhere. */
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import {
   chmodSync,
   mkdirSync,
   readdirSync,
   readFileSync,
   renameSync,
+  rmSync,
   statSync,
   symlinkSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -248,4 +250,49 @@ test('closing lets a running answer end', async () => {
   });
   expect(body.equals(content)).toBe(true);
   await expect(fetch(own.url)).rejects.toThrow();
+});
+
+test('clients that take nothing keep nobody from being served', async () => {
+  const large = join(depot.repository, 'packages/x86_64/large-1.0.0-r0.x86_64.icepkg');
+  writeFileSync(large, Buffer.alloc(8 * 1024 * 1024));
+  const { hostname, port } = new URL(server.url);
+  const slow: Socket[] = [];
+  const holdOpen = (): Promise<void> =>
+    new Promise((resolve) => {
+      const socket = connect({ host: hostname, port: Number(port) }).on('error', () => undefined);
+      slow.push(socket);
+      socket.once('readable', resolve).once('close', resolve);
+      socket.write('GET /packages/x86_64/large-1.0.0-r0.x86_64.icepkg HTTP/1.1\r\nHost: x\r\n\r\n');
+    });
+  try {
+    for (let batch = 0; batch < 22; batch++) await Promise.all(Array.from({ length: 50 }, holdOpen));
+    expect((await ask(`/${PACKAGE}`)).body.equals(content)).toBe(true);
+    expect(slow.filter((socket) => socket.destroyed).map((socket) => String(socket.errored))).toEqual([]);
+  } finally {
+    for (const socket of slow) socket.destroy();
+    rmSync(large);
+  }
+});
+
+test('a client that is slow gets all of a large file; where that becomes shorter meanwhile, the connection ends', async () => {
+  const large = join(depot.repository, 'packages/x86_64/slow-1.0.0-r0.x86_64.icepkg');
+  const bytes = Buffer.alloc(8 * 1024 * 1024, 'content ');
+  const receive = async (afterFirst: () => void): Promise<Buffer> => {
+    const { hostname, port } = new URL(server.url);
+    const socket = connect({ host: hostname, port: Number(port) });
+    socket.write(
+      `GET /packages/x86_64/slow-1.0.0-r0.x86_64.icepkg HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`,
+    );
+    const parts: Buffer[] = [];
+    for await (const part of socket) {
+      if (parts.push(part as Buffer) === 1) afterFirst();
+      if (parts.length % 20 === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    const all = Buffer.concat(parts);
+    return all.subarray(all.indexOf('\r\n\r\n') + 4);
+  };
+  writeFileSync(large, bytes);
+  expect((await receive(() => undefined)).equals(bytes)).toBe(true);
+  expect((await receive(() => truncateSync(large, 1000))).length).toBeLessThan(bytes.length);
+  rmSync(large);
 });

@@ -1,0 +1,53 @@
+/** Sends a part of an open file: as fast as the client takes it, with little memory for a client that takes it slowly. */
+import * as fs from 'node:fs';
+import type { ServerResponse } from 'node:http';
+import { promisify } from 'node:util';
+
+const read = promisify(fs.read);
+
+/** What a client that is slow holds in memory at most. */
+const FIRST_CHUNK = 64 * 1024;
+/** For clients that keep up. */
+const NEXT_CHUNK = 256 * 1024;
+
+export interface FilePart {
+  readonly fd: number;
+  readonly start: number;
+  readonly length: number;
+}
+
+/** Ends the response; where the client has gone or the file is shorter by now, it ends it by hanging up. */
+export async function sendPart(response: ServerResponse, { fd, start, length }: FilePart): Promise<void> {
+  if (length <= FIRST_CHUNK) {
+    const chunk = Buffer.allocUnsafe(length);
+    // Metadata and small packages: handing this to a thread takes longer than reading it.
+    if (fs.readSync(fd, chunk, 0, length, start) < length) response.destroy();
+    else response.end(chunk);
+    return;
+  }
+  let chunk = Buffer.allocUnsafeSlow(FIRST_CHUNK);
+  for (let at = start, left = length; left > 0;) {
+    const { bytesRead } = await read(fd, chunk, 0, Math.min(chunk.length, left), at);
+    // Only hanging up tells the other side that this was not all.
+    if (bytesRead === 0 || response.destroyed) return void response.destroy();
+    at += bytesRead;
+    left -= bytesRead;
+    response.write(chunk.subarray(0, bytesRead));
+    // The chunk is filled again once nothing of it waits to go out.
+    if (response.writableLength > 0) await drained(response);
+    else if (chunk.length < NEXT_CHUNK) chunk = Buffer.allocUnsafeSlow(NEXT_CHUNK);
+  }
+  response.end();
+}
+
+/** Until what was written has gone out, or nobody takes it any more. */
+function drained(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      response.off('drain', done).off('close', done);
+      resolve();
+    };
+    response.on('drain', done).on('close', done);
+    if (response.destroyed) done();
+  });
+}
