@@ -76,7 +76,9 @@ const PartitionSchema = v.strictObject({
   type: v.picklist(['esp', 'boot', 'root', 'data', 'swap'], 'expected one of esp, boot, root, data, swap'),
   filesystem: v.optional(v.picklist(FILE_SYSTEMS, `expected one of ${FILE_SYSTEMS.join(', ')}`)),
   /** Folder of the image whose content it holds; the root partition holds what no other one does. */
-  mount: v.optional(v.pipe(v.string(), v.regex(/^\//, 'expected an absolute path'))),
+  mount: v.optional(
+    v.pipe(v.string(), v.regex(/^\/(?:[^/]+(?:\/[^/]+)*)?$/, 'expected an absolute path such as /srv/data')),
+  ),
   /** Without it, as large as its content and `free` need. */
   size: v.optional(SizeSchema),
   /** Room to leave beside the content. */

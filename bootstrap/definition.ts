@@ -7,6 +7,7 @@ import { IcepkgError } from '#schema/error';
 import type { MachineArch } from '#schema/fields';
 import { nearest } from '#schema/nearest';
 import { decodeYaml, readYamlFile } from '#pkgbuild/yaml';
+import { checkPartitions } from './check-partitions.ts';
 import {
   BoardSchema,
   ImageSchema,
@@ -121,6 +122,8 @@ function compose({ name, system, board, roots, own }: Composition): Definition {
   layers.push({ value: hardware, folder: path.dirname(boardFile), file: boardFile }, ...own);
   const last = <Name extends keyof Layer>(field: Name): Layer[Name] | undefined =>
     layers.findLast(({ value }) => value[field] !== undefined)?.value[field];
+  const partitions = withRoom(last('partitions') ?? [], last('free'));
+  checkPartitions(name, partitions);
   const all = <T>(pick: (layer: Layer) => readonly T[] | undefined): T[] =>
     layers.flatMap(({ value }) => pick(value) ?? []);
   return {
@@ -144,7 +147,7 @@ function compose({ name, system, board, roots, own }: Composition): Definition {
       (value.repositories ?? []).map((repository) => ({ value: repository, folder })),
     ),
     formats: last('formats') ?? ['img'],
-    partitions: withRoom(last('partitions') ?? [], last('free')),
+    partitions,
     skip: all(({ skip }) => skip),
     boot: last('boot'),
     checks: all(({ checks }) => checks),

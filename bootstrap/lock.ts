@@ -33,15 +33,7 @@ export type Lock = v.InferOutput<typeof LockSchema>;
  * @throws IcepkgError `unsolvable` with the proof
  */
 export async function lockImage(definition: Definition, depot: EngineContext): Promise<Lock> {
-  const { plan } = await changeWorld(depot, {
-    description: `lock ${definition.name}`,
-    edit: (world) => ({ ...world, depends: [...definition.packages] }),
-    upgrade: 'none',
-    recommends: false,
-    dryRun: true,
-    confirm: () => false,
-    refresh: 'force',
-  });
+  const { plan } = await solve(definition, depot);
   const locked = plan.changes.map(({ to, repository = '', reason }) => {
     if (to === undefined) throw new Error('nothing can be removed where nothing is installed');
     return { repository, reason, record: to.record };
@@ -53,6 +45,27 @@ export async function lockImage(definition: Definition, depot: EngineContext): P
     packages: [...definition.packages],
     locked,
   };
+}
+
+/** @throws IcepkgError `unsolvable`, which names the architecture: a package may be there for another one */
+async function solve(definition: Definition, depot: EngineContext): ReturnType<typeof changeWorld> {
+  return changeWorld(depot, {
+    description: `lock ${definition.name}`,
+    edit: (world) => ({ ...world, depends: [...definition.packages] }),
+    upgrade: 'none',
+    recommends: false,
+    dryRun: true,
+    confirm: () => false,
+    refresh: 'force',
+  }).catch((cause: unknown) => {
+    if (!(cause instanceof IcepkgError) || cause.code !== 'unsolvable') throw cause;
+    const { message, hint, data } = cause;
+    throw new IcepkgError('unsolvable', `for ${definition.arch}: ${message}`, {
+      cause,
+      ...(hint === undefined ? {} : { hint }),
+      ...(data === undefined ? {} : { data }),
+    });
+  });
 }
 
 /** @throws IcepkgError `not-found`, `format-invalid` */

@@ -7,7 +7,9 @@ const OPTIONS = { vfat: 'nosuid,nodev,noexec,fmask=0133,dmask=0022', ext4: 'nosu
 
 /** @returns nothing where the root is all there is */
 export function mountTable({ partitions }: Definition, key: string): string {
+  // A folder is there once what it lies on is mounted.
   return partitions
+    .toSorted((a, b) => (a.mount ?? '').length - (b.mount ?? '').length)
     .flatMap(({ name, type, filesystem, mount }) => {
       if (type === 'root' || mount === undefined) return [];
       if (filesystem !== 'vfat' && filesystem !== 'ext4') return [];

@@ -12,7 +12,8 @@ export interface Tree {
 
 /**
  * Moves the content of every partition's mount point out of the tree, into a folder of its own below `scratch`; the root
- * partition keeps what is left. A partition that is mounted nowhere is empty.
+ * partition keeps what is left. A partition that is mounted nowhere is empty; one that is mounted inside another one has
+ * its content to itself.
  */
 export function splitTree(
   whole: Tree,
@@ -21,7 +22,7 @@ export function splitTree(
 ): ReadonlyMap<string, Tree> {
   const parts = new Map<string, Tree>();
   let rest = whole.entries;
-  for (const { name, type, mount = '/' } of partitions) {
+  for (const { name, type, mount = '/' } of innermostFirst(partitions)) {
     if (type === 'root') continue;
     const folder = path.join(scratch, `part-${name}`);
     fs.mkdirSync(folder);
@@ -38,6 +39,9 @@ export function splitTree(
     if (type === 'root') parts.set(name, { folder: whole.folder, entries: rest });
   return parts;
 }
+
+const innermostFirst = (partitions: readonly Partition[]): Partition[] =>
+  partitions.toSorted((a, b) => (b.mount ?? '').length - (a.mount ?? '').length);
 
 /** Device nodes may be in the manifests alone. */
 function moveOut(from: string, to: string): void {

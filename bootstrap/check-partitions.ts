@@ -1,0 +1,24 @@
+/** What a list of partitions must be, beside what each of them must be. */
+import { IcepkgError } from '#schema/error';
+import type { Partition } from './definition-schema.ts';
+
+/** @throws IcepkgError `format-invalid` where two partitions claim the same name, place or part */
+export function checkPartitions(image: string, partitions: readonly Partition[]): void {
+  const refuse = (message: string, hint: string): never => {
+    throw new IcepkgError('format-invalid', `${image}: ${message}`, { hint });
+  };
+  const twice = repeated(partitions.map(({ name }) => name));
+  if (twice !== undefined) refuse(`two partitions are called ${twice}`, 'Give each a name of its own');
+  const roots = partitions.filter(({ type }) => type === 'root').map(({ name }) => name);
+  if (roots.length > 1)
+    refuse(`${roots.join(' and ')} are both root partitions`, 'Let all but one be of type data');
+  const others = partitions.filter(({ type }) => type !== 'root');
+  const whole = others.find(({ mount }) => mount === '/');
+  if (whole !== undefined)
+    refuse(`partition ${whole.name} is mounted at /, where the root is`, 'Let it be of type root');
+  const place = repeated(others.flatMap(({ mount }) => mount ?? []));
+  if (place !== undefined) refuse(`two partitions are mounted at ${place}`, 'Mount each somewhere else');
+}
+
+const repeated = (names: readonly string[]): string | undefined =>
+  names.find((name, index) => names.indexOf(name) !== index);
