@@ -72,7 +72,7 @@ function results({ links, query }: Scene, asked: string, { hits, more, read, of 
     { label: 'Architecture', cell: ({ arches }: FoundFile) => arches.join(', ') },
   ];
   return markup`<section aria-labelledby="found"><h2 id="found">Found</h2>
-<p role="status" class="soft">${more && 'More than '}${counted(found.length, 'file')}</p>
+<p class="soft">${more && 'More than '}${counted(found.length, 'file')}</p>
 ${partial}
 ${found.length > 0 && table('In the newest versions', columns, part.rows)}
 ${pager(part, (page) => links.page('files', { path: asked, ...page }))}

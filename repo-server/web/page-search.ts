@@ -22,7 +22,7 @@ export function searchPage(scene: Scene): PageContent {
     section: 'packages',
     searched,
     body: markup`<h1>${heading}</h1>
-<p role="status" class="soft">${counted(found.length, 'package')}</p>
+<p class="soft" data-count>${counted(found.length, 'package')}</p>
 ${packageList(
   part.rows.map(({ name, newest }) => ({ name, description: newest.description, notes: newest.version })),
   links,

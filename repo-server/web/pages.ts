@@ -72,8 +72,8 @@ export const isPage = (path: string): boolean => PAGES.some(([form]) => form.tes
 /** Draws the page that `isPage` knows. */
 export async function drawPage(request: PageRequest): Promise<Drawn> {
   const { view, path, query } = request;
-  const asked = query.get('channel');
-  const channel = view.channels.find(({ name }) => asked === null || name === asked);
+  const asked = query.get('channel') ?? '';
+  const channel = view.channels.find(({ name }) => asked === '' || name === asked);
   const links = new Links(path, channel?.name ?? DEFAULT_CHANNEL);
   if (channel === undefined) return nothingPublished(view.name, links.file(STYLE_PATH));
   const scene = { view, channel, links, query };

@@ -5,6 +5,7 @@
 export const SCRIPT = `'use strict';
 const form = document.querySelector('form[data-live]');
 const field = form?.querySelector('input[type=search]');
+const status = form?.querySelector('[role=status]');
 const results = form && new URL(form.action);
 let timer, running;
 let shown = field?.value.trim();
@@ -31,6 +32,8 @@ async function show() {
     for (const part of ['.bar', 'main', 'footer'])
       document.querySelector(part).replaceChildren(...page.querySelector(part).childNodes);
     document.title = page.title;
+    // For those who do not see the list change.
+    status.textContent = document.querySelector('[data-count]').textContent;
     copyButtons();
   } catch (error) {
     if (error.name !== 'AbortError') throw error;

@@ -82,6 +82,7 @@ function searchForm({ view, channel, links }: Scene, searched: string): Html {
 ${channelField(view.channels, channel)}
 <button>Search</button>
 </div>
+<p class="unseen" role="status"></p>
 </form>`;
 }
 

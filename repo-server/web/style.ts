@@ -55,6 +55,7 @@ a:hover { text-decoration-thickness: 2px; }
 code, .version, .path { font-family: var(--mono); font-size: .875em; overflow-wrap: anywhere; }
 .soft { color: var(--soft); }
 .lead { font-size: 1.15rem; color: var(--soft); margin-bottom: 1.6rem; }
+.unseen { position: absolute; width: 1px; height: 1px; margin: 0; overflow: hidden; clip-path: inset(50%); }
 .skip { position: absolute; left: 1rem; top: -6rem; background: var(--accent); color: var(--accent-ink); padding: .6rem 1rem; border-radius: 0 0 .4rem .4rem; z-index: 1; }
 .skip:focus { top: 0; }
 

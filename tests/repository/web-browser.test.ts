@@ -177,20 +177,21 @@ test('a slash leads to the search, results come while one types, and the way bac
     await page.evaluate('window.sameDocument = true');
     await page.keyboard.press('/');
     await page.keyboard.type('compr');
-    await page.getByRole('link', { name: 'zlib' }).waitFor();
+    await page.getByRole('heading', { level: 1, name: 'Packages for “compr”' }).waitFor();
     expect(await page.evaluate('window.sameDocument')).toBe(true);
     expect(new URL(page.url()).searchParams.get('q')).toBe('compr');
     expect(await page.getByRole('status').textContent()).toBe('1 package');
     expect(await page.evaluate('document.activeElement.id')).toBe('q');
     await page.keyboard.type('xyz');
-    await page.getByText('0 packages').waitFor();
+    await page.locator('main').getByText('0 packages').waitFor();
     await page.keyboard.press('Control+A');
     await page.keyboard.type('zli');
-    await page.getByRole('link', { name: 'zlib' }).click();
-    await page.getByRole('heading', { level: 1, name: 'zlib' }).waitFor();
+    await page.getByRole('heading', { level: 1, name: 'Packages for “zli”' }).waitFor();
+    await page.locator('main').getByRole('link', { name: 'zlib', exact: true }).click();
+    await page.getByRole('heading', { level: 1, name: 'zlib', exact: true }).waitFor();
     await page.goBack();
     await page.goBack();
-    await page.getByRole('heading', { level: 1, name: 'curl' }).waitFor();
+    await page.getByRole('heading', { level: 1, name: 'curl', exact: true }).waitFor();
   }));
 
 test('the command to install is copied', () =>

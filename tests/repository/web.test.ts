@@ -79,7 +79,7 @@ describe('searching', () => {
     const body = await text(`/search?${query}`);
     const found = [...body.matchAll(/<li><a href="\.\/package\/([^"]+)">/g)].map(([, name]) => name);
     expect(found).toEqual(names);
-    expect(body).toContain(`<p role="status" class="soft">${names.length} package`);
+    expect(body).toContain(`<p class="soft" data-count>${names.length} package`);
   });
 });
 
@@ -249,6 +249,44 @@ test('a damaged index is told of, and the rest is shown', async () => {
     await of.close();
     broken.dispose();
   }
+});
+
+test('a channel that cannot be read does not take the others with it', async () => {
+  const two = await makeDepot();
+  await two.publish({ name: 'good' });
+  await addPackages(two.repository, await two.pack({ name: 'trial' }), { channel: 'beta' });
+  await publish(two.repository, { keys: [two.key], channel: 'beta' });
+  writeFileSync(join(two.repository, 'channels/beta/metadata/timestamp.json'), '{');
+  const of = await serve(two.repository);
+  try {
+    const body = await (await fetch(`${of.url}/`)).text();
+    expect(body).toContain('The channel beta cannot be read');
+    expect(body).toContain('package/good');
+  } finally {
+    await of.close();
+    two.dispose();
+  }
+});
+
+test('no request makes an answer without bounds, or one that is not escaped', async () => {
+  const long = 'x'.repeat(8000);
+  for (const path of [
+    `/search?q=${long}`,
+    `/files?path=${long}`,
+    `/search?needs=${long}`,
+    `/package/zlib?version=${long}&page=999999999999`,
+    '/search?page=-1&q=%00%ff%22%3E%3Cb%3E',
+    '/files?path=%22%3E%3Cb%3E%0A',
+    '/search?q=a&q=b&channel=',
+    '/difference?from=1e9&to=2&page=1e9',
+  ]) {
+    const answer = await ask(path);
+    const body = await answer.text();
+    expect([path.slice(0, 40), answer.status]).toEqual([path.slice(0, 40), expect.toBeOneOf([200, 404])]);
+    expect(body.length).toBeLessThan(20_000);
+    expect(body).not.toContain('<b>');
+  }
+  expect((await fetch(`${server.url}/search`, { method: 'POST', body: 'q=x' })).status).toBe(405);
 });
 
 test('what is not there is 404 and says what was meant', async () => {
