@@ -21,7 +21,7 @@ import {
   type MirrorSettings,
 } from './mirror-settings.ts';
 import { decodePatchList, patchesIn } from './patches/patch-files.ts';
-import { filesOf, recordsNamedBy, type IndexTargets } from './served.ts';
+import { filesOf, readForeignShard, recordsNamedBy, type IndexTargets } from './served.ts';
 import { addressIn, checkPlace, expiryOf, openTransport, Upstream, type WantedFile } from './upstream.ts';
 
 /** How whoever copies repositories asks them. */
@@ -121,7 +121,7 @@ class Run {
     const refreshed = await this.#upstream.refresh(channel, now);
     const shards = mirroredShards(refreshed.trusted.targets.targets, settings);
     await this.#fetchShards(shards);
-    const records = [...recordsNamedBy(this.#folder, shards).values()];
+    const records = [...recordsNamedBy(this.#folder, shards, readForeignShard).values()];
     const packages = mirroredPackages(records, settings);
     for (const record of packages) for (const { path } of filesOf(record)) checkPlace(path);
     await this.#fetchPatches(packages);

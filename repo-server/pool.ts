@@ -16,9 +16,12 @@ import { POOL_FILE, readIfAny, writeDurably } from './layout.ts';
 const StageSchema = v.strictObject({ add: v.array(PathSchema), remove: v.array(PathSchema) });
 export type Stage = v.InferOutput<typeof StageSchema>;
 
+/** Records are not looked into: each was checked when its package came, and nobody else writes here. */
+const CheckedRecords = v.custom<PackageRecord[]>(Array.isArray, 'expected a list of packages');
+
 const PoolSchema = v.strictObject({
   format: v.literal(2),
-  packages: v.array(PackageRecordSchema),
+  packages: CheckedRecords,
   staged: v.record(v.string(), StageSchema),
   /** Digests of packages that were collected: another content never comes under their names. */
   retired: v.record(PathSchema, Sha256Schema),

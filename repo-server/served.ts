@@ -1,6 +1,6 @@
 /** Reads the index that a channel serves, or that a snapshot keeps, from the shards on disk. */
 import { basename, dirname, join } from 'node:path';
-import { decodeShard } from '#engine/client/shard';
+import { decodeShard, parseShard } from '#engine/client/shard';
 import { sha256 } from '#schema/digest';
 import { IcepkgError } from '#schema/error';
 import { compareShards, overlay, type IndexShard, type PackageRecord } from '#schema/index-shard';
@@ -15,23 +15,33 @@ export type IndexTargets = Readonly<Record<string, TargetFile>>;
 export const shardFileOf = (path: string, { hashes }: TargetFile): string =>
   `targets/${dirname(path)}/${hashes['sha256'] ?? ''}.${basename(path)}`;
 
-/** @throws IcepkgError naming the shard where it is missing or not what was signed */
-export function readShard(repository: string, path: string, target: TargetFile): IndexShard {
+/**
+ * Reads a shard that this repository published or accepted: what was signed then was checked then.
+ * @throws IcepkgError naming the shard where it is missing or not what was signed
+ */
+export const readShard = (repository: string, path: string, target: TargetFile): IndexShard =>
+  parseShard(bytesOf(repository, path, target), path);
+
+/** Reads a shard that somebody else published. @throws as `readShard`, and `format-invalid` */
+export const readForeignShard: ReadShard = (repository, path, target) =>
+  decodeShard(bytesOf(repository, path, target), path);
+
+function bytesOf(repository: string, path: string, target: TargetFile): Uint8Array {
   const file = shardFileOf(path, target);
   const bytes = readIfAny(join(repository, file));
   if (bytes === undefined) throw damaged('not-found', `${file} is missing`);
   if (sha256(bytes) !== target.hashes['sha256']) throw damaged('verify-failed', `${file} is damaged`);
-  return decodeShard(bytes, file);
+  return bytes;
 }
 
 export type ReadShard = typeof readShard;
 
 /** Reads each shard once, for who looks at many snapshots: they share most of their shards. */
-export function rememberingReader(): ReadShard {
+export function rememberingReader(readOne: ReadShard = readShard): ReadShard {
   const known = new Map<string, IndexShard>();
   return (repository, path, target) => {
     const file = shardFileOf(path, target);
-    const shard = known.get(file) ?? readShard(repository, path, target);
+    const shard = known.get(file) ?? readOne(repository, path, target);
     known.set(file, shard);
     return shard;
   };

@@ -11,7 +11,13 @@ import type { PackageRecord } from '#schema/index-shard';
 import { readRepositoryConfig } from './config.ts';
 import { hashFile } from './hash-file.ts';
 import { channelsOf, metadataFolder, readIfAny } from './layout.ts';
-import { filesOf, readableRecords, rememberingReader, type IndexTargets } from './served.ts';
+import {
+  filesOf,
+  readableRecords,
+  readForeignShard,
+  rememberingReader,
+  type IndexTargets,
+} from './served.ts';
 import { readChannel } from './metadata.ts';
 import { mirroredPackages, mirroredShards, readMirrorSettings } from './mirror-settings.ts';
 import { listedPatches, type PatchFile } from './patches/patch-files.ts';
@@ -36,7 +42,7 @@ export async function verifyRepository(
   const problems: string[] = [];
   const files = new Map<string, { readonly size: number; readonly sha256: string }>();
   const settings = readMirrorSettings(repository);
-  const read = rememberingReader();
+  const read = rememberingReader(readForeignShard);
   const patchesOf = (record: PackageRecord): readonly PatchFile[] => {
     try {
       return listedPatches(repository, record);

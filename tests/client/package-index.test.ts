@@ -64,6 +64,21 @@ test('a catalogue or a shard that is damaged is made or fetched again', async ()
   expect(existsSync(catalogue)).toBe(true);
 });
 
+test('who looks things up sees one state, whatever another process makes of the catalogue', () => {
+  const file = join(depot.folder, 'catalogue.sqlite');
+  const open = (sha256: string, name: string): Catalogue =>
+    Catalogue.open(file, [{ path: 's', sha256 }], () => ({ format: 1, packages: [pkg(`${name}-1.0.0-r0`)] }));
+  const before = open('1', 'old');
+  const after = open('2', 'new');
+  expect(before.names()).toEqual(['old']);
+  expect(after.names()).toEqual(['new']);
+  before.close();
+  after.close();
+  const last = open('3', 'last');
+  expect(last.names()).toEqual(['last']);
+  last.close();
+});
+
 const NAMES = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
 const text = fc.constantFrom(...NAMES, 'v', 'w', 'a | v', 'b@>=2', '!c', '!w', 'so:v');
 const few = (most: number) => fc.array(text, { maxLength: most });

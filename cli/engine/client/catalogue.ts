@@ -59,13 +59,15 @@ export class Catalogue {
     read: (shard: NamedShard) => IndexShard,
   ): Catalogue {
     try {
-      return new Catalogue(openDatabase(file)).#bringUpTo(shards, read);
+      const kept = new Catalogue(openDatabase(file)).#bringUpTo(shards, read);
+      if (kept.#freeze(shards)) return kept;
+      kept.close();
     } catch (error) {
       if (!(error instanceof Database.SqliteError) && !isErrno(error, 'EACCES', 'EROFS', 'EPERM', 'ENOSPC'))
         throw error;
       if (/^SQLITE_(?:CORRUPT|NOTADB|ERROR)/.test(error.code ?? '')) rmSync(file, { force: true });
-      return new Catalogue(openDatabase(':memory:')).#bringUpTo(shards, read);
     }
+    return new Catalogue(openDatabase(':memory:')).#bringUpTo(shards, read);
   }
 
   /** Places of packages with any of these keys: their names, what they provide and replace, and conditions. */
@@ -124,6 +126,12 @@ export class Catalogue {
     }
   }
 
+  /** Nothing that another process changes from here on is seen; false where one did already. */
+  #freeze(shards: readonly NamedShard[]): boolean {
+    this.#database.exec('BEGIN');
+    return this.#holds(shards);
+  }
+
   #known(): NamedShard[] {
     return this.#database.prepare<[], NamedShard>('SELECT path, sha256 FROM shard').all();
   }
@@ -175,8 +183,9 @@ export class Catalogue {
     this.#database.exec(`
       UPDATE package SET overruled = 0 WHERE overruled;
       UPDATE package SET overruled = 1 WHERE id IN (
-        SELECT early.id FROM package late JOIN shard lateshard ON lateshard.id = late.shard
-        JOIN package early ON early.path = late.path JOIN shard earlyshard ON earlyshard.id = early.shard
+        SELECT early.id FROM (SELECT path FROM package GROUP BY path HAVING count(*) > 1) AS several
+        JOIN package late ON late.path = several.path JOIN shard lateshard ON lateshard.id = late.shard
+        JOIN package early ON early.path = several.path JOIN shard earlyshard ON earlyshard.id = early.shard
         WHERE earlyshard.rank < lateshard.rank
         UNION ALL
         SELECT early.id FROM removed JOIN shard lateshard ON lateshard.id = removed.shard

@@ -63,7 +63,7 @@ export class ShardCache {
       const bytes = this.#fetched.get(path) ?? (target && this.#kept(target));
       if (bytes !== undefined) return bytes;
       throw new IcepkgError('offline-missing', `${whatOf(path)}: not in the cache any more`, {
-        hint: 'Run icepkg update',
+        hint: 'Another process refreshed meanwhile: run the command again',
       });
     };
     const shards = this.#targets.map(([path, target]): NamedShard => ({
