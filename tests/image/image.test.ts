@@ -244,11 +244,13 @@ describe('locks', () => {
 });
 
 describe('bad input', () => {
-  test('a partition too small for its content names both sizes', async () => {
-    const board = { partitions: [{ name: 'root', type: 'root', filesystem: 'ext4', size: '1M' }] };
-    await expect(build(define({ board }))).rejects.toThrow(
-      expectError('image-failed', /partition root needs \d+\.\d MiB, and its size is 1\.0 MiB/),
-    );
+  test.each([
+    ['ext4', '1M', '1.0'],
+    ['squashfs', '1K', '0.0'],
+  ])('a partition too small for its content names both sizes: %s', async (filesystem, size, shown) => {
+    const board = { partitions: [{ name: 'root', type: 'root', filesystem, size }] };
+    const message = new RegExp(`of partition root needs \\d+\\.\\d MiB, and its size is ${shown} MiB`);
+    await expect(build(define({ board }))).rejects.toThrow(expectError('image-failed', message));
   });
 
   test('a program for another machine is named, and nothing is left behind', async () => {
