@@ -215,6 +215,9 @@ function compareApt(packages: readonly ShapedPackage[], names: readonly string[]
     `Dir::State=${folder}/state`,
     `Dir::State::status=${folder}/status`,
     `Dir::Cache=${folder}/cache`,
+    // Images of containers turn these off.
+    'Dir::Cache::pkgcache=pkgcache.bin',
+    'Dir::Cache::srcpkgcache=srcpkgcache.bin',
     `Dir::Etc::SourceList=${folder}/sources.list`,
     'Dir::Etc::SourceParts=/dev/null',
     'APT::Architecture=amd64',
