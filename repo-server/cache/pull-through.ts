@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { IcepkgError } from '#schema/error';
+import { patchedPackage } from '#schema/patch/format';
 import type { TargetFile } from '#schema/tuf/metadata';
 import { DEFAULT_EXPIRY_DAYS, writeRepositoryConfig } from '../config.ts';
 import { CONFIG_FILE, doing, makeFolder, metadataFolder } from '../layout.ts';
@@ -14,6 +15,7 @@ import { MIRROR_NETWORK } from '../mirror.ts';
 import { shardFileOf } from '../served.ts';
 import { INCOMING, openTransport, Upstream } from '../upstream.ts';
 import { ChannelView, checkedPlace, type RefreshOutcome, type WithShards } from './channel-view.ts';
+import { findPatch } from './find-patch.ts';
 import { RecentFiles } from './recent-files.ts';
 
 export interface CacheOptions {
@@ -60,6 +62,7 @@ export function prepareCache(folder: string, { name = 'main' }: CacheOptions): v
 }
 
 export class PullThrough {
+  readonly #root: string;
   readonly #options: CacheOptions;
   readonly #events: CacheEvents;
   readonly #upstream: Upstream;
@@ -70,6 +73,7 @@ export class PullThrough {
 
   /** @throws IcepkgError `usage` where there is no trusted root, `trust-failed` where it is none */
   constructor(root: string, options: CacheOptions, events: CacheEvents) {
+    this.#root = root;
     this.#options = options;
     this.#events = events;
     const { limitRate: rate, trustedRoot } = options;
@@ -161,6 +165,20 @@ export class PullThrough {
       if (file === undefined) continue;
       const { size } = checkedPlace(file);
       return () => this.#once(path, size, () => this.#upstream.fetchFile(file));
+    }
+    return this.#findPatch(path);
+  }
+
+  /** Only to a package that is not here: who has that near at hand needs no answer from upstream first. */
+  async #findPatch(path: string): Promise<(() => Promise<void>) | undefined> {
+    const packagePath = patchedPackage(path);
+    if (packagePath === undefined || existsSync(join(this.#root, packagePath))) return undefined;
+    for (const view of this.#views.values()) {
+      const of = await view.file(packagePath, this.#withShards);
+      if (of === undefined) continue;
+      const place = { root: this.#root, upstream: this.#upstream };
+      const found = await findPatch(place, path, checkedPlace(of));
+      return found && (() => this.#once(path, found.size, found.fetch));
     }
     return undefined;
   }

@@ -4,6 +4,10 @@ import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { changeWorld } from '#engine/change-world';
+import type { EngineContext } from '#engine/context';
+import type { World } from '#engine/model';
+import { installRequest, worldRequest } from '#engine/requests';
 import { loadIndexes } from '#engine/client/load-indexes';
 
 import { addPackages, removePackages } from '#repo-server/add';
@@ -11,6 +15,7 @@ import { exportBundle, importBundle } from '#repo-server/bundle';
 import { collectGarbage } from '#repo-server/gc';
 import { mirrorRepository, type Mirrored } from '#repo-server/mirror';
 import { publish } from '#repo-server/publish';
+import { serve } from '#repo-server/serve';
 import { verifyRepository } from '#repo-server/verify';
 import { encodePrivateKey } from '#schema/keys';
 import { makeDepot, type DeclaredPackage, type Depot } from '../support/repository.ts';
@@ -22,7 +27,7 @@ const TEXT = randomText(0.0625, 1);
 const tool = (release: number, name = 'tool'): DeclaredPackage => ({
   name,
   version: `1.0.0-r${release}`,
-  files: { 'lib/code': `${TEXT}${release}` },
+  files: { [`lib/${name}`]: `${TEXT}${release}` },
 });
 beforeEach(async () => {
   depot = await makeDepot();
@@ -103,6 +108,44 @@ test('bundles carry patches, and later ones only new ones', async () => {
   await exportBundle(depot.repository, without, { channels: ['stable'], patches: false });
   await importBundle(join(depot.folder, 'other'), without, { trustedRoot });
   expect(patchesIn(join(depot.folder, 'other'))).toEqual([]);
+});
+
+test('a cache before the repository hands patches out, each fetched once, also once upstream is gone', async () => {
+  const upstream = await serve(depot.repository, {});
+  const cache = await serve(join(depot.folder, 'cache'), {
+    cache: {
+      from: upstream.url,
+      trustedRoot: fs.readFileSync(depot.trustedRoot),
+      channels: ['stable'],
+      size: 2 ** 30,
+      maxAgeMs: 0,
+    },
+  });
+  try {
+    const agreed = { dryRun: false, confirm: () => true } as const;
+    const roots = [depot.root({ mirror: cache.url }), depot.root({ mirror: cache.url })];
+    for (const root of roots)
+      await changeWorld(root, { ...installRequest(['tool@=1.0.0-r1', 'other']), ...agreed });
+    await depot.publish(tool(2), tool(1, 'other'));
+    const [first, second] = roots;
+    const upgrade = async (root: EngineContext | undefined) => {
+      if (root === undefined) throw new Error('there is no root');
+      const world = (of: World): World => ({ ...of, depends: ['tool', 'other'] });
+      const { received } = await changeWorld(root, {
+        ...worldRequest('all', world),
+        upgrade: 'all',
+        ...agreed,
+      });
+      return received;
+    };
+    expect(await upgrade(first)).toMatchObject({ patched: 2 });
+    await upstream.close();
+    expect(await upgrade(second)).toMatchObject({ patched: 2 });
+    expect(patchesIn(join(depot.folder, 'cache'))).toHaveLength(4);
+  } finally {
+    await cache.close();
+    await upstream.close();
+  }
 });
 
 test('a collection takes the patches of packages that nothing names, and no others', async () => {

@@ -1,0 +1,50 @@
+/**
+ * Patches in a cache. No index names them, so that the list of upstream has to be believed: what it says is bounded by
+ * the package, which the index names, and whoever applies a patch verifies what comes out.
+ */
+import { join } from 'node:path';
+import { canonicalJson } from '#schema/canonical-json';
+import {
+  LEAST_PATCHED_SIZE,
+  MAX_PATCH_LIST_BYTES,
+  patchListPath,
+  type PatchList,
+} from '#schema/patch/format';
+import { readIfAny } from '../layout.ts';
+import { decodePatchList, patchesIn } from '../patches/patch-files.ts';
+import { addressIn, type Upstream, type WantedFile } from '../upstream.ts';
+
+export interface FoundPatch {
+  readonly size: number;
+  /** Puts it where it is served. */
+  readonly fetch: () => Promise<void>;
+}
+
+/**
+ * How to fetch a patch, or the list of patches, to a package. Without a list upstream an empty one is kept, so that it is
+ * asked for once.
+ * @param of the package, as the index names it
+ */
+export async function findPatch(
+  place: { readonly root: string; readonly upstream: Upstream },
+  path: string,
+  of: WantedFile,
+): Promise<FoundPatch | undefined> {
+  const { root, upstream } = place;
+  if (of.size < LEAST_PATCHED_SIZE) return undefined;
+  const listPath = patchListPath(of.path);
+  const known = readIfAny(join(root, listPath)) ?? (await upstreamList(upstream, of));
+  if (path === listPath)
+    return { size: known.length, fetch: () => Promise.resolve(upstream.write(listPath, known)) };
+  const patch = patchesIn(decodePatchList(known, listPath), of.path).find((one) => one.path === path);
+  return patch === undefined ? undefined : { size: patch.size, fetch: () => upstream.fetchFile(patch) };
+}
+
+/** What of upstream's list can be of use. */
+async function upstreamList(upstream: Upstream, { path, size }: WantedFile): Promise<Uint8Array> {
+  const listPath = patchListPath(path);
+  const bytes = await upstream.fetchBytes(addressIn(listPath), MAX_PATCH_LIST_BYTES);
+  const listed = bytes === undefined ? [] : decodePatchList(bytes, listPath).patches;
+  const list: PatchList = { format: 1, patches: listed.filter((patch) => patch.size < size) };
+  return canonicalJson(list);
+}
