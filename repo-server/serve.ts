@@ -121,7 +121,10 @@ class Server {
     this.#identity = options.tls === undefined ? undefined : readTlsIdentity(options.tls);
     this.#limit = options.rateLimit === undefined ? undefined : new RateLimit(options.rateLimit);
     this.#log = options.accessLog === undefined ? undefined : new AccessLog(options.accessLog);
-    this.#web = options.web === false ? undefined : new Web();
+    this.#web =
+      options.web === false
+        ? undefined
+        : new Web(async (path) => this.#cache?.during(path, async () => undefined));
     this.#renewal = new Renewal({
       keys: options.keys ?? [],
       repositories: () => this.#sites.all.map(({ root }) => root),

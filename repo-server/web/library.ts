@@ -10,7 +10,7 @@ import { readRepositoryConfig, ROLES, type ExpiryDays } from '../config.ts';
 import { channelsOf, CONFIG_FILE, DEFAULT_CHANNEL, metadataFolder } from '../layout.ts';
 import { isSignedFor, readChannel, type ChannelMetadata } from '../metadata.ts';
 import { mirroredPackages, mirroredShards, readMirrorSettings } from '../mirror-settings.ts';
-import { readableRecords, readShard, type IndexTargets, type ReadShard } from '../served.ts';
+import { readableRecords, readShard, shardFileOf, type IndexTargets, type ReadShard } from '../served.ts';
 import { channelNumber } from '../snapshots.ts';
 import { buildCatalogue, type Catalogue } from './catalogue.ts';
 
@@ -49,8 +49,12 @@ interface LoadedIndex {
 const PATIENCE_MS = 500;
 const RETRY_MS = 10_000;
 
+/** Brings a file of the repository into its folder, where it can be had and is not there yet; says nothing where it cannot. */
+export type Provide = (path: string) => Promise<void>;
+
 export class Library {
   readonly root: string;
+  readonly #provide: Provide;
   #stamp = '';
   #troubled = false;
   #view: RepositoryView | undefined;
@@ -60,8 +64,9 @@ export class Library {
   #shards = new Map<string, IndexShard>();
 
   /** @param root real path of the repository */
-  constructor(root: string) {
+  constructor(root: string, provide: Provide) {
     this.root = root;
+    this.#provide = provide;
   }
 
   /** What is published; what was before where something new takes long to read. */
@@ -143,7 +148,10 @@ export class Library {
     for (const [path, target] of Object.entries(targets)) {
       const digest = digestOf(target);
       // One at a time, and others in between, because a large index takes seconds.
-      if (!this.#shards.has(digest)) await setImmediate();
+      if (!this.#shards.has(digest)) {
+        await setImmediate();
+        await this.#provide(shardFileOf(path, target));
+      }
       const shard = readable(() => this.read(this.root, path, target));
       if (shard !== undefined) shards.set(digest, shard);
     }

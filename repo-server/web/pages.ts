@@ -6,7 +6,7 @@ import { STYLE_PATH } from './assets.ts';
 import { Chronicle, type Arrival, type Told } from './chronicle.ts';
 import { atomFeed, jsonFeed } from './feeds.ts';
 import { FileIndex, readFiles } from './file-index.ts';
-import { Library, type ChannelView, type RepositoryView } from './library.ts';
+import { Library, type ChannelView, type Provide, type RepositoryView } from './library.ts';
 import { Links } from './links.ts';
 import { summarize } from './package-documents.ts';
 import { filesPage, packageFilesPage, pathAsked } from './page-files.ts';
@@ -34,8 +34,8 @@ export interface Shelf {
   readonly files: FileIndex;
 }
 
-export const newShelf = (root: string): Shelf => ({
-  library: new Library(root),
+export const newShelf = (root: string, provide: Provide): Shelf => ({
+  library: new Library(root, provide),
   chronicles: new Map(),
   files: new FileIndex(root),
 });

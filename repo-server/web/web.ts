@@ -6,6 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { siteOf, type FoundSite, type Sites } from '../sites.ts';
 import { ASSETS } from './assets.ts';
 import { repositoryList } from './page-plain.ts';
+import type { Provide } from './library.ts';
 import { drawPage, isPage, newShelf, type Shelf } from './pages.ts';
 import { Sheet, type Drawn } from './sheet.ts';
 
@@ -15,9 +16,15 @@ const LONGEST_QUERY = 2048;
 export class Web {
   /** By the real path of the repository. */
   readonly #shelves = new Map<string, Shelf>();
+  readonly #provide: Provide;
   /** What was drawn, the longest unused first. */
   readonly #sheets = new Map<string, Sheet>();
   #kept = 0;
+
+  /** @param provide for a cache, which has not everything that it serves */
+  constructor(provide: Provide = () => Promise.resolve()) {
+    this.#provide = provide;
+  }
 
   /** Answers what is a page. Returns false, having done nothing, where the address names none. */
   async answer(sites: Sites, request: IncomingMessage, response: ServerResponse): Promise<boolean> {
@@ -55,7 +62,7 @@ export class Web {
   }
 
   #shelf(root: string): Shelf {
-    const shelf = this.#shelves.get(root) ?? newShelf(root);
+    const shelf = this.#shelves.get(root) ?? newShelf(root, this.#provide);
     this.#shelves.set(root, shelf);
     return shelf;
   }

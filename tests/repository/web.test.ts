@@ -268,6 +268,19 @@ test('a channel that cannot be read does not take the others with it', async () 
   }
 });
 
+test('a cache shows what its upstream has, before anybody asked for a package', async () => {
+  const trustedRoot = readFileSync(depot.trustedRoot);
+  const cache = { from: depot.repository, trustedRoot, channels: ['stable'], size: 1e9 };
+  const near = await serve(join(depot.folder, 'near'), { cache });
+  try {
+    const body = await (await fetch(`${near.url}/search?q=zlib`)).text();
+    expect(body).toContain('package/zlib');
+    expect(body).not.toContain('To look after');
+  } finally {
+    await near.close();
+  }
+});
+
 test('no request makes an answer without bounds, or one that is not escaped', async () => {
   const long = 'x'.repeat(8000);
   for (const path of [
