@@ -27,6 +27,18 @@ const TYPES: Readonly<Record<string, string>> = {
 const IMMUTABLE =
   /^(?:targets\/.*\/[0-9a-f]{64}\.[^/]+|channels\/[^/]+\/metadata\/[0-9]+\.[^/]+|packages\/.+\.icepkg)$/;
 
+/** How caches and browsers are told to take a file, for servers and object stores. */
+export const contentHeaders = (
+  path: string,
+): { readonly type: string; readonly cacheControl: string; readonly immutable: boolean } => {
+  const immutable = IMMUTABLE.test(path);
+  return {
+    type: TYPES[extname(path)] ?? 'application/octet-stream',
+    cacheControl: immutable ? 'public, max-age=31536000, immutable' : 'no-cache',
+    immutable,
+  };
+};
+
 /**
  * Opens what a request path names. What is private is not there, nor is what a symlink leads to outside the
  * repository. It does not hand these four calls to a thread: that takes many times as long as they do.
@@ -67,7 +79,7 @@ export function openServed(root: string, requestPath: string): ServedFile | 400 
 }
 
 /** The operator's notes, files being written, and a key that somebody left here. */
-const isPrivate = (path: string): boolean =>
+export const isPrivate = (path: string): boolean =>
   path.endsWith('.key') || path.split('/').some((part) => part.startsWith('.'));
 
 /** Decodes once, and takes only what is canonical then: no `..`, empty component, backslash or control character. */

@@ -2,6 +2,7 @@ import { Args, Flags } from '#cli/oclif';
 import { BaseCommand } from '#cli/base-command';
 import { messageFlag, waitFlag, waiting } from '#cli/repo-flags';
 import { countText, sizeText } from '#cli/size';
+import type { ObjectStore } from '#repo-server/object-store/s3';
 
 export default class RepoPublish extends BaseCommand {
   static override summary = 'Sign and publish what was added';
@@ -12,10 +13,14 @@ new state whole. Where another publisher is at work it waits, and publishes on t
 To packages that are new in the channel patches are made from the last versions of them that the repository has, where
 that saves enough: who upgrades then fetches the patch instead of the package.
 
+With --to the object store has what this folder has once the command is done. Credentials and address come from the
+environment: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_REGION and AWS_ENDPOINT_URL.
+
 Without a change only the timestamp is renewed, for which its key is enough: run it regularly, well within the
 days that a timestamp is good for.`;
   static override examples = [
     'icepkg repo publish ./repo --key packager.key',
+    'icepkg repo publish ./repo --key packager.key --to s3://packages/main',
     'icepkg repo publish ./repo --key targets.key --key timestamp.key --message "zlib 1.3.1"',
   ];
   static override args = {
@@ -36,6 +41,11 @@ days that a timestamp is good for.`;
       helpValue: 'N',
       summary: 'make patches from so many versions back (3, or what repository.json says; 0 makes none)',
     }),
+    to: Flags.string({
+      helpValue: 's3://BUCKET/PREFIX',
+      summary:
+        'then bring the repository to an object store, content first and the entry of the channel last',
+    }),
     wait: waitFlag,
   };
 
@@ -43,6 +53,7 @@ days that a timestamp is good for.`;
     const { args, flags } = await this.parse(RepoPublish);
     const { publish } = await import('#repo-server/publish');
     const { readKeyFile } = await import('#repo-server/key-files');
+    const store = flags.to === undefined ? undefined : await this.#openStore(flags.to);
     const published = await publish(args.repository, {
       channel: flags.channel,
       keys: flags.key.map(readKeyFile),
@@ -59,6 +70,18 @@ days that a timestamp is good for.`;
     const { made, bytes, problems } = published.patches;
     if (made > 0) this.print(`made ${made} ${made === 1 ? 'patch' : 'patches'}, ${sizeText(bytes)}`);
     for (const problem of problems) this.remark(`no patch: ${problem}`);
-    return published;
+    if (store === undefined) return published;
+    const { uploadRepository } = await import('#repo-server/object-store/upload-repository');
+    const uploaded = await uploadRepository(args.repository, store, {
+      ...waiting(flags.wait, (text) => this.remark(text)),
+    });
+    this.print(`uploaded ${countText(uploaded.files, 'file')}, ${sizeText(uploaded.bytes)}`);
+    return { ...published, uploaded };
+  }
+
+  /** Before anything is published: what is wrong with the address or the credentials is said first. */
+  async #openStore(address: string): Promise<ObjectStore> {
+    const { openStore } = await import('#repo-server/object-store/s3');
+    return openStore(address, process.env);
   }
 }

@@ -1,0 +1,212 @@
+/** An object store that speaks S3, as far as publishing needs it. Addresses are of the kind `ENDPOINT/BUCKET/KEY`. */
+import { createReadStream } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { sha256 } from '#schema/digest';
+import { IcepkgError } from '#schema/error';
+import { hashFile } from '../hash-file.ts';
+import { encodeKey, signRequest, type Credentials } from './sign-request.ts';
+
+export interface StoreOptions {
+  readonly endpoint: string;
+  readonly region: string;
+  readonly credentials: Credentials;
+  readonly bucket: string;
+  /** Of all keys: empty, or with a slash at the end. */
+  readonly prefix: string;
+}
+
+export interface StoredObject {
+  readonly size: number;
+  /** With its quotes. */
+  readonly etag: string;
+}
+
+export interface PutOptions {
+  readonly type: string;
+  readonly cacheControl: string;
+  /** Only in the place of what has this tag; `none` only where there is nothing yet. */
+  readonly replaces?: string;
+}
+
+type Body = { readonly bytes: Uint8Array } | { readonly file: string; readonly size: number };
+
+const ATTEMPTS = 4;
+const EMPTY_SHA256 = sha256(new Uint8Array(0));
+const MOST_METADATA_BYTES = 16 * 1024 * 1024;
+
+interface Reply {
+  readonly status: number;
+  readonly etag: string;
+  readonly text: string;
+}
+
+export class ObjectStore {
+  readonly #options: StoreOptions;
+
+  constructor(options: StoreOptions) {
+    this.#options = options;
+  }
+
+  /** For messages. */
+  addressOf(path: string): string {
+    return `s3://${this.#options.bucket}/${this.#options.prefix}${path}`;
+  }
+
+  /** All objects below the prefix, by their path behind it. @throws IcepkgError `network-failed` */
+  async list(): Promise<Map<string, StoredObject>> {
+    const found = new Map<string, StoredObject>();
+    for (let token = ''; ;) {
+      const query = { 'list-type': '2', prefix: this.#options.prefix, 'encoding-type': 'url' };
+      const more = token === '' ? {} : { 'continuation-token': token };
+      const { text } = await this.#expect([200], 'GET', '', { query: { ...query, ...more } });
+      for (const [, entry = ''] of text.matchAll(/<Contents>(.*?)<\/Contents>/gs)) {
+        const key = decodeURIComponent((tagged(entry, 'Key') ?? '').replaceAll('+', ' '));
+        const etag = (tagged(entry, 'ETag') ?? '').replaceAll('&quot;', '"').replaceAll('&#34;', '"');
+        found.set(key.slice(this.#options.prefix.length), { size: Number(tagged(entry, 'Size')), etag });
+      }
+      if (tagged(text, 'IsTruncated') !== 'true') return found;
+      token = tagged(text, 'NextContinuationToken') ?? '';
+    }
+  }
+
+  /** A small object. @throws IcepkgError `network-failed` */
+  async get(path: string): Promise<{ readonly text: string; readonly etag: string } | undefined> {
+    const reply = await this.#expect([200, 404], 'GET', path, {});
+    return reply.status === 404 ? undefined : reply;
+  }
+
+  /** @returns false where something else is there than `replaces` says. @throws IcepkgError `network-failed` */
+  async put(path: string, body: Body, { type, cacheControl, replaces }: PutOptions): Promise<boolean> {
+    const headers = { 'content-type': type, 'cache-control': cacheControl };
+    for (const condition of conditionsOf(replaces)) {
+      const more = { body, headers: { ...headers, ...condition } };
+      const { status } = await this.#expect([200, 409, 412], 'PUT', path, more);
+      if (status === 200) return true;
+    }
+    return false;
+  }
+
+  /** Tries again what may pass. */
+  async #expect(accepted: readonly number[], method: string, path: string, more: More): Promise<Reply> {
+    for (let attempt = 1; ; attempt++) {
+      const reply = await this.#send(method, path, more);
+      if (reply.status !== 0 && accepted.includes(reply.status)) return reply;
+      const passing = reply.status === 0 || reply.status === 429 || reply.status >= 500;
+      if (!passing || attempt >= ATTEMPTS) throw this.#refused(path, reply);
+      await sleep(200 * 2 ** attempt);
+    }
+  }
+
+  async #send(method: string, path: string, { body, headers = {}, query = {} }: More): Promise<Reply> {
+    const { endpoint, bucket, prefix, credentials, region } = this.#options;
+    const key = path === '' ? '' : `/${encodeKey(prefix + path)}`;
+    const url = new URL(`${endpoint.replace(/\/*$/, '')}/${bucket}${key}`);
+    for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
+    const digest = await digestOf(body);
+    const { request } = await import('undici');
+    try {
+      const {
+        statusCode,
+        headers: got,
+        body: answer,
+      } = await request(url, {
+        method: method as 'GET' | 'PUT',
+        headers: {
+          ...signRequest({ method, url, headers, sha256: digest }, { credentials, region, now: new Date() }),
+          ...(body !== undefined && 'file' in body ? { 'content-length': String(body.size) } : {}),
+        },
+        body: body === undefined ? null : 'bytes' in body ? body.bytes : createReadStream(body.file),
+      });
+      const text = await bounded(answer);
+      const { etag = '' } = got;
+      return { status: statusCode, etag: String(etag), text };
+    } catch (error) {
+      if (!(error instanceof Error) || error instanceof IcepkgError) throw error;
+      return {
+        status: 0,
+        etag: '',
+        text: `<Code>${'code' in error ? String(error.code) : error.name}</Code>`,
+      };
+    }
+  }
+
+  #refused(path: string, { status, text }: Reply): IcepkgError {
+    const reason = /^[\w.-]{1,80}$/.exec(tagged(text, 'Code') ?? '')?.[0];
+    const answer = status === 0 ? 'no answer' : `the store answers ${status}`;
+    return new IcepkgError(
+      'network-failed',
+      `${this.addressOf(path)}: ${answer}${reason === undefined ? '' : ` (${reason})`}`,
+      {
+        hint: 'Check AWS_ENDPOINT_URL, AWS_REGION and the credentials in the environment, and that the bucket is there',
+      },
+    );
+  }
+}
+
+/** A tag stands in quotes, but Ceph compares it with its own, which has none. */
+function conditionsOf(replaces: string | undefined): readonly Readonly<Record<string, string>>[] {
+  if (replaces === undefined) return [{}];
+  if (replaces === 'none') return [{ 'if-none-match': '*' }];
+  return [{ 'if-match': replaces }, { 'if-match': replaces.replaceAll('"', '') }];
+}
+
+interface More {
+  readonly body?: Body;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly query?: Readonly<Record<string, string>>;
+}
+
+async function digestOf(body: Body | undefined): Promise<string> {
+  if (body === undefined) return EMPTY_SHA256;
+  return 'bytes' in body ? sha256(body.bytes) : hashFile(body.file).sha256;
+}
+
+async function bounded(answer: AsyncIterable<Uint8Array>): Promise<string> {
+  const parts: Uint8Array[] = [];
+  let size = 0;
+  for await (const part of answer) {
+    size += part.length;
+    if (size > MOST_METADATA_BYTES)
+      throw new IcepkgError('network-failed', 'the store answers without an end', {
+        hint: 'Check that AWS_ENDPOINT_URL names an object store that speaks S3',
+      });
+    parts.push(part);
+  }
+  return Buffer.concat(parts).toString('utf8');
+}
+
+const tagged = (text: string, tag: string): string | undefined =>
+  new RegExp(`<${tag}>([^<]*)</${tag}>`).exec(text)?.[1];
+
+/**
+ * @param address `s3://BUCKET/PREFIX`
+ * @param env AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_REGION, AWS_ENDPOINT_URL
+ * @throws IcepkgError `usage`
+ */
+export function openStore(address: string, env: Readonly<Record<string, string | undefined>>): ObjectStore {
+  const [, bucket, prefix = ''] = /^s3:\/\/([a-z0-9][a-z0-9._-]{1,62})(?:\/(.*))?$/.exec(address) ?? [];
+  if (bucket === undefined) {
+    throw new IcepkgError('usage', `${JSON.stringify(address)} is no place in an object store`, {
+      hint: 'Give s3://BUCKET or s3://BUCKET/PREFIX',
+    });
+  }
+  const { AWS_ACCESS_KEY_ID: accessKey, AWS_SECRET_ACCESS_KEY: secretKey, AWS_SESSION_TOKEN } = env;
+  if (accessKey === undefined || secretKey === undefined) {
+    throw new IcepkgError('usage', 'no credentials for the object store', {
+      hint: 'Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment',
+    });
+  }
+  const region = env['AWS_REGION'] ?? env['AWS_DEFAULT_REGION'] ?? 'us-east-1';
+  const trimmed = prefix.replace(/^\/+|\/+$/g, '');
+  return new ObjectStore({
+    endpoint: env['AWS_ENDPOINT_URL'] ?? `https://s3.${region}.amazonaws.com`,
+    region,
+    credentials: {
+      accessKey,
+      secretKey,
+      ...(AWS_SESSION_TOKEN === undefined ? {} : { sessionToken: AWS_SESSION_TOKEN }),
+    },
+    bucket,
+    prefix: trimmed === '' ? '' : `${trimmed}/`,
+  });
+}

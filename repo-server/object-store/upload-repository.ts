@@ -1,0 +1,154 @@
+/**
+ * Brings a repository to an object store: content first, in parallel, then metadata, then the entry of each channel. What
+ * clients see changes with the entry alone, which replaces only what was there at the start, so of two publishers one wins.
+ */
+import * as fs from 'node:fs';
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import { IcepkgError } from '#schema/error';
+import { parseMetadata } from '#schema/tuf/metadata';
+import { contentHeaders, isPrivate } from '../http-path.ts';
+import { channelsOf, metadataFolder } from '../layout.ts';
+import { withLock, type LockOptions } from '../lock.ts';
+import type { ObjectStore, StoredObject } from './s3.ts';
+
+export interface UploadOptions extends LockOptions {
+  /** Files at a time. */
+  readonly parallel?: number;
+}
+
+export interface Uploaded {
+  readonly files: number;
+  readonly bytes: number;
+  /** Channels whose entry changed. */
+  readonly channels: readonly string[];
+}
+
+/**
+ * @throws IcepkgError `root-locked` where somebody else published there meanwhile, `verify-failed` where the store has a
+ * newer or another state than this repository came from, `network-failed`
+ */
+export async function uploadRepository(
+  repository: string,
+  store: ObjectStore,
+  options: UploadOptions = {},
+): Promise<Uploaded> {
+  return withLock(repository, () => new UploadRun(repository, store, options).run(), options);
+}
+
+interface Entry {
+  readonly channel: string;
+  readonly path: string;
+  readonly bytes: Uint8Array;
+  /** Tag of what it replaces. */
+  readonly replaces: string;
+}
+
+class UploadRun {
+  readonly #repository: string;
+  readonly #store: ObjectStore;
+  readonly #parallel: number;
+  #files = 0;
+  #bytes = 0;
+
+  constructor(repository: string, store: ObjectStore, { parallel = 8 }: UploadOptions) {
+    this.#repository = repository;
+    this.#store = store;
+    this.#parallel = parallel;
+  }
+
+  async run(): Promise<Uploaded> {
+    const entries: Entry[] = [];
+    for (const channel of channelsOf(this.#repository)) {
+      const entry = await this.#entryOf(channel);
+      if (entry !== undefined) entries.push(entry);
+    }
+    const there = await this.#store.list();
+    const paths = publicFiles(this.#repository).filter((path) => !path.endsWith('/timestamp.json'));
+    const isMetadata = (path: string): boolean => path.startsWith('channels/');
+    await this.#putAll(
+      paths.filter((path) => !isMetadata(path)),
+      there,
+    );
+    await this.#putAll(paths.filter(isMetadata), there);
+    for (const { path, bytes, replaces } of entries) {
+      await this.#putOnce(path, replaces, bytes);
+      this.#files += 1;
+      this.#bytes += bytes.length;
+    }
+    return { files: this.#files, bytes: this.#bytes, channels: entries.map(({ channel }) => channel) };
+  }
+
+  /** `undefined` where the store has it already. */
+  async #entryOf(channel: string): Promise<Entry | undefined> {
+    const path = `${metadataFolder(channel)}/timestamp.json`;
+    const file = join(this.#repository, path);
+    if (!fs.existsSync(file)) return undefined;
+    const bytes = fs.readFileSync(file);
+    const stored = await this.#store.get(path);
+    if (stored === undefined) return { channel, path, bytes, replaces: 'none' };
+    if (stored.text === bytes.toString('utf8')) return undefined;
+    const address = this.#store.addressOf(path);
+    const before = parseMetadata(Buffer.from(stored.text), 'timestamp', address).signed.version;
+    const now = parseMetadata(bytes, 'timestamp', file).signed.version;
+    if (now > before) return { channel, path, bytes, replaces: stored.etag };
+    throw new IcepkgError('verify-failed', `${address}: has version ${before}, and here is version ${now}`, {
+      hint: 'Somebody published there from another copy: bring this repository to that state first, then publish again',
+    });
+  }
+
+  async #putAll(paths: readonly string[], there: ReadonlyMap<string, StoredObject>): Promise<void> {
+    let next = 0;
+    let failure: { readonly error: unknown } | undefined;
+    const work = async (): Promise<void> => {
+      for (let path = paths[next++]; path !== undefined && failure === undefined; path = paths[next++]) {
+        try {
+          await this.#putFile(path, there.get(path));
+        } catch (error) {
+          failure ??= { error };
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: this.#parallel }, work));
+    if (failure !== undefined) throw failure.error;
+  }
+
+  async #putFile(path: string, stored: StoredObject | undefined): Promise<void> {
+    const file = join(this.#repository, path);
+    const { size } = fs.statSync(file);
+    const headers = contentHeaders(path);
+    const isNumbered = /^channels\/[^/]+\/metadata\/\d+\./.test(path);
+    if (stored?.size === size && ((headers.immutable && !isNumbered) || stored.etag === md5Tag(file))) return;
+    if (!isNumbered) await this.#store.put(path, { file, size }, headers);
+    // Two publishers that count on from the same state name different things alike.
+    else await this.#putOnce(path, stored === undefined ? 'none' : 'nothing', fs.readFileSync(file));
+    this.#files += 1;
+    this.#bytes += size;
+  }
+
+  /** @param replaces tag of what may be replaced, `none` where nothing may be there, `nothing` where nothing may be replaced */
+  async #putOnce(path: string, replaces: string, bytes: Uint8Array): Promise<void> {
+    const options = { ...contentHeaders(path), replaces };
+    if (replaces !== 'nothing' && (await this.#store.put(path, { bytes }, options))) return;
+    // An attempt whose answer was lost may have been this very one.
+    const stored = await this.#store.get(path);
+    if (stored?.text !== Buffer.from(bytes).toString('utf8')) throw this.#outrun(path);
+  }
+
+  #outrun(path: string): IcepkgError {
+    return new IcepkgError(
+      'root-locked',
+      `${this.#store.addressOf(path)}: another publisher was there first; clients see nothing of this`,
+      { hint: 'Publish again once the other one is done: numbers go on from there' },
+    );
+  }
+}
+
+/** The tag that stores give what was put in one piece. */
+const md5Tag = (file: string): string => `"${createHash('md5').update(fs.readFileSync(file)).digest('hex')}"`;
+
+const publicFiles = (repository: string): string[] =>
+  fs
+    .readdirSync(repository, { recursive: true, encoding: 'utf8' })
+    .filter((path) => !isPrivate(path) && fs.statSync(join(repository, path)).isFile())
+    .sort();
