@@ -90,7 +90,7 @@ export function filePreview(
   return markup`<section aria-labelledby="files"><h2 id="files">Files</h2>
 ${files === undefined && markup`<p>The package is not here.</p>`}
 <ul class="paths">${shown.slice(0, MOST_PREVIEWED).map(({ path }) => markup`<li class="path">/${path}</li>`)}</ul>
-${shown.length > MOST_PREVIEWED && markup`<p><a href="${all}">All ${counted(shown.length, 'file')}</a></p>`}
+${files !== undefined && markup`<p><a href="${all}">All ${counted(files.length, 'path')} with modes and sizes</a></p>`}
 </section>`;
 }
 
