@@ -213,6 +213,7 @@ async function compare(repository: string, work: string): Promise<void> {
       ratio('requests'),
       ratio('megabytes'),
       ratio('p99'),
+      ratio('processor'),
       (memories[0] ?? 0) / (memories[1] ?? 1),
     ]);
     await Promise.all([stop(icepkg), stop(nginx)]);
