@@ -21,6 +21,7 @@ const { values } = parseArgs({
   options: {
     packages: { type: 'string', default: '60000' },
     runs: { type: 'string', default: '3' },
+    parts: { type: 'string', default: 'icepkg,apt' },
     directory: { type: 'string', default: join(tmpdir(), 'icepkg-benchmark-index') },
     program: { type: 'string', default: resolve(import.meta.dirname, '../../cli/bin/icepkg.js') },
   },
@@ -194,7 +195,7 @@ async function publishNews(packages: readonly ShapedPackage[], round: number): P
   return [added, measure(icepkg('repo', 'publish', repository, '--key', `${key}.key`, '--quiet'))];
 }
 
-function compareApt(packages: readonly ShapedPackage[], names: readonly string[]): void {
+function compareApt(packages: readonly ShapedPackage[]): void {
   const folder = join(work, 'apt');
   rmSync(folder, { recursive: true, force: true });
   for (const path of ['repo', 'state/lists/partial', 'cache/archives/partial'])
@@ -233,9 +234,6 @@ function compareApt(packages: readonly ShapedPackage[], names: readonly string[]
   report('apt-get update (nothing new)', repeated(['apt-get', ...options, 'update']));
   report('apt-cache search compression', repeated(['apt-cache', ...options, 'search', 'compression']));
   report('apt-cache show bash', repeated(['apt-cache', ...options, 'show', 'bash']));
-  const install = ['apt-get', ...options, 'install', '-s', '-y', ...names];
-  const solved = repeated(install);
-  report(`apt-get install -s (${names.length} names)`, solved, `${planned(solved, /^Inst /gm)} packages`);
 }
 
 const planned = (samples: readonly Sample[], line: RegExp): number =>
@@ -275,14 +273,16 @@ async function followAndUse(packages: readonly ShapedPackage[], server: Server):
 }
 
 const packages = debianPackages(Number(values.packages));
-await prepare(packages);
-const server = await serve();
-try {
-  await followAndUse(packages, server);
-} finally {
-  await server.stop();
+if (values.parts.includes('icepkg')) {
+  await prepare(packages);
+  const server = await serve();
+  try {
+    await followAndUse(packages, server);
+  } finally {
+    await server.stop();
+  }
+  report('repo status', repeated(icepkg('repo', 'status', repository)));
+  report('repo gc --dry-run', repeated(icepkg('repo', 'gc', repository, '--dry-run')));
+  report('repo verify', [measure(icepkg('repo', 'verify', repository))]);
 }
-report('repo status', repeated(icepkg('repo', 'status', repository)));
-report('repo gc --dry-run', repeated(icepkg('repo', 'gc', repository, '--dry-run')));
-report('repo verify', [measure(icepkg('repo', 'verify', repository))]);
-compareApt(packages, requestedNames(packages));
+if (values.parts.includes('apt')) compareApt(packages);
