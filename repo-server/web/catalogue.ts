@@ -85,6 +85,9 @@ export function dependentsOf({ needers }: Catalogue, one: CataloguedPackage): st
   return [...names].sort(comparePaths);
 }
 
+/** Words of a query that count: each is looked for in every package. */
+const MOST_TERMS = 12;
+
 /** How well each term fits: the name first, then what is provided, then the description. */
 function scoreOf({ name, words }: CataloguedPackage, terms: readonly string[]): number {
   let score = 0;
@@ -103,7 +106,7 @@ function scoreOf({ name, words }: CataloguedPackage, terms: readonly string[]): 
 
 /** Packages that every word of the query fits, the best first; all of them where there is no word. */
 export function searchPackages({ packages }: Catalogue, query: string): readonly CataloguedPackage[] {
-  const terms = query.toLowerCase().split(/\s+/).filter(Boolean);
+  const terms = [...new Set(query.toLowerCase().split(/\s+/).filter(Boolean))].slice(0, MOST_TERMS);
   if (terms.length === 0) return [...packages.values()];
   return [...packages.values()]
     .map((one) => ({ one, score: scoreOf(one, terms) }))

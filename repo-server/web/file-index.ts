@@ -65,7 +65,10 @@ export class FileIndex {
       const paths = this.#paths.get(record.manifest.sha256);
       if (paths === undefined) continue;
       read++;
-      if (hits.length <= MOST_HITS) for (const path of linesWith(paths, needle)) hits.push({ path, record });
+      for (const path of hits.length > MOST_HITS ? [] : linesWith(paths, needle)) {
+        hits.push({ path, record });
+        if (hits.length > MOST_HITS) break;
+      }
     }
     const whole = words.replace(/^\//, '');
     hits.sort(
@@ -99,7 +102,7 @@ export class FileIndex {
         await setImmediate();
         const files = (await readFiles(this.#root, record)) ?? [];
         const paths = files.filter(({ type }) => type !== 'directory').map(({ path }) => path);
-        const text = `\n${paths.join('\n')}\n`;
+        const text = `\n${paths.map((path) => `${path}\n`).join('')}`;
         if (this.#bytes + text.length > MOST_BYTES) return;
         this.#paths.set(record.manifest.sha256, text);
         this.#bytes += text.length;
@@ -137,6 +140,8 @@ function* linesWith(text: string, needle: string): Generator<string> {
   for (let at = text.indexOf(needle); at !== -1;) {
     const start = needle.startsWith('\n') ? at + 1 : text.lastIndexOf('\n', at) + 1;
     const end = text.indexOf('\n', start);
+    // Behind the last line feed no line begins.
+    if (end === -1) return;
     yield text.slice(start, end);
     at = text.indexOf(needle, end);
   }

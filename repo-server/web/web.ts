@@ -95,7 +95,8 @@ function addressOf({ headers, socket, url = '/' }: IncomingMessage): string | un
   if (!/^[A-Za-z0-9.-]{1,253}(?::\d{1,5})?$|^\[[0-9a-f:.]{2,45}\](?::\d{1,5})?$/i.test(host))
     return undefined;
   const secure = 'encrypted' in socket || headers['x-forwarded-proto'] === 'https';
-  return `${secure ? 'https' : 'http'}://${host.toLowerCase()}${url.split('?', 1)[0] ?? '/'}`;
+  const address = `${secure ? 'https' : 'http'}://${host.toLowerCase()}${url.split('?', 1)[0] ?? '/'}`;
+  return URL.canParse(address) ? address : undefined;
 }
 
 function splitOnce(text: string, sign: string): string[] {

@@ -1,6 +1,9 @@
 /** The pages of a served repository, over HTTP. */
+import { once } from 'node:events';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
 import { join } from 'node:path';
+import { json } from 'node:stream/consumers';
 import * as v from 'valibot';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { addPackages } from '#repo-server/add';
@@ -147,6 +150,7 @@ describe('files', () => {
   test.each([
     ['libz', 1],
     ['/usr/lib/', 1],
+    ['/', 1],
     ['/libz', 0],
     ['LIBZ', 0],
     ['usr/lib', 1],
@@ -203,7 +207,15 @@ test('feeds tell what came last', async () => {
   expect(feed.items.length).toBeLessThanOrEqual(50);
   const strange = await fetch(`${server.url}/feed.json?again`, { headers: { 'X-Forwarded-Proto': 'https' } });
   expect(v.parse(FeedSchema, await strange.json()).items[0]?.url).toMatch(/^https:\/\/127\.0\.0\.1:/);
+  for (const host of ['999.999.999.999', 'a:99999', 'a/b"<c>'])
+    expect([host, await firstLink(host)]).toEqual([host, expect.stringMatching(/^\.\/package\//)]);
 });
+
+/** Of the feed as it is for who knows the server by another name; `fetch` would not say so. */
+async function firstLink(host: string): Promise<string | undefined> {
+  const [answer] = await once(request(`${server.url}/feed.json`, { headers: { host } }).end(), 'response');
+  return v.parse(FeedSchema, await json(answer)).items[0]?.url;
+}
 
 test('each channel has its own pages', async () => {
   await addPackages(depot.repository, await depot.pack({ name: 'trial' }), { channel: 'beta' });
