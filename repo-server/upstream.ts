@@ -15,6 +15,7 @@ import type { NetworkConfig } from '#engine/config';
 import { openTrustStore, type TrustStore } from '#engine/trust/store';
 import { checkMeta, trustInitialRoot, trustNextRoot } from '#engine/trust/trusted-metadata';
 import { refreshTrust, type TrustedRepository } from '#engine/trust/updater';
+import { sha256 } from '#schema/digest';
 import { IcepkgError } from '#schema/error';
 import { parseMetadata, type Root } from '#schema/tuf/metadata';
 import { doing, makeFolder, metadataFolder, PRIVATE_FOLDER, readIfAny, writeDurably } from './layout.ts';
@@ -116,13 +117,18 @@ export class Upstream {
    * Beside the tree until it is whole; what an interrupted run left there is gone on with.
    * @throws IcepkgError `network-failed`, `package-corrupt`, `disk-full`
    */
-  async fetchFile({ path, size, sha256 }: WantedFile): Promise<void> {
+  async fetchFile(wanted: WantedFile): Promise<void> {
+    const { path, size, sha256: digest } = wanted;
     const file = join(this.#folder, path);
-    const aside = join(this.#folder, INCOMING, sha256);
+    const aside = join(this.#folder, asideOf(wanted));
     const address = addressIn(path);
     const { signal } = this.#options;
     await withMirrors(this.#client, [this.#transport], path, (mirror) =>
-      download(mirror, { path: address, size, sha256, file: aside }, signal === undefined ? {} : { signal }),
+      download(
+        mirror,
+        { path: address, size, sha256: digest, file: aside },
+        signal === undefined ? {} : { signal },
+      ),
     );
     this.#options.onWrite?.(path);
     doing(file, () => {
@@ -183,6 +189,13 @@ export class Upstream {
     this.bytes += bytes.length;
   }
 }
+
+/** Of its own for each path, so that no two downloads ever write into one file. */
+const asideOf = ({ path, sha256: digest }: Pick<WantedFile, 'path' | 'sha256'>): string =>
+  `${INCOMING}/${digest}-${sha256(Buffer.from(path)).slice(0, 16)}`;
+
+/** Where `fetchFile` leaves what it has of a file when it fails, in the copy. */
+export const partOf = (file: WantedFile): string => `${asideOf(file)}.part`;
 
 function trustedBytes(store: TrustStore, role: string): Uint8Array {
   const bytes = store.read(role);

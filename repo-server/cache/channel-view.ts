@@ -74,6 +74,8 @@ export class ChannelView {
     const machine = path.split('/')[1] ?? '';
     const all = Object.entries(this.#targets());
     const named = machine === 'noarch' ? all : all.filter(([of]) => of.startsWith(`index/${machine}/`));
+    // Who asks makes up machines at will: only those of the index are remembered.
+    if (named.length === 0) return undefined;
     const of = named.map(([shard, target]) => shardFileOf(shard, target)).join('\n');
     const known = this.#packages.get(machine);
     if (known?.of === of) return known.files.get(path);

@@ -12,10 +12,12 @@ import {
 } from '#schema/patch/format';
 import { readIfAny } from '../layout.ts';
 import { decodePatchList, patchesIn } from '../patches/patch-files.ts';
-import { addressIn, type Upstream, type WantedFile } from '../upstream.ts';
+import { addressIn, partOf, type Upstream, type WantedFile } from '../upstream.ts';
 
 export interface FoundPatch {
   readonly size: number;
+  /** What a fetch that fails leaves behind. */
+  readonly part?: string;
   /** Puts it where it is served. */
   readonly fetch: () => Promise<void>;
 }
@@ -37,7 +39,7 @@ export async function findPatch(
   if (path === listPath)
     return { size: known.length, fetch: () => Promise.resolve(upstream.write(listPath, known)) };
   const patch = patchesIn(decodePatchList(known, listPath), of.path).find((one) => one.path === path);
-  return patch === undefined ? undefined : { size: patch.size, fetch: () => upstream.fetchFile(patch) };
+  return patch && { size: patch.size, part: partOf(patch), fetch: () => upstream.fetchFile(patch) };
 }
 
 /** What of upstream's list can be of use. */

@@ -13,10 +13,10 @@ import { CONFIG_FILE, doing, makeFolder, metadataFolder } from '../layout.ts';
 import { limitRate } from '../limit-rate.ts';
 import { MIRROR_NETWORK } from '../mirror.ts';
 import { shardFileOf } from '../served.ts';
-import { INCOMING, openTransport, Upstream } from '../upstream.ts';
+import { INCOMING, openTransport, partOf, Upstream } from '../upstream.ts';
 import { ChannelView, checkedPlace, type RefreshOutcome, type WithShards } from './channel-view.ts';
 import { findPatch } from './find-patch.ts';
-import { RecentFiles } from './recent-files.ts';
+import { RecentFiles, type Coming } from './recent-files.ts';
 
 export interface CacheOptions {
   /** Address or folder of what is cached. */
@@ -164,7 +164,8 @@ export class PullThrough {
       const file = await view.file(path, this.#withShards);
       if (file === undefined) continue;
       const { size } = checkedPlace(file);
-      return () => this.#once(path, size, () => this.#upstream.fetchFile(file));
+      const fetch = (): Promise<void> => this.#upstream.fetchFile(file);
+      return () => this.#once(path, { size, part: partOf(file), fetch });
     }
     return this.#findPatch(path);
   }
@@ -178,7 +179,7 @@ export class PullThrough {
       if (of === undefined) continue;
       const place = { root: this.#root, upstream: this.#upstream };
       const found = await findPatch(place, path, checkedPlace(of));
-      return found && (() => this.#once(path, found.size, found.fetch));
+      return found && (() => this.#once(path, found));
     }
     return undefined;
   }
@@ -191,7 +192,8 @@ export class PullThrough {
 
   async #fetchShard(path: string, target: TargetFile): Promise<void> {
     const file = shardFileOf(path, target);
-    await this.#once(file, target.length, () => this.#upstream.fetchShard(path, target));
+    const fetch = (): Promise<void> => this.#upstream.fetchShard(path, target);
+    await this.#once(file, { size: target.length, fetch });
   }
 
   readonly #withShards: WithShards = async (shards, read) => {
@@ -212,12 +214,12 @@ export class PullThrough {
   };
 
   /** However many ask for it. Who asked may be gone when it comes; the next one finds it. */
-  #once(path: string, size: number, fetch: () => Promise<void>): Promise<void> {
+  #once(path: string, coming: Coming): Promise<void> {
     const running = this.#fetching.get(path);
     if (running !== undefined) return running;
     const run = this.#files
-      .making(size, fetch)
-      .then(() => this.#events.count('icepkg_cache_upstream_bytes_total', {}, size))
+      .making(coming)
+      .then(() => this.#events.count('icepkg_cache_upstream_bytes_total', {}, coming.size))
       .finally(() => this.#fetching.delete(path));
     this.#fetching.set(path, run);
     return run;

@@ -13,6 +13,14 @@ interface KnownFile {
   readers: number;
 }
 
+/** A file that is to be fetched. */
+export interface Coming {
+  readonly size: number;
+  /** Where a fetch that fails leaves what it has: that counts too, and makes room as files do. */
+  readonly part?: string;
+  readonly fetch: () => Promise<void>;
+}
+
 /** Recency outlasts a restart as the access time of each file. */
 export class RecentFiles {
   readonly #root: string;
@@ -69,21 +77,33 @@ export class RecentFiles {
   }
 
   /** Makes room for what `fetch` brings. */
-  async making<T>(size: number, fetch: () => Promise<T>): Promise<T> {
+  async making({ size, part, fetch }: Coming): Promise<void> {
+    // While it grows it is part of what is coming, and nobody removes it.
+    if (part !== undefined) this.#forget(part);
     this.#evict(size);
     this.#coming += size;
     try {
-      return await fetch();
+      await fetch();
     } finally {
       this.#coming -= size;
+      if (part !== undefined) this.#keepPart(part);
     }
+  }
+
+  #keepPart(path: string): void {
+    const size = fs.statSync(join(this.#root, path), { throwIfNoEntry: false })?.size;
+    if (size === undefined) return;
+    this.#files.set(path, { size, markedAt: 0, readers: 0 });
+    this.#bytes += size;
+    this.#evict(0);
   }
 
   #evict(wanted: number): void {
     for (const [path, { readers, size }] of this.#files) {
       if (this.#bytes + this.#coming + wanted <= this.#limit) return;
       if (readers > 0) continue;
-      fs.rmSync(join(this.#root, path), { force: true });
+      // A part has its entity tag beside it.
+      for (const ending of ['', '.etag']) fs.rmSync(join(this.#root, path) + ending, { force: true });
       this.#forget(path);
       this.#onEvict(size);
     }

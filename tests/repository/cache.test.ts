@@ -1,5 +1,6 @@
 /** Caches before another repository: each file fetched once and verified, and what happens when upstream is gone or lies. */
-import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { cpSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -180,6 +181,29 @@ test('an upstream that lies about packages is refused, and nothing of it is kept
   expect(await metrics()).toContain(`icepkg_cache_requests_total{outcome="failed"} ${lies.length}\n`);
   misbehave = () => false;
   expect((await bytesAt(APP)).equals(original(APP))).toBe(true);
+});
+
+test('what an upstream never finishes does not fill the disk', async () => {
+  const names = ['one', 'two', 'three', 'four'];
+  const path = (name: string): string => `packages/x86_64/${name}-1.0.0-r0.x86_64.icepkg`;
+  await depot.publish(...names.map((name) => ({ name, files: { x: randomBytes(20_000).toString('hex') } })));
+  const size = 50_000;
+  await start({ size });
+  misbehave = (asking, response) => {
+    const bytes = asking.startsWith('packages/') ? original(asking) : undefined;
+    if (bytes === undefined) return false;
+    response.writeHead(200, { 'content-length': bytes.length, etag: '"1"' });
+    response.write(bytes.subarray(0, -1), () => response.destroy());
+    return true;
+  };
+  for (const name of names) expect(await status(path(name))).toBe(503);
+  const parts = readdirSync(join(folder, '.icepkg/incoming'));
+  const bytes = parts.map((name) => statSync(join(folder, '.icepkg/incoming', name)).size);
+  expect(bytes.reduce((sum, one) => sum + one, 0)).toBeLessThan(size);
+  expect(parts.join()).toContain('.part');
+  misbehave = () => false;
+  for (const name of names) expect((await bytesAt(path(name))).equals(original(path(name)))).toBe(true);
+  expect(readdirSync(join(folder, '.icepkg/incoming'))).toEqual([]);
 });
 
 test('an upstream that lies about its state, goes back or hangs changes nothing that is served', async () => {
