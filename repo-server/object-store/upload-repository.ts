@@ -4,7 +4,7 @@
  */
 import * as fs from 'node:fs';
 import { createHash } from 'node:crypto';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { IcepkgError } from '#schema/error';
 import { parseMetadata } from '#schema/tuf/metadata';
 import { contentHeaders, isPrivate } from '../http-path.ts';
@@ -147,8 +147,11 @@ class UploadRun {
 /** The tag that stores give what was put in one piece. */
 const md5Tag = (file: string): string => `"${createHash('md5').update(fs.readFileSync(file)).digest('hex')}"`;
 
+/** Nothing private, and nothing that is a symlink or behind one: that may lead to what is. */
 const publicFiles = (repository: string): string[] =>
   fs
-    .readdirSync(repository, { recursive: true, encoding: 'utf8' })
-    .filter((path) => !isPrivate(path) && fs.statSync(join(repository, path)).isFile())
+    .readdirSync(repository, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map(({ parentPath, name }) => relative(repository, join(parentPath, name)))
+    .filter((path) => !isPrivate(path))
     .sort();

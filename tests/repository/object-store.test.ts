@@ -1,6 +1,9 @@
 /** Publishing to object stores: signatures as documented, and everything else against a real store where one is installed. */
 import { spawnSync } from 'node:child_process';
-import { cpSync, readFileSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { cpSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { loadIndexes } from '#engine/client/load-indexes';
@@ -43,6 +46,38 @@ test('an address or credentials that are not right are refused before anything i
     expect(() => openStore(address, env)).toThrow(expect.objectContaining({ code: 'usage' }));
   expect(() => openStore('s3://bucket', {})).toThrow(/no credentials/);
   expect(openStore('s3://bucket/a/b/', env).addressOf('x')).toBe('s3://bucket/a/b/x');
+});
+
+test('what is private or elsewhere is not brought, also where a symlink leads there', async () => {
+  const depot = await makeDepot();
+  const brought: string[] = [];
+  const store = createServer((request, response) => {
+    const { pathname, search } = new URL(request.url ?? '', 'http://store');
+    if (request.method === 'PUT') brought.push(pathname.slice('/bucket/'.length));
+    request.resume().on('end', () => {
+      const status = request.method === 'PUT' || search !== '' ? 200 : 404;
+      response.writeHead(status).end('<ListBucketResult/>');
+    });
+  }).listen(0, '127.0.0.1');
+  try {
+    await depot.publish({ name: 'app' });
+    await once(store, 'listening');
+    const { repository, folder } = depot;
+    writeFileSync(join(folder, 'secret'), 'secret');
+    symlinkSync(join(folder, 'secret'), join(repository, 'leak'));
+    symlinkSync(folder, join(repository, 'outside'));
+    symlinkSync('.icepkg', join(repository, 'inside'));
+    symlinkSync('nowhere', join(repository, 'dangling'));
+    const env = { AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: 'b' };
+    const AWS_ENDPOINT_URL = `http://127.0.0.1:${(store.address() as AddressInfo).port}`;
+    await uploadRepository(repository, openStore('s3://bucket', { ...env, AWS_ENDPOINT_URL }));
+    expect(brought.filter((path) => !/^(?:channels|packages|targets|repository)/.test(path))).toEqual([]);
+    expect(brought.at(-1)).toBe('channels/stable/metadata/timestamp.json');
+  } finally {
+    store.closeAllConnections();
+    store.close();
+    depot.dispose();
+  }
 });
 
 describe.runIf(hasRadosGateway)('a real store', () => {
