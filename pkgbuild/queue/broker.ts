@@ -16,7 +16,7 @@ export const MOST_DEATHS = 5;
  */
 export async function connect(url: string): Promise<Redis> {
   if (!/^rediss?:\/\//.test(url)) {
-    throw new IcepkgError('usage', `${JSON.stringify(url)} is no address of a queue`, {
+    throw new IcepkgError('usage', `${JSON.stringify(withoutPassword(url))} is no address of a queue`, {
       hint: 'Name a Redis server, as in redis://127.0.0.1:6379',
     });
   }
@@ -57,4 +57,5 @@ async function loaded<T>(load: () => Promise<T>): Promise<T> {
   }
 }
 
-const withoutPassword = (url: string): string => url.replace(/\/\/[^/@]*@/, '//');
+/** Up to the last `@`: passwords may hold one, or a slash. */
+const withoutPassword = (url: string): string => url.replace(/\/\/.*@/s, '//');

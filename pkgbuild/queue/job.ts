@@ -67,10 +67,12 @@ export function packRecipes(nodes: readonly BuildNode[]): BuildJob['files'] {
   const files: BuildJob['files'] = [];
   let size = 0;
   for (const [name, folder] of folders) {
+    const home = fs.realpathSync(folder) + path.sep;
     for (const inside of fs.readdirSync(folder, { recursive: true, encoding: 'utf8' }).sort()) {
       const file = path.join(folder, inside);
-      const stat = fs.statSync(file);
-      if (!stat.isFile()) continue;
+      const stat = fs.statSync(file, { throwIfNoEntry: false });
+      if (stat?.isFile() !== true) continue;
+      if (!fs.realpathSync(file).startsWith(home)) throw outsideOf(name, inside);
       size += stat.size;
       if (size > MOST_BYTES) throw tooLarge(name);
       const base64 = fs.readFileSync(file).toString('base64');
@@ -82,11 +84,17 @@ export function packRecipes(nodes: readonly BuildNode[]): BuildJob['files'] {
 
 function refuseOutside(node: BuildNode): void {
   const outside = namedFiles(node).find((name) => name.startsWith('../'));
-  if (outside === undefined) return;
-  throw new IcepkgError('usage', `${node.recipe.name} takes ${outside}, which no other machine has`, {
-    hint: 'Build it here, or put the file into the folder of the recipe',
-  });
+  if (outside !== undefined) throw outsideOf(node.recipe.name, outside);
 }
+
+const outsideOf = (recipe: string, file: string): IcepkgError =>
+  new IcepkgError(
+    'usage',
+    `${recipe} takes ${file}, which lies outside of its folder and does not go to other machines`,
+    {
+      hint: 'Build it here, or put the file into the folder of the recipe',
+    },
+  );
 
 const tooLarge = (name: string): IcepkgError =>
   new IcepkgError(

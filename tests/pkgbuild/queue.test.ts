@@ -177,6 +177,20 @@ withRedis('a queue that does not answer, and what is none, are named', async () 
     code: 'network-failed',
     message: 'the queue at redis://127.0.0.1:1 does not answer',
   });
-  queue = 'http://127.0.0.1:1';
-  await expect(submit('hello').built).rejects.toMatchObject({ code: 'usage' });
+  queue = 'redis://user:sec/r@et@127.0.0.1:1';
+  await expect(submit('hello').built).rejects.toThrow(/^(?!.*(?:sec|et@))/);
+  queue = 'http://user:secret@127.0.0.1:1';
+  await expect(submit('hello').built).rejects.toMatchObject({
+    code: 'usage',
+    message: expect.not.stringContaining('secret'),
+  });
+});
+
+withRedis('what a symlink beside a recipe leads to outside of its folder is not sent away', async () => {
+  recipe('hello', INSTALL);
+  fs.symlinkSync(path.join(depot.folder, 'token'), path.join(depot.folder, 'recipes/hello/notes'));
+  await expect(submit('hello').built).rejects.toMatchObject({
+    code: 'usage',
+    message: expect.stringContaining('hello takes notes'),
+  });
 });
