@@ -103,7 +103,8 @@ export class ObjectStore {
     const url = new URL(`${endpoint.replace(/\/*$/, '')}/${bucket}${key}`);
     for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
     const digest = await digestOf(body);
-    const { request } = await import('undici');
+    // Not by its name, which a bundle of a CommonJS module does not have.
+    const { request } = (await import('undici')).default;
     try {
       const {
         statusCode,

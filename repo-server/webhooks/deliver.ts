@@ -81,7 +81,8 @@ async function attempt(
 ): Promise<Failure | undefined> {
   const limit = AbortSignal.timeout(ANSWER_MS);
   try {
-    const { request } = await import('undici');
+    // Not by its name, which a bundle of a CommonJS module does not have.
+    const { request } = (await import('undici')).default;
     const body = JSON.stringify({ type, timestamp, data });
     const { username, password, origin, pathname, search } = new URL(url);
     const login = Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`);
