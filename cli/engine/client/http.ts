@@ -212,7 +212,7 @@ function networkErrorOf(url: URL, error: unknown, limits: Limits): unknown {
 }
 
 const NO_AUTHORITY =
-  'the certificate is of no authority that is known here (network.caFile names a file of further ones)';
+  'the certificate is of no authority that is known here (network.caFile or NODE_EXTRA_CA_CERTS name a file of further ones)';
 
 /** Why a server is not believed to be the one that its address names. */
 const CERTIFICATE_REASONS: Readonly<Record<string, string>> = {
