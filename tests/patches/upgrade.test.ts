@@ -141,6 +141,7 @@ describe('an upgrade', () => {
       return { received: undefined };
     });
     expect(warnings.join()).toContain('tool-1.1.0-r0: fetching the whole package, since a patch failed');
+    expect(fs.readdirSync(join(root.root, 'var/cache/icepkg/packages')).join()).not.toContain('rebuilt');
     if (received === undefined) return;
     expect(isUpgraded()).toBe(true);
     expect(received.patched).toBe(0);

@@ -49,15 +49,16 @@ export async function fetchByPatch(
   wanted: PatchWanted,
 ): Promise<Rebuilt | undefined> {
   const { record, installed, file } = wanted;
-  const patch = `${file}.icepatch`;
+  const [patch, output] = [`${file}.icepatch`, `${file}.rebuilt`];
   try {
     const listed = (await readList(context, wanted)).find(({ from }) => from === installed.manifest);
     if (listed === undefined || listed.size >= record.package.size - sizeOf(`${file}.part`)) return undefined;
     await fetchPatch(context, wanted, { listed, patch });
-    const output = `${file}.rebuilt`;
     const { root } = context;
     return await wanted.inTurn(() => rebuild({ root, installed: installed.header, patch, record, output }));
   } catch (error) {
+    // The whole package needs the room.
+    fs.rmSync(output, { force: true });
     if (!isExpected(error)) throw error;
     const message = `${record.name}-${record.version}: fetching the whole package, since a patch failed: ${error.message}`;
     context.onProgress({ phase: 'warning', message });
