@@ -15,6 +15,7 @@ import { decodePatchList, patchesIn } from '../patches/patch-files.ts';
 import { addressIn, partOf, type Upstream, type WantedFile } from '../upstream.ts';
 
 export interface FoundPatch {
+  /** At most. */
   readonly size: number;
   /** What a fetch that fails leaves behind. */
   readonly part?: string;
@@ -24,21 +25,25 @@ export interface FoundPatch {
 
 /**
  * How to fetch a patch, or the list of patches, to a package. Without a list upstream an empty one is kept, so that it is
- * asked for once.
+ * asked for once. A patch is found only once the list is here.
  * @param of the package, as the index names it
  */
-export async function findPatch(
+export function findPatch(
   place: { readonly root: string; readonly upstream: Upstream },
   path: string,
   of: WantedFile,
-): Promise<FoundPatch | undefined> {
+): FoundPatch | undefined {
   const { root, upstream } = place;
   if (of.size < LEAST_PATCHED_SIZE) return undefined;
   const listPath = patchListPath(of.path);
-  const known = readIfAny(join(root, listPath)) ?? (await upstreamList(upstream, of));
   if (path === listPath)
-    return { size: known.length, fetch: () => Promise.resolve(upstream.write(listPath, known)) };
-  const patch = patchesIn(decodePatchList(known, listPath), of.path).find((one) => one.path === path);
+    return {
+      size: MAX_PATCH_LIST_BYTES,
+      fetch: async () => upstream.write(listPath, await upstreamList(upstream, of)),
+    };
+  const known = readIfAny(join(root, listPath));
+  const listed = known === undefined ? [] : patchesIn(decodePatchList(known, listPath), of.path);
+  const patch = listed.find((one) => one.path === path);
   return patch && { size: patch.size, part: partOf(patch), fetch: () => upstream.fetchFile(patch) };
 }
 

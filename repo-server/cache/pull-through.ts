@@ -3,10 +3,10 @@
  * what the signed index of its upstream names and nothing else, and its last verified state where upstream is gone or lies.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { IcepkgError } from '#schema/error';
-import { patchedPackage } from '#schema/patch/format';
+import { patchedPackage, patchListPath } from '#schema/patch/format';
 import type { TargetFile } from '#schema/tuf/metadata';
 import { DEFAULT_EXPIRY_DAYS, writeRepositoryConfig } from '../config.ts';
 import { CONFIG_FILE, doing, makeFolder, metadataFolder } from '../layout.ts';
@@ -178,10 +178,18 @@ export class PullThrough {
       const of = await view.file(packagePath, this.#withShards);
       if (of === undefined) continue;
       const place = { root: this.#root, upstream: this.#upstream };
-      const found = await findPatch(place, path, checkedPlace(of));
+      await this.#provideList(path, packagePath);
+      const found = findPatch(place, path, checkedPlace(of));
       return found && (() => this.#once(path, found));
     }
     return undefined;
+  }
+
+  /** The list that names a patch comes first, and once, however many patches are asked for that it does not name. */
+  async #provideList(path: string, packagePath: string): Promise<void> {
+    const listPath = patchListPath(packagePath);
+    if (path === listPath || existsSync(join(this.#root, listPath))) return;
+    if ((await this.#provide(listPath)) === 'held') this.#files.release(listPath);
   }
 
   /** It may have been published since upstream was last asked. */
@@ -219,10 +227,14 @@ export class PullThrough {
     if (running !== undefined) return running;
     const run = this.#files
       .making(coming)
-      .then(() => this.#events.count('icepkg_cache_upstream_bytes_total', {}, coming.size))
+      .then(() => this.#events.count('icepkg_cache_upstream_bytes_total', {}, this.#sizeOf(path)))
       .finally(() => this.#fetching.delete(path));
     this.#fetching.set(path, run);
     return run;
+  }
+
+  #sizeOf(path: string): number {
+    return statSync(join(this.#root, path), { throwIfNoEntry: false })?.size ?? 0;
   }
 
   async #patiently(view: ChannelView): Promise<void> {

@@ -148,6 +148,33 @@ test('a cache before the repository hands patches out, each fetched once, also o
   }
 });
 
+test('a cache asks once for a list of patches, whatever patches it is asked for', async () => {
+  const asked: string[] = [];
+  const upstream = await serve(depot.repository, { onRequest: ({ path }) => asked.push(path) });
+  const cache = await serve(join(depot.folder, 'cache'), {
+    cache: {
+      from: upstream.url,
+      trustedRoot: fs.readFileSync(depot.trustedRoot),
+      channels: ['stable'],
+      size: 2 ** 30,
+    },
+  });
+  try {
+    await depot.publish(tool(2));
+    const name = 'packages/x86_64/tool-1.0.0-r1.x86_64.icepkg';
+    const made = Array.from(
+      { length: 10 },
+      (_, digit) => `${cache.url}/${name}.${digit}00000000000000f.icepatch`,
+    );
+    const answers = await Promise.all(made.map(async (address) => (await fetch(address)).status));
+    expect(new Set(answers)).toEqual(new Set([404]));
+    expect(asked.filter((path) => path.includes(name))).toEqual([`/${name}.patches.json`]);
+  } finally {
+    await cache.close();
+    await upstream.close();
+  }
+});
+
 test('a collection takes the patches of packages that nothing names, and no others', async () => {
   await depot.publish(tool(2), tool(1, 'other'));
   const kept = patchesIn(depot.repository).filter((name) => !name.startsWith('tool-1.0.0-r2'));
