@@ -41,6 +41,8 @@ export interface ServeOptions {
   readonly web?: boolean;
   /** Called with each request once it was answered. */
   readonly onRequest?: (line: RequestLine) => void;
+  /** Called with a sentence on each upload that was refused. */
+  readonly onRefused?: (what: string) => void;
   /** Called with what kept a request from being answered, or a timestamp from being signed; serving goes on. */
   readonly onError?: (error: unknown) => void;
 }
@@ -201,12 +203,13 @@ class Server {
       this.#metrics.count('icepkg_http_rate_limited_total', {});
       refuse(reply.raw, 429, { 'Retry-After': String(wait) });
     });
-    const { maxUpload = DEFAULT_MAX_UPLOAD, keys = [], onError } = this.#options;
+    const { maxUpload = DEFAULT_MAX_UPLOAD, keys = [], onError, onRefused } = this.#options;
     await uploadRoutes(app, {
       siteOf: (url) => siteOf(this.#sites, url),
       mostBytes: maxUpload,
       keys,
       count: (outcome, repository) => this.#metrics.count('icepkg_uploads_total', { repository, outcome }),
+      onRefused: (what) => onRefused?.(what),
       onError: (error) => onError?.(error),
     });
     const others = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {

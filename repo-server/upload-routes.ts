@@ -4,12 +4,13 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import * as v from 'valibot';
 import { decode } from '#schema/decode';
 import { ERROR_EXIT_STATUS, IcepkgError, type ErrorCode } from '#schema/error';
+import { UNPRINTABLE } from '#schema/fields';
 import type { PrivateKey } from '#schema/keys';
 import { RateLimit } from './http-limits.ts';
 import { DEFAULT_CHANNEL, metadataFolder } from './layout.ts';
 import type { FoundSite } from './sites.ts';
 import { allows, findToken } from './tokens.ts';
-import { publishUploaded, receivePackage } from './upload.ts';
+import { PackageTooLarge, publishUploaded, receivePackage } from './upload.ts';
 
 export interface UploadApi {
   readonly siteOf: (path: string) => FoundSite | undefined;
@@ -17,6 +18,8 @@ export interface UploadApi {
   /** With which `publish` signs. */
   readonly keys: readonly PrivateKey[];
   readonly count: (outcome: string, repository: string) => void;
+  /** Called with a sentence on who was refused what, and why. */
+  readonly onRefused: (what: string) => void;
   readonly onError: (error: unknown) => void;
 }
 
@@ -64,57 +67,137 @@ interface Guard {
 }
 
 async function guarded(request: FastifyRequest, reply: FastifyReply, guard: Guard): Promise<FastifyReply> {
-  const { api, guesses, action } = guard;
+  const { api, action } = guard;
   const found = api.siteOf(request.url.split('?', 1)[0] ?? '/');
-  if (found === undefined) return refuse(reply, 404, 'there is no such repository');
-  const { root, name } = found.site;
+  if (found === undefined) {
+    return refuse(
+      reply,
+      new Refusal(404, { message: 'there is no such repository', hint: 'Check the address' }),
+    );
+  }
+  const { name, root } = found.site;
   try {
-    const { channel, message } = decode(QuerySchema, request.query, 'the query');
-    metadataFolder(channel);
-    const token = findToken(root, /^Bearer (\S+)$/.exec(request.headers.authorization ?? '')?.[1] ?? '');
-    if (token === undefined) {
-      api.count('unauthorized', name);
-      const wait = guesses.take(request.ip, Date.now());
-      if (wait > 0) return refuse(reply.header('Retry-After', wait), 429, 'too many wrong tokens');
-      return refuse(reply.header('WWW-Authenticate', 'Bearer'), 401, 'a token is needed that is valid');
-    }
-    if (!allows(token, action, channel)) {
-      api.count('forbidden', name);
-      return refuse(reply, 403, `the token ${token.id} does not allow ${action}:${channel}`);
-    }
-    if (Number(request.headers['content-length'] ?? 0) > api.mostBytes) {
-      api.count('refused', name);
-      return refuse(reply, 413, `the package is larger than ${api.mostBytes} bytes`);
-    }
-    const done =
-      action === 'upload'
-        ? await receivePackage({
-            repository: root,
-            channel,
-            body: request.body as Readable,
-            mostBytes: api.mostBytes,
-          })
-        : await publishUploaded(root, {
-            channel,
-            keys: api.keys,
-            ...(message === undefined ? {} : { message }),
-          });
+    const done = await take(request, root, guard);
     api.count(action === 'upload' ? 'accepted' : 'published', name);
     return reply.code(action === 'upload' ? 201 : 200).send(done);
   } catch (error) {
-    api.count('refused', name);
-    if (error instanceof IcepkgError) {
-      const { code, hint } = error;
-      return reply
-        .code(STATUS[code] ?? 500)
-        .header('Connection', 'close')
-        .send({ error: { code, message: error.message, hint, exitStatus: ERROR_EXIT_STATUS[code] } });
+    const refusal = refusalOf(error);
+    api.count(OUTCOME[refusal.status] ?? 'refused', name);
+    if (refusal.status === 500) api.onError(error);
+    else if (refusal.status !== 429) {
+      const why = refusal.message.replaceAll(new RegExp(UNPRINTABLE, 'gu'), '?');
+      api.onRefused(`${action} to ${name} from ${request.ip}: ${why}`);
     }
-    api.onError(error);
-    return refuse(reply, 500, 'the server failed; its log says why');
+    return refuse(reply, refusal);
   }
 }
 
+/** Answers what was added or published. @throws Refusal, IcepkgError */
+async function take(request: FastifyRequest, repository: string, guard: Guard): Promise<object> {
+  const { api, guesses, action } = guard;
+  const { channel, message } = queryOf(request);
+  const token = findToken(repository, /^Bearer (\S+)$/.exec(request.headers.authorization ?? '')?.[1] ?? '');
+  if (token === undefined) {
+    const wait = guesses.take(request.ip, Date.now());
+    throw wait > 0 ? new Refusal(429, { ...TOO_MANY, wait }) : new Refusal(401, NO_TOKEN);
+  }
+  if (!allows(token, action, channel)) {
+    throw new Refusal(403, {
+      message: `the token ${token.id} does not allow ${action}:${channel}`,
+      hint: 'Name a channel that it is for, or ask the operator for another token',
+    });
+  }
+  if (action === 'publish') {
+    return publishUploaded(repository, {
+      channel,
+      keys: api.keys,
+      ...(message === undefined ? {} : { message }),
+    });
+  }
+  const { mostBytes } = api;
+  if (Number(request.headers['content-length'] ?? 0) > mostBytes) throw new PackageTooLarge(mostBytes);
+  return receivePackage({ repository, channel, body: request.body as Readable, mostBytes });
+}
+
+/** @throws Refusal */
+function queryOf(request: FastifyRequest): v.InferOutput<typeof QuerySchema> {
+  try {
+    const query = decode(QuerySchema, request.query, 'the query');
+    metadataFolder(query.channel);
+    return query;
+  } catch (error) {
+    if (!(error instanceof IcepkgError)) throw error;
+    throw new Refusal(400, { message: error.message, hint: error.hint ?? CHECK_QUERY });
+  }
+}
+
+const CHECK_QUERY = 'Check what stands behind the question mark of the address';
+const NO_TOKEN = {
+  message: 'a token is needed that is valid',
+  hint: 'Send Authorization: Bearer TOKEN; the operator makes one with icepkg repo token create',
+};
+const TOO_MANY = { message: 'too many wrong tokens', hint: 'Wait as long as Retry-After says' };
+
+interface Why {
+  readonly message: string;
+  readonly hint: string;
+  /** One of the program, for what it would refuse as well. */
+  readonly code?: ErrorCode;
+  /** Seconds until another attempt makes sense. */
+  readonly wait?: number;
+}
+
+class Refusal extends Error {
+  readonly status: number;
+  readonly why: Why;
+
+  constructor(status: number, why: Why) {
+    super(why.message);
+    this.status = status;
+    this.why = why;
+  }
+}
+
+const CODE: Readonly<Record<number, string>> = {
+  400: 'bad-request',
+  401: 'unauthorized',
+  403: 'forbidden',
+  404: 'not-found',
+  413: 'too-large',
+  429: 'too-many-requests',
+  500: 'failed',
+};
+/** How refusals are counted that are not of the package. */
+const OUTCOME: Readonly<Record<number, string>> = {
+  401: 'unauthorized',
+  403: 'forbidden',
+  429: 'unauthorized',
+};
+
+const SIGN = 'Sign it with a key whose public half the operator put into .icepkg/upload-keys/';
+const SEE_LOG = 'Tell the operator, or try again later';
+
+function refusalOf(error: unknown): Refusal {
+  if (error instanceof Refusal) return error;
+  if (!(error instanceof IcepkgError)) {
+    return new Refusal(500, { message: 'the server failed; its log says why', hint: SEE_LOG });
+  }
+  const { code, message } = error;
+  const hint = code === 'package-unsigned' ? SIGN : (error.hint ?? SEE_LOG);
+  if (error instanceof PackageTooLarge) return new Refusal(413, { message, hint });
+  return new Refusal(STATUS[code] ?? 500, { code, message, hint });
+}
+
 /** What is left of the body is not read: the connection ends. */
-const refuse = (reply: FastifyReply, status: number, message: string): FastifyReply =>
-  reply.code(status).header('Connection', 'close').send({ error: { message } });
+function refuse(reply: FastifyReply, { status, why }: Refusal): FastifyReply {
+  const { code, message, hint, wait } = why;
+  if (wait !== undefined) reply.header('Retry-After', wait);
+  if (status === 401) reply.header('WWW-Authenticate', 'Bearer');
+  const error = {
+    code: code ?? CODE[status],
+    message,
+    hint,
+    ...(code === undefined ? {} : { exitStatus: ERROR_EXIT_STATUS[code] }),
+  };
+  return reply.code(status).header('Connection', 'close').send({ error });
+}

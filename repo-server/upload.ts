@@ -28,6 +28,15 @@ export interface Upload {
   readonly mostBytes: number;
 }
 
+/** More bytes than the operator takes. */
+export class PackageTooLarge extends IcepkgError {
+  constructor(mostBytes: number) {
+    super('usage', `the package is larger than ${mostBytes} bytes`, {
+      hint: 'The operator sets the bound with --max-upload',
+    });
+  }
+}
+
 /**
  * Takes one package into a channel, as `icepkg repo add` does. Nothing is served before it is published.
  * @throws IcepkgError `usage` where it is too large, older than what the channel has or another one under a known
@@ -65,7 +74,7 @@ export async function receivePackage(upload: Upload): Promise<AddedPackage> {
 
 /** Strangers learn nothing of where things are on the server. */
 function withoutPath(error: unknown, aside: string): unknown {
-  if (!(error instanceof IcepkgError)) return error;
+  if (!(error instanceof IcepkgError) || !error.message.includes(aside)) return error;
   const { code, hint, message } = error;
   return new IcepkgError(code, message.replaceAll(aside, 'the package'), {
     ...(hint === undefined ? {} : { hint }),
@@ -106,12 +115,7 @@ async function receive({ body, mostBytes }: Upload, aside: string): Promise<void
     transform(part: Buffer, _encoding, done) {
       size += part.length;
       if (size <= mostBytes) done(null, part);
-      else
-        done(
-          new IcepkgError('usage', `the package is larger than ${mostBytes} bytes`, {
-            hint: 'The operator sets the bound with --max-upload',
-          }),
-        );
+      else done(new PackageTooLarge(mostBytes));
     },
   });
   try {

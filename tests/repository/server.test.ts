@@ -58,7 +58,8 @@ test('a package is uploaded, published and installed by nobody before', async ()
 });
 
 test('what may not come in is refused, named and counted, and nothing changes', async () => {
-  const url = await start({ metricsPort: 0, maxUpload: 200_000 });
+  const told: string[] = [];
+  const url = await start({ metricsPort: 0, maxUpload: 200_000, onRefused: (what) => told.push(what) });
   const bearer = await token('upload:stable');
   const pool = readFileSync(join(depot.repository, '.icepkg/pool.json'));
   const good = await packed({ name: 'bash', files: { 'etc/x': 'x'.repeat(100) } });
@@ -86,10 +87,19 @@ test('what may not come in is refused, named and counted, and nothing changes', 
     expect(text).toMatch(message);
     expect(text).not.toContain(depot.folder);
   }
+  const endless = await fetch(`${url}/api/v1/packages`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${bearer}` },
+    body: new Blob([Buffer.alloc(200_001)]).stream(),
+    duplex: 'half',
+  });
+  expect([endless.status, await endless.json()]).toMatchObject([413, { error: { code: 'too-large' } }]);
+  expect(told).toHaveLength(8);
+  expect(told[3]).toMatch(/^upload to main from 127\.0\.0\.1: the package: none of the trusted keys/);
   expect(readFileSync(join(depot.repository, '.icepkg/pool.json')).equals(pool)).toBe(true);
   expect(left()).toEqual([]);
   const metrics = await (await fetch(`${server?.metricsUrl}/metrics`)).text();
-  expect(metrics).toContain('icepkg_uploads_total{repository="main",outcome="refused"} 7');
+  expect(metrics).toContain('icepkg_uploads_total{repository="main",outcome="refused"} 8');
 });
 
 test('who may: no token, a wrong one, without the scope, revoked, run out', async () => {
@@ -109,8 +119,11 @@ test('who may: no token, a wrong one, without the scope, revoked, run out', asyn
   expect((await post(`${url}/api/v1/publish?channel=beta`, await token('upload:*'))).status).toBe(403);
   expect((await post(at, await token('upload:*'), body)).status).toBe(201);
   expect((await post(`${url}/api/v1/packages?channel=..%2fx`, await token('upload:*'), body)).status).toBe(
-    409,
+    400,
   );
+  expect(await (await post(at, '', body)).json()).toEqual({
+    error: { code: 'unauthorized', message: expect.any(String), hint: expect.any(String) },
+  });
   for (let guess = 0; guess < 10; guess++) await post(at, 'guess', body);
   expect((await post(at, 'guess', body)).status).toBe(429);
   const kept = readFileSync(join(depot.repository, '.icepkg/tokens.json'), 'utf8');

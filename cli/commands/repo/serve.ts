@@ -119,6 +119,7 @@ the trusted root, kept up to --cache-size and served, also while upstream cannot
       ...(flags['metrics-port'] === undefined ? {} : { metricsPort: flags['metrics-port'] }),
       ...(flags['access-log'] === undefined ? {} : { accessLog: flags['access-log'] }),
       ...(flags['rate-limit'] === undefined ? {} : { rateLimit: flags['rate-limit'] }),
+      onRefused: (what) => this.remark(`refused: ${what}`),
       onError: problem,
       ...(flags.verbose
         ? { onRequest: ({ method, path, status }) => this.remark(`${status} ${method} ${path}`) }

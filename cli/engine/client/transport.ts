@@ -48,7 +48,7 @@ export function transient(message: string, cause?: unknown, wait = 0): IcepkgErr
 
 export function networkError(message: string, cause?: unknown): IcepkgError {
   return new IcepkgError('network-failed', message, {
-    hint: 'Check the connection and the mirrors in etc/icepkg/repositories.toml, then run the command again',
+    hint: 'Check the connection and the address (a root has its mirrors in etc/icepkg/repositories.toml), then run the command again',
     ...(cause === undefined ? {} : { cause }),
   });
 }
