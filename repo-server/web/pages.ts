@@ -1,9 +1,8 @@
 /** Which address is which page. */
 import { DEFAULT_CHANNEL } from '../layout.ts';
-import { diffIndexes } from '../index-diff.ts';
-import { readableRecords } from '../served.ts';
 import { STYLE_PATH } from './assets.ts';
 import { Chronicle, type Arrival, type Told } from './chronicle.ts';
+import { Differences } from './differences.ts';
 import { atomFeed, jsonFeed } from './feeds.ts';
 import { FileIndex, readFiles } from './file-index.ts';
 import { Library, type ChannelView, type Provide, type RepositoryView } from './library.ts';
@@ -32,13 +31,18 @@ export interface Shelf {
   /** By channel. */
   readonly chronicles: Map<string, Chronicle>;
   readonly files: FileIndex;
+  readonly differences: Differences;
 }
 
-export const newShelf = (root: string, provide: Provide): Shelf => ({
-  library: new Library(root, provide),
-  chronicles: new Map(),
-  files: new FileIndex(root),
-});
+export function newShelf(root: string, provide: Provide): Shelf {
+  const library = new Library(root, provide);
+  return {
+    library,
+    chronicles: new Map(),
+    files: new FileIndex(root),
+    differences: new Differences(library),
+  };
+}
 
 export interface PageRequest {
   readonly shelf: Shelf;
@@ -159,16 +163,13 @@ async function drawDifference(scene: Scene, request: PageRequest): Promise<Drawn
   return difference(scene, request, { from: named('from'), to: named('to') });
 }
 
-function difference(
+async function difference(
   scene: Scene,
-  { shelf: { library } }: PageRequest,
+  { shelf: { differences } }: PageRequest,
   { from, to }: { readonly from: Snapshot | undefined; readonly to: Snapshot | undefined },
-): Drawn {
+): Promise<Drawn> {
   if (to === undefined) return page(scene, noSuchSnapshot(scene), true);
-  const [before, after] = [from?.targets ?? {}, to.targets].map((targets) =>
-    readableRecords(library.root, targets, () => undefined, library.read),
-  );
-  const diff = diffIndexes(before ?? new Map(), after ?? new Map());
+  const diff = await differences.between(from?.targets ?? {}, to.targets);
   return page(scene, differencePage(scene, { from, to, diff }));
 }
 

@@ -179,6 +179,8 @@ test('snapshots are listed, and two of them compared', async () => {
   const body = await text('/difference?from=1&to=2');
   expect(body).toMatch(/zlib<\/a><\/td>.*newer.*1\.2\.0-r0.*1\.3\.0-r0/);
   expect(await text('/snapshots/2')).toContain('From snapshot 1 to 2');
+  const many = ['a', 'b', 'c'].map((more) => text(`/difference?from=1&to=2&${more}`));
+  expect(new Set(await Promise.all(many))).toEqual(new Set([body]));
   for (const path of ['/snapshots/99', '/difference', '/difference?from=1&to=x'])
     expect([path, (await ask(path)).status]).toEqual([path, 404]);
 });
