@@ -52,7 +52,8 @@ export class RecentFiles {
   /** Keeps it until `release`. False where it is not there, also because somebody else removed it. */
   hold(path: string, nowMs: number): boolean {
     const file = join(this.#root, path);
-    const stat = fs.statSync(file, { throwIfNoEntry: false });
+    // A path that is too long for the system is not there either.
+    const stat = fs.existsSync(file) ? fs.statSync(file, { throwIfNoEntry: false }) : undefined;
     if (stat?.isFile() !== true) {
       this.#forget(path);
       return false;

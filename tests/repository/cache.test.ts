@@ -129,6 +129,7 @@ test('what no index names is not there, and upstream is not asked for it', async
     'channels/beta/metadata/timestamp.json',
     '.icepkg/trusted-root.json',
     'other/file',
+    `packages/${'long/'.repeat(815)}name`,
   ])
     expect([path, await status(path)]).toEqual([path, 404]);
   expect(asked.slice(before).filter((path) => !path.startsWith('targets/'))).toEqual([]);
