@@ -65,7 +65,9 @@ export class ObjectStore {
         found.set(key.slice(this.#options.prefix.length), { size: Number(tagged(entry, 'Size')), etag });
       }
       if (tagged(text, 'IsTruncated') !== 'true') return found;
-      token = tagged(text, 'NextContinuationToken') ?? '';
+      const next = tagged(text, 'NextContinuationToken') ?? '';
+      if (next === '' || next === token) throw endless('lists the same objects over and over');
+      token = next;
     }
   }
 
@@ -167,14 +169,16 @@ async function bounded(answer: AsyncIterable<Uint8Array>): Promise<string> {
   let size = 0;
   for await (const part of answer) {
     size += part.length;
-    if (size > MOST_METADATA_BYTES)
-      throw new IcepkgError('network-failed', 'the store answers without an end', {
-        hint: 'Check that AWS_ENDPOINT_URL names an object store that speaks S3',
-      });
+    if (size > MOST_METADATA_BYTES) throw endless('answers without an end');
     parts.push(part);
   }
   return Buffer.concat(parts).toString('utf8');
 }
+
+const endless = (what: string): IcepkgError =>
+  new IcepkgError('network-failed', `the store ${what}`, {
+    hint: 'Check that AWS_ENDPOINT_URL names an object store that speaks S3',
+  });
 
 const tagged = (text: string, tag: string): string | undefined =>
   new RegExp(`<${tag}>([^<]*)</${tag}>`).exec(text)?.[1];

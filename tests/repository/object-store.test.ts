@@ -48,6 +48,21 @@ test('an address or credentials that are not right are refused before anything i
   expect(openStore('s3://bucket/a/b/', env).addressOf('x')).toBe('s3://bucket/a/b/x');
 });
 
+test('a store whose list has no end is given up', async () => {
+  const answer = '<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>';
+  const store = createServer((_request, response) => response.end(answer)).listen(0, '127.0.0.1');
+  try {
+    await once(store, 'listening');
+    const env = { AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: 'b' };
+    const AWS_ENDPOINT_URL = `http://127.0.0.1:${(store.address() as AddressInfo).port}`;
+    const listed = openStore('s3://bucket', { ...env, AWS_ENDPOINT_URL }).list();
+    await expect(listed).rejects.toThrow('lists the same objects over and over');
+  } finally {
+    store.closeAllConnections();
+    store.close();
+  }
+});
+
 test('what is private or elsewhere is not brought, also where a symlink leads there', async () => {
   const depot = await makeDepot();
   const brought: string[] = [];
