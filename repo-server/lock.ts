@@ -17,7 +17,7 @@ const PAUSE_MS = 100;
 
 /**
  * Calls `work` while no other process writes the repository. What `work` reads is what the other one left.
- * @throws IcepkgError `root-locked` where another one still does after the wait
+ * @throws IcepkgError `root-locked` where another one still does after the wait, `disk-full`
  */
 export async function withLock<T>(
   repository: string,
@@ -58,6 +58,9 @@ function lock(repository: string): Sqlite.Database | undefined {
     database?.close();
     if (!(cause instanceof Database.SqliteError)) throw cause;
     if (cause.code.startsWith('SQLITE_BUSY')) return undefined;
+    if (cause.code.startsWith('SQLITE_FULL')) {
+      throw new IcepkgError('disk-full', `${file}: no space left`, { hint: 'Free some space', cause });
+    }
     throw new IcepkgError('io-failed', `${file}: cannot be locked (${cause.code})`, {
       hint: 'Check the owner and the mode of the folder',
       cause,

@@ -1,6 +1,6 @@
-/** The program as users run it, bundled where it was built, talks to others over HTTP. */
-import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+/** The program as users run it, bundled where it was built: what it asks over HTTP, and a disk that is full. */
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -70,4 +70,32 @@ test('object stores are asked', async () => {
   expect(told).toContain('403');
   expect(status).not.toBe(0);
   expect(asked[0]).toMatch(/ \/packages\/main\//);
+});
+
+const unshare = (...words: readonly string[]): string[] => ['--mount', '--map-root-user', ...words];
+const mayMount = spawnSync('unshare', unshare('mount', '-t', 'tmpfs', 'x', tmpdir())).status === 0;
+
+test.runIf(mayMount)('a full disk is named, whoever meets it first', () => {
+  const disk = join(folder, 'disk');
+  mkdirSync(disk);
+  const script = [
+    'mount -t tmpfs -o size=600k x "$1"',
+    'cp -r "$2" "$1/repo"',
+    'head -c 900000 /dev/zero >"$1/rest" 2>&1 || shift 2',
+    'exec "$@"',
+  ].join(' && ');
+  const command = program('repo', 'publish', join(disk, 'repo'), '--key', join(folder, 'packager.key'));
+  const { status, stderr } = spawnSync(
+    'unshare',
+    unshare('sh', '-c', script, 'sh', disk, join(folder, 'repo'), process.execPath, ...command),
+    { encoding: 'utf8' },
+  );
+  expect(stderr).toContain('no space left');
+  expect(stderr).toContain('hint: Free some space');
+  expect(status).toBe(11);
+});
+
+test('a dry run of a collection tells what would be', () => {
+  const { stdout } = icepkg(['repo', 'gc', join(folder, 'repo'), '--dry-run']);
+  expect(stdout).toContain('0 files would be removed');
 });

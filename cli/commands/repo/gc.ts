@@ -52,9 +52,10 @@ repository.json (member retention) or the flags say otherwise.`;
     });
     const { snapshots, condemned, waiting: later, removed, removedBytes } = collected;
     if (snapshots.length > 0) this.print(`snapshots given up: ${snapshots.join(' ')}`);
+    const future = flags['dry-run'] ? 'would be ' : '';
     this.print(
-      `${countText(removed.length, 'file')} removed (${sizeText(removedBytes)}), ` +
-        `${condemned.length} condemned now, ${later.length} waiting`,
+      `${countText(removed.length, 'file')} ${future}removed (${sizeText(removedBytes)}), ` +
+        `${condemned.length} ${future}condemned now, ${later.length} waiting`,
     );
     return collected;
   }
