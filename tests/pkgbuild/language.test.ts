@@ -143,7 +143,7 @@ test('an architecture adds to lists and replaces the rest', () => {
 test('pipelines that come with icepkg are sound, and bring what they need of the machine', () => {
   for (const name of pipelineNames(folder)) expect(findPipeline(name, folder)?.name).toBe(name);
   expect(pipelineNames(folder)).toEqual(
-    'autotools cargo cmake go install kernel make meson node split/dev split/doc split/locales strip'.split(
+    'autotools cargo cmake go install kernel make meson node split/dev split/doc split/locales strip test/loads'.split(
       ' ',
     ),
   );
