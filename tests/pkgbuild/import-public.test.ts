@@ -20,36 +20,40 @@ const formatOf = (name: string): ImportFormat => {
   return name.includes('PKGBUILD') ? 'pkgbuild' : 'melange';
 };
 
-test.runIf(source !== undefined)('every file is imported or refused, none breaks anything', async () => {
-  const counts: Record<string, number> = {};
-  const broken: unknown[] = [];
-  const names = fs
-    .readdirSync(source ?? '', { recursive: true, encoding: 'utf8' })
-    .filter((name) => /(?:PKGBUILD|APKBUILD|\.yaml)/.test(path.basename(name)));
-  const roots = defaultRecipeRoots();
-  for (const [index, name] of names.entries()) {
-    const format = formatOf(path.basename(name));
-    const count = (outcome: string): void => {
-      const key = `${format} ${outcome}`;
-      counts[key] = (counts[key] ?? 0) + 1;
-    };
-    try {
-      const { whole, file } = await importRecipe({
-        file: path.join(source ?? '', name),
-        format,
-        into: path.join(folder, String(index)),
-        roots,
-        cacheFolder: path.join(folder, 'cache'),
-        fetch: false,
-      });
-      lintSubjects([file], roots);
-      count(whole ? 'whole' : 'in part');
-    } catch (error) {
-      count('refused');
-      if (!(error instanceof IcepkgError) || error.hint === undefined) broken.push([name, error]);
+test.runIf(source !== undefined)(
+  'every file is imported or refused, none breaks anything',
+  async () => {
+    const counts: Record<string, number> = {};
+    const broken: unknown[] = [];
+    const names = fs
+      .readdirSync(source ?? '', { recursive: true, encoding: 'utf8' })
+      .filter((name) => /(?:PKGBUILD|APKBUILD|\.yaml)/.test(path.basename(name)));
+    const roots = defaultRecipeRoots();
+    for (const [index, name] of names.entries()) {
+      const format = formatOf(path.basename(name));
+      const count = (outcome: string): void => {
+        const key = `${format} ${outcome}`;
+        counts[key] = (counts[key] ?? 0) + 1;
+      };
+      try {
+        const { whole, file } = await importRecipe({
+          file: path.join(source ?? '', name),
+          format,
+          into: path.join(folder, String(index)),
+          roots,
+          cacheFolder: path.join(folder, 'cache'),
+          fetch: false,
+        });
+        lintSubjects([file], roots);
+        count(whole ? 'whole' : 'in part');
+      } catch (error) {
+        count('refused');
+        if (!(error instanceof IcepkgError) || error.hint === undefined) broken.push([name, error]);
+      }
     }
-  }
-  console.log(names.length, counts);
-  expect(broken).toEqual([]);
-  expect(names).not.toEqual([]);
-}, 3_600_000);
+    console.log(names.length, counts);
+    expect(broken).toEqual([]);
+    expect(names).not.toEqual([]);
+  },
+  3_600_000,
+);
