@@ -34,3 +34,9 @@ export function icepkg(words: readonly string[], options: RunOptions = {}): Run 
   });
   return { status, stdout, stderr };
 }
+
+export const NOBODY = 65_534;
+
+/** True where the program can be run as somebody else: by root, in a clone below folders that others may enter. */
+export const canRunAsNobody =
+  process.getuid?.() === 0 && spawnSync('test', ['-r', launcher], { uid: NOBODY, gid: NOBODY }).status === 0;

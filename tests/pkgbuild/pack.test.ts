@@ -9,9 +9,8 @@ import { IcepkgError } from '#schema/error';
 import { encodePublicKey, generateKey } from '#schema/keys';
 import { verifyManifest } from '#schema/signature';
 import { defaultEpoch, packFolders, pairJobs, type PackOptions } from '#pkgbuild/pack';
-import { icepkg } from '../cli/icepkg.ts';
+import { canRunAsNobody, icepkg, NOBODY } from '../cli/icepkg.ts';
 
-const NOBODY = 65534;
 const isRoot = process.getuid?.() === 0;
 
 let folder: string;
@@ -477,7 +476,7 @@ describe('icepkg pack', () => {
     expect(publicly.stderr).toMatch(/a\.pub: a public key, which cannot sign\nhint: Give the private key/);
   });
 
-  test.runIf(isRoot)('gives an ordinary user the bytes that it gives root', () => {
+  test.runIf(canRunAsNobody)('gives an ordinary user the bytes that it gives root', () => {
     fs.chmodSync(folder, 0o777);
     hold({ 'etc/a': 'a', 'usr/bin/b': 'b' });
     fs.chmodSync(tree, 0o755);
