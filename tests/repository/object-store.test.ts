@@ -16,7 +16,7 @@ import { addPackages } from '#repo-server/add';
 import { sha256 } from '#schema/digest';
 import { encodePrivateKey } from '#schema/keys';
 import { program } from '../cli/icepkg.ts';
-import { hasRadosGateway, startRadosGateway, type Gateway } from '../support/rados-gateway.ts';
+import { wantsRadosGateway, startRadosGateway, type Gateway } from '../support/rados-gateway.ts';
 import { makeDepot, type Depot } from '../support/repository.ts';
 
 test('a request is signed as in the example of the specification', () => {
@@ -95,7 +95,7 @@ test('what is private or elsewhere is not brought, also where a symlink leads th
   }
 });
 
-describe.runIf(hasRadosGateway)('a real store', () => {
+describe.runIf(wantsRadosGateway)('a real store', () => {
   let gateway: Gateway;
   let depot: Depot;
   const storeAt = (prefix: string): ObjectStore => openStore(`s3://packages/${prefix}`, gateway.env);
