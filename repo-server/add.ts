@@ -140,7 +140,7 @@ function check(file: string, trustedKeys: readonly PublicKey[] | undefined): Che
   }
   const path = `packages/${manifest.arch}/${packageFileName(manifest)}`;
   const record = recordOf(header, { path, size, sha256 });
-  return { path, size, sha256, record, documents: documentsBeside(file, { path, sha256 }) };
+  return { path, size, sha256, record, documents: documentsBeside(file, { path, sha256, trustedKeys }) };
 }
 
 function differs(file: string, path: string): IcepkgError {

@@ -10,7 +10,8 @@ import { RateLimit } from './http-limits.ts';
 import { DEFAULT_CHANNEL, metadataFolder } from './layout.ts';
 import type { FoundSite } from './sites.ts';
 import { allows, findToken } from './tokens.ts';
-import { PackageTooLarge, publishUploaded, receivePackage } from './upload.ts';
+import { PackageTooLarge } from './upload-body.ts';
+import { publishUploaded, receivePackage } from './upload.ts';
 
 export interface UploadApi {
   readonly siteOf: (path: string) => FoundSite | undefined;
@@ -116,7 +117,8 @@ async function take(request: FastifyRequest, repository: string, guard: Guard): 
   }
   const { mostBytes } = api;
   if (Number(request.headers['content-length'] ?? 0) > mostBytes) throw new PackageTooLarge(mostBytes);
-  return receivePackage({ repository, channel, body: request.body as Readable, mostBytes });
+  const mediaType = request.headers['content-type'];
+  return receivePackage({ repository, channel, body: request.body as Readable, mediaType, mostBytes });
 }
 
 /** @throws Refusal */

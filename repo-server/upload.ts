@@ -1,8 +1,6 @@
 /** Takes packages in over HTTP: who may, how large, and whether what arrived may become part of a channel. */
 import * as fs from 'node:fs';
 import { join } from 'node:path';
-import { type Readable, Transform } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { readHeader } from '#schema/container/read';
 import { IcepkgError, isErrno } from '#schema/error';
 import { decodePublicKey, type PrivateKey, type PublicKey } from '#schema/keys';
@@ -13,6 +11,7 @@ import { DEFAULT_CHANNEL, makeFolder, PRIVATE_FOLDER } from './layout.ts';
 import { readChannel } from './metadata.ts';
 import { publish, type Published } from './publish.ts';
 import { recordsNamedBy } from './served.ts';
+import { receiveBody, type UploadBody } from './upload-body.ts';
 import { announce } from './webhooks/outbox.ts';
 
 export const UPLOAD_KEYS = `${PRIVATE_FOLDER}/upload-keys`;
@@ -21,35 +20,24 @@ const INCOMING = `${PRIVATE_FOLDER}/incoming`;
 const WAIT_SECONDS = 30;
 let uploads = 0;
 
-export interface Upload {
+export interface Upload extends UploadBody {
   readonly repository: string;
   readonly channel: string;
-  readonly body: Readable;
-  readonly mostBytes: number;
-}
-
-/** More bytes than the operator takes. */
-export class PackageTooLarge extends IcepkgError {
-  constructor(mostBytes: number) {
-    super('usage', `the package is larger than ${mostBytes} bytes`, {
-      hint: 'The operator sets the bound with --max-upload',
-    });
-  }
 }
 
 /**
- * Takes one package into a channel, as `icepkg repo add` does. Nothing is served before it is published.
+ * Takes one package into a channel, with the documents that come along, as `icepkg repo add` does. Nothing is served before it is published.
  * @throws IcepkgError `usage` where it is too large, older than what the channel has or another one under a known
  * name, `package-corrupt`, `package-unsigned`, `disk-full`
  */
 export async function receivePackage(upload: Upload): Promise<AddedPackage> {
   const { repository, channel } = upload;
   const trustedKeys = uploadKeys(repository);
-  const folder = join(repository, INCOMING);
+  const folder = join(repository, INCOMING, `.${process.pid}.${++uploads}.part`);
   makeFolder(folder);
-  const aside = join(folder, `.${process.pid}.${++uploads}.part`);
+  const aside = join(folder, 'package');
   try {
-    await receive(upload, aside);
+    await receiveBody(upload, aside);
     checkNotOlder(repository, channel, aside);
     const [added] = await addPackages(repository, [aside], {
       channel,
@@ -68,7 +56,7 @@ export async function receivePackage(upload: Upload): Promise<AddedPackage> {
   } catch (error) {
     throw withoutPath(error, aside);
   } finally {
-    fs.rmSync(aside, { force: true });
+    fs.rmSync(folder, { recursive: true, force: true });
   }
 }
 
@@ -76,7 +64,8 @@ export async function receivePackage(upload: Upload): Promise<AddedPackage> {
 function withoutPath(error: unknown, aside: string): unknown {
   if (!(error instanceof IcepkgError) || !error.message.includes(aside)) return error;
   const { code, hint, message } = error;
-  return new IcepkgError(code, message.replaceAll(aside, 'the package'), {
+  const told = message.replaceAll(`${aside}.`, 'the document .').replaceAll(aside, 'the package');
+  return new IcepkgError(code, told, {
     ...(hint === undefined ? {} : { hint }),
     cause: error,
   });
@@ -106,24 +95,6 @@ function namesIn(folder: string): string[] {
   } catch (error) {
     if (isErrno(error, 'ENOENT')) return [];
     throw error;
-  }
-}
-
-async function receive({ body, mostBytes }: Upload, aside: string): Promise<void> {
-  let size = 0;
-  const bounded = new Transform({
-    transform(part: Buffer, _encoding, done) {
-      size += part.length;
-      if (size <= mostBytes) done(null, part);
-      else done(new PackageTooLarge(mostBytes));
-    },
-  });
-  try {
-    await pipeline(body, bounded, fs.createWriteStream(aside, { flags: 'wx', mode: 0o600 }));
-  } catch (cause) {
-    if (isErrno(cause, 'ENOSPC', 'EDQUOT'))
-      throw new IcepkgError('disk-full', 'no space left for the package', { cause });
-    throw cause;
   }
 }
 

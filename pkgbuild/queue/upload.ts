@@ -1,6 +1,9 @@
 /** The client of a repository's upload API. */
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { Readable } from 'node:stream';
+import type { ReadableStream } from 'node:stream/web';
+import { DOCUMENT_SUFFIX } from '#schema/document';
 import { IcepkgError, isErrno } from '#schema/error';
 
 export interface UploadTarget {
@@ -23,10 +26,18 @@ export function readToken(file: string): string {
   }
 }
 
-/** @throws IcepkgError `network-failed` naming what the server says */
+/**
+ * Brings a package, together with the documents that lie beside it.
+ * @throws IcepkgError `network-failed` naming what the server says
+ */
 export async function uploadPackage(target: UploadTarget, file: string): Promise<void> {
-  const body = fs.readFileSync(file);
-  await post(target, 'packages', { what: path.basename(file), body });
+  const { create } = await import('tar');
+  const [what, folder] = [path.basename(file), path.dirname(file)];
+  const documents = Object.values(DOCUMENT_SUFFIX)
+    .map((suffix) => `${what}${suffix}`)
+    .filter((name) => fs.existsSync(path.join(folder, name)));
+  const archive = create({ cwd: folder, portable: true, strict: true }, [what, ...documents]);
+  await post(target, 'packages', { what, body: Readable.toWeb(Readable.from(archive)) });
 }
 
 /** Lets the repository publish what was uploaded. @throws IcepkgError `network-failed` */
@@ -36,17 +47,19 @@ export async function publishUploaded(target: UploadTarget, message: string): Pr
 
 interface Posted {
   readonly what: string;
-  readonly body?: Uint8Array<ArrayBuffer>;
+  /** A tar. */
+  readonly body?: ReadableStream;
   readonly query?: Readonly<Record<string, string>>;
 }
 
 async function post({ url, token, channel }: UploadTarget, action: string, posted: Posted): Promise<void> {
   const address = new URL(`api/v1/${action}`, url.replace(/\/*$/, '/'));
   address.search = new URLSearchParams({ channel, ...posted.query }).toString();
-  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/octet-stream' };
+  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/x-tar' };
   let answer: Response;
   try {
-    answer = await fetch(address, { method: 'POST', headers, ...(posted.body && { body: posted.body }) });
+    const body = posted.body && { body: posted.body, duplex: 'half' as const };
+    answer = await fetch(address, { method: 'POST', headers, ...body });
   } catch (cause) {
     throw failed(posted.what, `${address.origin} does not answer`, cause);
   }

@@ -132,6 +132,8 @@ withRedis('a worker builds what is asked for, with what that needs, and publishe
   ]);
   expect(steps.length).toBeGreaterThan(0);
   expect(await offered()).toEqual(['first', 'hello', 'tool']);
+  const page = await (await fetch(`${repository.url}/package/hello`)).text();
+  expect(page).toMatch(/Built by <code>urn:icepkg:builder<\/code>, signed with key/);
   worker.kill('SIGTERM');
   expect(await once(worker, 'exit')).toEqual([0, null]);
 });
