@@ -63,6 +63,7 @@ await build({
     'fastify',
     'ioredis',
     'lzma-native',
+    'pg',
     'prettier',
     'typescript',
     'yaml',

@@ -13,6 +13,8 @@ export interface StoreOptions {
   readonly bucket: string;
   /** Of all keys: empty, or with a slash at the end. */
   readonly prefix: string;
+  /** False where the store knows no conditional writes: conditions are then looked up before, for whoever is alone. */
+  readonly conditional?: boolean;
 }
 
 export interface StoredObject {
@@ -80,7 +82,12 @@ export class ObjectStore {
   /** @returns false where something else is there than `replaces` says. @throws IcepkgError `network-failed` */
   async put(path: string, body: Body, { type, cacheControl, replaces }: PutOptions): Promise<boolean> {
     const headers = { 'content-type': type, 'cache-control': cacheControl };
-    for (const condition of conditionsOf(replaces)) {
+    const { conditional = true } = this.#options;
+    if (!conditional && replaces !== undefined) {
+      const stored = await this.get(path);
+      if ((stored?.etag ?? 'none') !== replaces) return false;
+    }
+    for (const condition of conditional ? conditionsOf(replaces) : [{}]) {
       const more = { body, headers: { ...headers, ...condition } };
       const { status } = await this.#expect([200, 409, 412], 'PUT', path, more);
       if (status === 200) return true;
@@ -188,7 +195,11 @@ const tagged = (text: string, tag: string): string | undefined =>
  * @param env AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_REGION, AWS_ENDPOINT_URL
  * @throws IcepkgError `usage`
  */
-export function openStore(address: string, env: Readonly<Record<string, string | undefined>>): ObjectStore {
+export function openStore(
+  address: string,
+  env: Readonly<Record<string, string | undefined>>,
+  of: Pick<StoreOptions, 'conditional'> = {},
+): ObjectStore {
   const [, bucket, prefix = ''] = /^s3:\/\/([a-z0-9][a-z0-9._-]{1,62})(?:\/(.*))?$/.exec(address) ?? [];
   if (bucket === undefined) {
     throw new IcepkgError('usage', `${JSON.stringify(address)} is no place in an object store`, {
@@ -213,5 +224,6 @@ export function openStore(address: string, env: Readonly<Record<string, string |
     },
     bucket,
     prefix: trimmed === '' ? '' : `${trimmed}/`,
+    ...of,
   });
 }

@@ -10,11 +10,14 @@ import { parseMetadata } from '#schema/tuf/metadata';
 import { contentHeaders, isPrivate } from '../http-path.ts';
 import { channelsOf, metadataFolder } from '../layout.ts';
 import { withLock, type LockOptions } from '../lock.ts';
+import { withAdvisoryLock, type StillHeld } from './advisory-lock.ts';
 import type { ObjectStore, StoredObject } from './s3.ts';
 
 export interface UploadOptions extends LockOptions {
   /** Files at a time. */
   readonly parallel?: number;
+  /** Database whose advisory lock keeps other publishers out, for stores that know no conditional writes. */
+  readonly lockDatabase?: string;
 }
 
 export interface Uploaded {
@@ -26,14 +29,24 @@ export interface Uploaded {
 
 /**
  * @throws IcepkgError `root-locked` where somebody else published there meanwhile, `verify-failed` where the store has a
- * newer or another state than this repository came from, `network-failed`
+ * newer or another state than this repository came from, `network-failed`, also where the lock was lost meanwhile
  */
 export async function uploadRepository(
   repository: string,
   store: ObjectStore,
   options: UploadOptions = {},
 ): Promise<Uploaded> {
-  return withLock(repository, () => new UploadRun(repository, store, options).run(), options);
+  const { lockDatabase: database } = options;
+  const upload = (held?: StillHeld): Promise<Uploaded> =>
+    new UploadRun(repository, store, { ...options, held }).run();
+  return withLock(
+    repository,
+    () => {
+      if (database === undefined) return upload();
+      return withAdvisoryLock({ ...options, database, name: store.addressOf('') }, upload);
+    },
+    options,
+  );
 }
 
 interface Entry {
@@ -44,17 +57,24 @@ interface Entry {
   readonly replaces: string;
 }
 
+interface RunOptions {
+  readonly parallel?: number;
+  readonly held: StillHeld | undefined;
+}
+
 class UploadRun {
   readonly #repository: string;
   readonly #store: ObjectStore;
   readonly #parallel: number;
+  readonly #held: StillHeld;
   #files = 0;
   #bytes = 0;
 
-  constructor(repository: string, store: ObjectStore, { parallel = 8 }: UploadOptions) {
+  constructor(repository: string, store: ObjectStore, { parallel = 8, held }: RunOptions) {
     this.#repository = repository;
     this.#store = store;
     this.#parallel = parallel;
+    this.#held = held ?? (() => Promise.resolve());
   }
 
   async run(): Promise<Uploaded> {
@@ -70,8 +90,10 @@ class UploadRun {
       paths.filter((path) => !isMetadata(path)),
       there,
     );
+    await this.#held();
     await this.#putAll(paths.filter(isMetadata), there);
     for (const { path, bytes, replaces } of entries) {
+      await this.#held();
       await this.#putOnce(path, replaces, bytes);
       this.#files += 1;
       this.#bytes += bytes.length;

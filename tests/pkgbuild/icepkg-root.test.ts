@@ -40,8 +40,8 @@ test('the recipes have the versions that package-lock.json has', () => {
     dependencies: Record<string, string>;
   };
   const missing = Object.keys(dependencies).filter((name) => !sources.some(({ npm }) => npm === name));
-  // Build workers are no devices: where these are not installed, `icepkg worker` says how to get them.
-  expect(missing).toEqual(['bullmq', 'ioredis']);
+  // Build workers and publishers are no devices: where these are not installed, the command says how to get them.
+  expect(missing).toEqual(['bullmq', 'ioredis', 'pg']);
 });
 
 const icepkg = (...args: string[]): string =>

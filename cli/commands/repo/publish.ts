@@ -15,6 +15,7 @@ that saves enough: who upgrades then fetches the patch instead of the package.
 
 With --to the object store has what this folder has once the command is done. Credentials and address come from the
 environment: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_REGION and AWS_ENDPOINT_URL.
+Of several publishers one wins, by conditional writes of the store or by the lock of a PostgreSQL database (--lock).
 
 Without a change only the timestamp is renewed, for which its key is enough: run it regularly, well within the
 days that a timestamp is good for.`;
@@ -46,6 +47,12 @@ days that a timestamp is good for.`;
       summary:
         'then bring the repository to an object store, content first and the entry of the channel last',
     }),
+    lock: Flags.string({
+      dependsOn: ['to'],
+      helpValue: 'postgresql://…',
+      summary:
+        'where the object store knows no conditional writes: database whose advisory lock keeps others out',
+    }),
     wait: waitFlag,
   };
 
@@ -53,7 +60,7 @@ days that a timestamp is good for.`;
     const { args, flags } = await this.parse(RepoPublish);
     const { publish } = await import('#repo-server/publish');
     const { readKeyFile } = await import('#repo-server/key-files');
-    const store = flags.to === undefined ? undefined : await this.#openStore(flags.to);
+    const store = flags.to === undefined ? undefined : await this.#openStore(flags.to, flags.lock);
     const published = await publish(args.repository, {
       channel: flags.channel,
       keys: flags.key.map(readKeyFile),
@@ -73,6 +80,7 @@ days that a timestamp is good for.`;
     if (store === undefined) return published;
     const { uploadRepository } = await import('#repo-server/object-store/upload-repository');
     const uploaded = await uploadRepository(args.repository, store, {
+      ...(flags.lock === undefined ? {} : { lockDatabase: flags.lock }),
       ...waiting(flags.wait, (text) => this.remark(text)),
     });
     this.print(`uploaded ${countText(uploaded.files, 'file')}, ${sizeText(uploaded.bytes)}`);
@@ -80,8 +88,8 @@ days that a timestamp is good for.`;
   }
 
   /** Before anything is published: what is wrong with the address or the credentials is said first. */
-  async #openStore(address: string): Promise<ObjectStore> {
+  async #openStore(address: string, lock: string | undefined): Promise<ObjectStore> {
     const { openStore } = await import('#repo-server/object-store/s3');
-    return openStore(address, process.env);
+    return openStore(address, process.env, { conditional: lock === undefined });
   }
 }
