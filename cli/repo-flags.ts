@@ -1,6 +1,7 @@
 /** What commands that change a repository have in common. */
 import type { LockOptions } from '#repo-server/lock';
 import type { IndexDiff } from '#repo-server/index-diff';
+import type { ObjectStore } from '#repo-server/object-store/s3';
 import { Flags } from './oclif.ts';
 import { countText, sizeText } from './size.ts';
 import { tableText } from './table.ts';
@@ -29,6 +30,19 @@ export const messageFlag = Flags.string({
   helpValue: 'TEXT',
   summary: 'words for the signed index',
 });
+
+export const lockFlag = Flags.string({
+  dependsOn: ['to'],
+  helpValue: 'postgresql://…',
+  summary:
+    'where the object store knows no conditional writes: database whose advisory lock keeps others out',
+});
+
+/** The store that `--to` names; with a lock nobody else writes there. @throws IcepkgError `usage` */
+export async function openStoreOf(address: string, lock: string | undefined): Promise<ObjectStore> {
+  const { openStore } = await import('#repo-server/object-store/s3');
+  return openStore(address, process.env, { conditional: lock === undefined });
+}
 
 /** Waits for another publisher, and says so. */
 export const waiting = (seconds: number, remark: (text: string) => void): LockOptions => ({

@@ -5,28 +5,17 @@
  */
 import * as fs from 'node:fs';
 import { join } from 'node:path';
-import * as v from 'valibot';
-import { canonicalJson, parseJson } from '#schema/canonical-json';
-import { decode } from '#schema/decode';
+import { planRemoval, readCondemned, writeCondemned, type Removal, type RemovalPlan } from './condemn.ts';
 import { readRepositoryConfig } from './config.ts';
-import { channelsOf, doing, PRIVATE_FOLDER, readIfAny, writeDurably } from './layout.ts';
+import { channelsOf, doing, PRIVATE_FOLDER } from './layout.ts';
 import { withLock, type LockOptions } from './lock.ts';
 import { readChannel } from './metadata.ts';
 import { readPool, writePool, type Pool } from './pool.ts';
-import { collectableFiles, isReferenced, referencedFiles } from './references.ts';
+import { collectableFiles, referencedFiles } from './references.ts';
 import { snapshotsToKeep, type Retention } from './retention.ts';
 import { channelNumber, historyOf, readSnapshot, snapshotFile, snapshotNumbers } from './snapshots.ts';
 
 const CONDEMNED_FILE = `${PRIVATE_FOLDER}/condemned.json`;
-
-const CondemnedSchema = v.strictObject({
-  format: v.literal(1),
-  /** Since when nothing names a file. */
-  files: v.record(v.string(), v.pipe(v.string(), v.isoTimestamp())),
-});
-
-export const DEFAULT_GRACE_HOURS = 24;
-const HOUR = 3_600_000;
 
 export interface CollectOptions extends LockOptions {
   /** Instead of what `repository.json` says. */
@@ -39,15 +28,9 @@ export interface CollectOptions extends LockOptions {
   readonly onWrite?: (path: string) => void;
 }
 
-export interface Collected {
+export interface Collected extends Removal {
   /** Numbers of snapshots that are given up. */
   readonly snapshots: readonly number[];
-  /** Files that nothing names since now. */
-  readonly condemned: readonly string[];
-  /** Files that wait for their removal since an earlier collection. */
-  readonly waiting: readonly string[];
-  readonly removed: readonly string[];
-  readonly removedBytes: number;
 }
 
 /** @throws IcepkgError `root-locked`, or what keeps an index from being read: then nothing is removed */
@@ -59,8 +42,13 @@ export async function collectGarbage(repository: string, options: CollectOptions
       const now = options.now ?? new Date();
       const pool = readPool(repository);
       const kept = keptSnapshots(repository, retention, now);
-      const referenced = referencedFiles(repository, pool, kept);
-      const plan = planRemoval(repository, { referenced, now, ...options });
+      const candidates = {
+        files: collectableFiles(repository),
+        sizeOf: (path: string): number => fs.statSync(join(repository, path)).size,
+        referenced: referencedFiles(repository, pool, kept),
+        before: readCondemned(repository, CONDEMNED_FILE),
+      };
+      const plan = planRemoval(candidates, now, options.graceHours);
       const snapshots = snapshotNumbers(repository).filter((number) => !kept.has(number));
       if (options.dryRun !== true) carryOut({ repository, pool, snapshots, plan, ...options });
       const { condemned, waiting, removed, removedBytes } = plan;
@@ -70,7 +58,8 @@ export async function collectGarbage(repository: string, options: CollectOptions
   );
 }
 
-function keptSnapshots(repository: string, retention: Retention | undefined, now: Date): Set<number> {
+/** Numbers of the snapshots that are not given up. */
+export function keptSnapshots(repository: string, retention: Retention | undefined, now: Date): Set<number> {
   const channels = channelsOf(repository);
   const existing = new Set(snapshotNumbers(repository));
   const servedBy = new Map<number, string[]>();
@@ -90,42 +79,7 @@ function keptSnapshots(repository: string, retention: Retention | undefined, now
   });
 }
 
-interface RemovalPlan {
-  readonly condemned: readonly string[];
-  readonly waiting: readonly string[];
-  readonly removed: readonly string[];
-  readonly removedBytes: number;
-  /** What stays condemned, since when. */
-  readonly standing: Readonly<Record<string, string>>;
-}
-
-function planRemoval(
-  repository: string,
-  of: { readonly referenced: ReadonlySet<string>; readonly now: Date; readonly graceHours?: number },
-): RemovalPlan {
-  const { referenced, now, graceHours = DEFAULT_GRACE_HOURS } = of;
-  const before = readCondemned(repository);
-  const condemned: string[] = [];
-  const waiting: string[] = [];
-  const removed: string[] = [];
-  let removedBytes = 0;
-  for (const path of collectableFiles(repository).filter((file) => !isReferenced(referenced, file))) {
-    const since = before[path];
-    if (since === undefined) condemned.push(path);
-    else if (Date.parse(since) + graceHours * HOUR > now.getTime()) waiting.push(path);
-    else {
-      removed.push(path);
-      removedBytes += fs.statSync(join(repository, path)).size;
-    }
-  }
-  const standing = Object.fromEntries([
-    ...waiting.map((path) => [path, before[path] ?? now.toISOString()] as const),
-    ...condemned.map((path) => [path, now.toISOString()] as const),
-  ]);
-  return { condemned, waiting, removed, removedBytes, standing };
-}
-
-interface Removal {
+interface Work {
   readonly repository: string;
   readonly pool: Pool;
   readonly snapshots: readonly number[];
@@ -134,7 +88,7 @@ interface Removal {
 }
 
 /** Names go before what they name: after a kill nothing names a file that is gone, and the next collection goes on. */
-function carryOut({ repository, pool, snapshots, plan, onWrite = () => undefined }: Removal): void {
+function carryOut({ repository, pool, snapshots, plan, onWrite = () => undefined }: Work): void {
   const remove = (path: string): void => {
     onWrite(path);
     doing(path, () => fs.rmSync(join(repository, path), { force: true }));
@@ -152,11 +106,5 @@ function carryOut({ repository, pool, snapshots, plan, onWrite = () => undefined
   }
   for (const path of plan.removed) remove(path);
   onWrite(CONDEMNED_FILE);
-  writeDurably(join(repository, CONDEMNED_FILE), canonicalJson({ format: 1, files: plan.standing }));
-}
-
-function readCondemned(repository: string): Readonly<Record<string, string>> {
-  const file = join(repository, CONDEMNED_FILE);
-  const bytes = readIfAny(file);
-  return bytes === undefined ? {} : decode(CondemnedSchema, parseJson(bytes, file), file).files;
+  writeCondemned(repository, CONDEMNED_FILE, plan);
 }

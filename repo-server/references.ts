@@ -55,19 +55,26 @@ export function referencedFiles(repository: string, pool: Pool, kept: ReadonlySe
 export const isReferenced = (files: ReadonlySet<string>, path: string): boolean =>
   files.has(path) || files.has(patchedPackage(path) ?? path);
 
-/** What the collector may judge: packages and what lies beside them, shards, numbered metadata but roots. */
+/** Packages and what lies beside them, shards, numbered metadata but roots. */
+const COLLECTABLE = [
+  /^packages\/[^/]+\/[^/.][^/]*\.icepkg(?:\.[a-z0-9.-]+)?$/,
+  /^targets\/index\/[^/]+\/[0-9a-f]{64}\.[0-9a-f]+\.json\.zst$/,
+  /^channels\/[^/]+\/metadata\/\d+\.(?:snapshot|targets)\.json$/,
+];
+
+/** What the collector may judge. */
+export const isCollectable = (path: string): boolean => COLLECTABLE.some((kind) => kind.test(path));
+
+/** The collectable files that are there. */
 export function collectableFiles(repository: string): string[] {
-  const files: string[] = [];
-  for (const folder of foldersIn(repository, 'packages'))
-    for (const name of namesIn(repository, folder))
-      if (/^[^.].*\.icepkg(?:\.[a-z0-9.-]+)?$/.test(name)) files.push(`${folder}/${name}`);
-  for (const folder of foldersIn(repository, 'targets/index'))
-    for (const name of namesIn(repository, folder))
-      if (/^[0-9a-f]{64}\.[0-9a-f]+\.json\.zst$/.test(name)) files.push(`${folder}/${name}`);
-  for (const channel of channelsOf(repository))
-    for (const name of namesIn(repository, metadataFolder(channel)))
-      if (/^\d+\.(?:snapshot|targets)\.json$/.test(name)) files.push(`${metadataFolder(channel)}/${name}`);
-  return files;
+  const folders = [
+    ...foldersIn(repository, 'packages'),
+    ...foldersIn(repository, 'targets/index'),
+    ...channelsOf(repository).map(metadataFolder),
+  ];
+  return folders
+    .flatMap((folder) => namesIn(repository, folder).map((name) => `${folder}/${name}`))
+    .filter(isCollectable);
 }
 
 const targetsFiles = (repository: string, folder: string): string[] =>

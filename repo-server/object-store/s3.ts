@@ -95,6 +95,11 @@ export class ObjectStore {
     return false;
   }
 
+  /** What is not there is gone, too. @throws IcepkgError `network-failed` */
+  async remove(path: string): Promise<void> {
+    await this.#expect([200, 204, 404], 'DELETE', path, {});
+  }
+
   /** Tries again what may pass. */
   async #expect(accepted: readonly number[], method: string, path: string, more: More): Promise<Reply> {
     for (let attempt = 1; ; attempt++) {
@@ -120,7 +125,7 @@ export class ObjectStore {
         headers: got,
         body: answer,
       } = await request(url, {
-        method: method as 'GET' | 'PUT',
+        method: method as 'GET' | 'PUT' | 'DELETE',
         headers: {
           ...signRequest({ method, url, headers, sha256: digest }, { credentials, region, now: new Date() }),
           ...(body !== undefined && 'file' in body ? { 'content-length': String(body.size) } : {}),

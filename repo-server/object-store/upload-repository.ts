@@ -11,6 +11,7 @@ import { contentHeaders, isPrivate } from '../http-path.ts';
 import { channelsOf, metadataFolder } from '../layout.ts';
 import { withLock, type LockOptions } from '../lock.ts';
 import { withAdvisoryLock, type StillHeld } from './advisory-lock.ts';
+import { forEachPath } from './each.ts';
 import type { ObjectStore, StoredObject } from './s3.ts';
 
 export interface UploadOptions extends LockOptions {
@@ -120,19 +121,7 @@ class UploadRun {
   }
 
   async #putAll(paths: readonly string[], there: ReadonlyMap<string, StoredObject>): Promise<void> {
-    let next = 0;
-    let failure: { readonly error: unknown } | undefined;
-    const work = async (): Promise<void> => {
-      for (let path = paths[next++]; path !== undefined && failure === undefined; path = paths[next++]) {
-        try {
-          await this.#putFile(path, there.get(path));
-        } catch (error) {
-          failure ??= { error };
-        }
-      }
-    };
-    await Promise.all(Array.from({ length: this.#parallel }, work));
-    if (failure !== undefined) throw failure.error;
+    await forEachPath(paths, this.#parallel, (path) => this.#putFile(path, there.get(path)));
   }
 
   async #putFile(path: string, stored: StoredObject | undefined): Promise<void> {

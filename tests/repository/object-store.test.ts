@@ -12,7 +12,8 @@ import { openStore, type ObjectStore } from '#repo-server/object-store/s3';
 import { signRequest } from '#repo-server/object-store/sign-request';
 import { uploadRepository } from '#repo-server/object-store/upload-repository';
 import { publish } from '#repo-server/publish';
-import { addPackages } from '#repo-server/add';
+import { addPackages, removePackages } from '#repo-server/add';
+import { collectStore } from '#repo-server/object-store/collect-store';
 import { sha256 } from '#schema/digest';
 import { encodePrivateKey } from '#schema/keys';
 import { program } from '../cli/icepkg.ts';
@@ -189,6 +190,20 @@ describe.runIf(wantsRadosGateway)('a real store', () => {
     expect(await offered('cut')).toEqual(before);
     await uploadRepository(depot.repository, storeAt('cut'));
     expect(await offered('cut')).toContain('later');
+  });
+
+  test('what the repository needs no more is condemned, then removed', async () => {
+    const old = 'packages/x86_64/app-1.0.0-r0.x86_64.icepkg';
+    const there = async (): Promise<boolean> => (await storeAt('old').list()).has(old);
+    await uploadRepository(depot.repository, storeAt('old'));
+    await removePackages(depot.repository, ['app']);
+    await publish(depot.repository, { keys: [depot.key] });
+    await uploadRepository(depot.repository, storeAt('old'));
+    const collect = () =>
+      collectStore(depot.repository, storeAt('old'), { retention: { keep: 1, days: 0 }, graceHours: 0 });
+    expect([(await collect()).condemned.includes(old), await there()]).toEqual([true, true]);
+    expect([(await collect()).removed.includes(old), await there()]).toEqual([true, false]);
+    expect(await offered('old')).not.toContain('app');
   });
 
   test('the command publishes and uploads; wrong credentials are named and never shown', () => {

@@ -1,11 +1,10 @@
 /** Publishing to a store that knows no conditional writes: the lock of a real PostgreSQL server keeps publishers apart. */
 import { once } from 'node:events';
 import { cpSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
+import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createHash } from 'node:crypto';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { loadIndexes } from '#engine/client/load-indexes';
@@ -14,34 +13,11 @@ import { withAdvisoryLock } from '#repo-server/object-store/advisory-lock';
 import { openStore, type ObjectStore } from '#repo-server/object-store/s3';
 import { uploadRepository } from '#repo-server/object-store/upload-repository';
 import { publish } from '#repo-server/publish';
+import { plainStore } from '../support/plain-store.ts';
 import { hasPostgres, startPostgres, type Postgres } from '../support/postgres.ts';
 import { makeDepot, type Depot } from '../support/repository.ts';
 
 if (!hasPostgres) console.warn('tests of the lock for object stores are left out: install postgresql');
-
-/** Keeps objects in memory, takes every write, and looks at no condition. */
-function plainStore(objects: Map<string, Buffer>): Server {
-  const tag = (bytes: Buffer): string => `"${createHash('md5').update(bytes).digest('hex')}"`;
-  const entry = ([key, bytes]: [string, Buffer]): string =>
-    `<Contents><Key>${key}</Key><ETag>${tag(bytes)}</ETag><Size>${bytes.length}</Size></Contents>`;
-  return createServer((request, response) => {
-    const { pathname, search } = new URL(request.url ?? '', 'http://store');
-    const key = decodeURIComponent(pathname.slice('/bucket/'.length));
-    const parts: Buffer[] = [];
-    request.on('data', (part: Buffer) => parts.push(part));
-    request.on('end', () => {
-      if (request.method === 'PUT') {
-        objects.set(key, Buffer.concat(parts));
-        return response.end();
-      }
-      const found = objects.get(key);
-      if (search.includes('list-type')) response.end([...objects].map(entry).join(''));
-      else if (found === undefined) response.writeHead(404).end();
-      else response.writeHead(200, { etag: tag(found) }).end(found);
-      return undefined;
-    });
-  }).listen(0, '127.0.0.1');
-}
 
 test('what is no database, and one that does not answer, are named without the password', async () => {
   const lock = (database: string): Promise<void> =>

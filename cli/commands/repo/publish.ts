@@ -1,8 +1,7 @@
 import { Args, Flags } from '#cli/oclif';
 import { BaseCommand } from '#cli/base-command';
-import { messageFlag, waitFlag, waiting } from '#cli/repo-flags';
+import { lockFlag, messageFlag, openStoreOf, waitFlag, waiting } from '#cli/repo-flags';
 import { countText, sizeText } from '#cli/size';
-import type { ObjectStore } from '#repo-server/object-store/s3';
 
 export default class RepoPublish extends BaseCommand {
   static override summary = 'Sign and publish what was added';
@@ -47,12 +46,7 @@ days that a timestamp is good for.`;
       summary:
         'then bring the repository to an object store, content first and the entry of the channel last',
     }),
-    lock: Flags.string({
-      dependsOn: ['to'],
-      helpValue: 'postgresql://…',
-      summary:
-        'where the object store knows no conditional writes: database whose advisory lock keeps others out',
-    }),
+    lock: lockFlag,
     wait: waitFlag,
   };
 
@@ -60,7 +54,8 @@ days that a timestamp is good for.`;
     const { args, flags } = await this.parse(RepoPublish);
     const { publish } = await import('#repo-server/publish');
     const { readKeyFile } = await import('#repo-server/key-files');
-    const store = flags.to === undefined ? undefined : await this.#openStore(flags.to, flags.lock);
+    // What is wrong with the address or the credentials is said before anything is published.
+    const store = flags.to === undefined ? undefined : await openStoreOf(flags.to, flags.lock);
     const published = await publish(args.repository, {
       channel: flags.channel,
       keys: flags.key.map(readKeyFile),
@@ -85,11 +80,5 @@ days that a timestamp is good for.`;
     });
     this.print(`uploaded ${countText(uploaded.files, 'file')}, ${sizeText(uploaded.bytes)}`);
     return { ...published, uploaded };
-  }
-
-  /** Before anything is published: what is wrong with the address or the credentials is said first. */
-  async #openStore(address: string, lock: string | undefined): Promise<ObjectStore> {
-    const { openStore } = await import('#repo-server/object-store/s3');
-    return openStore(address, process.env, { conditional: lock === undefined });
   }
 }

@@ -1,0 +1,31 @@
+/** An object store that keeps everything in memory, takes every write, and looks at no condition and no signature. */
+import { createHash } from 'node:crypto';
+import { createServer, type Server } from 'node:http';
+
+/** Of one bucket, `bucket`, on loopback; it listens soon. */
+export function plainStore(objects: Map<string, Buffer>): Server {
+  const tag = (bytes: Buffer): string => `"${createHash('md5').update(bytes).digest('hex')}"`;
+  const entry = ([key, bytes]: [string, Buffer]): string =>
+    `<Contents><Key>${key}</Key><ETag>${tag(bytes)}</ETag><Size>${bytes.length}</Size></Contents>`;
+  return createServer((request, response) => {
+    const { pathname, search } = new URL(request.url ?? '', 'http://store');
+    const key = decodeURIComponent(pathname.slice('/bucket/'.length));
+    const parts: Buffer[] = [];
+    request.on('data', (part: Buffer) => parts.push(part));
+    request.on('end', () => {
+      if (request.method === 'PUT') {
+        objects.set(key, Buffer.concat(parts));
+        return response.end();
+      }
+      const found = objects.get(key);
+      if (request.method === 'DELETE') {
+        objects.delete(key);
+        return response.writeHead(204).end();
+      }
+      if (search.includes('list-type')) response.end([...objects].map(entry).join(''));
+      else if (found === undefined) response.writeHead(404).end();
+      else response.writeHead(200, { etag: tag(found) }).end(found);
+      return undefined;
+    });
+  }).listen(0, '127.0.0.1');
+}
