@@ -9,6 +9,8 @@ import type { ImageUser } from './definition-schema.ts';
 import type { PathFacts } from './overlay.ts';
 
 const FILES = ['passwd', 'group', 'shadow', 'gshadow'] as const;
+/** What is written where there are users. */
+export const ACCOUNT_FILES: readonly string[] = FILES.map((name) => `etc/${name}`);
 const FIRST_ID = 1000;
 
 /**

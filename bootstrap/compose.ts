@@ -4,24 +4,28 @@ import * as path from 'node:path';
 import { stringify } from 'smol-toml';
 import { changeWorld } from '#engine/change-world';
 import { attachRepository } from '#engine/config-attach';
-import { openContext } from '#engine/context';
+import { openContext, type EngineContext } from '#engine/context';
 import { initRoot } from '#engine/init-root';
 import type { OnProgress } from '#engine/model';
 import { BUILD_EPOCH } from '#pkgbuild/epoch';
 import { sealRoot } from '#engine/seal-root';
-import { applyUsers } from './accounts.ts';
+import { ACCOUNT_FILES, applyUsers } from './accounts.ts';
 import type { Definition } from './definition.ts';
-import { candidatesOf, type Lock } from './lock.ts';
+import { candidatesOf, fetchLocked, type Lock } from './lock.ts';
 import { mountTable } from './mount-table.ts';
 import { applyOverlays } from './overlay.ts';
 import { applyServices } from './services.ts';
 import type { RootEntry } from './description.ts';
 import { rootEntries } from './root-entries.ts';
 
+const HOSTNAME = 'etc/hostname';
+
 export interface ComposeOptions {
   /** What ids of file systems are derived from. */
   readonly key: string;
   readonly packageCache: string;
+  /** Where missing packages come from. */
+  readonly depot?: EngineContext;
   readonly onProgress?: OnProgress;
   readonly signal?: AbortSignal;
 }
@@ -45,36 +49,43 @@ export async function composeRoot(
 ): Promise<ComposedRoot> {
   const { root } = initRoot(folder, { arch: definition.arch });
   writeConfiguration(root, definition);
+  const { packageCache } = options;
   const context = openContext({
     root,
     offline: true,
     sync: false,
     composing: true,
-    packageCache: options.packageCache,
+    packageCache,
     // The image's history begins when its packages were built, wherever and whenever it is composed.
     now: () => new Date(BUILD_EPOCH * 1000),
     operator: 'image',
     ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   });
+  const ready = await fetchLocked(options.depot ?? context, lock, packageCache);
   const outcome = await changeWorld(context, {
     description: `compose ${definition.name}`,
     edit: (world) => ({ ...world, depends: [...definition.packages] }),
     upgrade: 'none',
     recommends: false,
     candidates: candidatesOf(lock),
+    ready,
     dryRun: false,
     confirm: () => true,
   });
   const overlaid = applyOverlays(root, definition);
   applyServices(root, definition);
   const owned = applyUsers(root, definition.users);
-  fs.writeFileSync(path.join(root, 'etc/hostname'), `${definition.hostname}\n`);
+  fs.writeFileSync(path.join(root, HOSTNAME), `${definition.hostname}\n`);
   const table = path.join(root, 'etc/fstab');
   const mounts = mountTable(definition, options.key);
   if (mounts !== '' && !fs.existsSync(table)) fs.writeFileSync(table, mounts);
   sealRoot(root);
-  const entries = rootEntries(root, new Map([...overlaid, ...owned]));
+  const entries = rootEntries(root, {
+    manifests: ready.map(({ manifest }) => manifest),
+    facts: new Map([...overlaid, ...owned]),
+    written: new Set([...overlaid.keys(), ...owned.keys(), ...ACCOUNT_FILES, HOSTNAME]),
+  });
   for (const { path: file } of entries) setTimes(path.join(root, file));
   setTimes(root);
   return { folder: root, entries, notices: outcome.notices };

@@ -1,11 +1,12 @@
 /** Puts built images where people take them from: a release folder with checksums and signatures. */
+import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { signRelease } from '#schema/signature';
 import type { PrivateKey } from '#schema/keys';
 import { IcepkgError } from '#schema/error';
 import { sha256File } from '#pkgbuild/sources/cache';
-import { DESCRIPTION, descriptionName, readDescription, type ImageDescription } from './description.ts';
+import { DESCRIPTION, decodeFiles, descriptionName, type DescribedFiles } from './description.ts';
 
 /** Lists every file of every image in the folder, as `sha256sum -c` reads it. */
 export const SUMS = 'SHA256SUMS';
@@ -13,8 +14,8 @@ export const SUMS = 'SHA256SUMS';
 export const SUMS_SIGNATURE = 'SHA256SUMS.sig';
 
 /** Copies out of the cache, each file by rename; what is there already stays. */
-export function deliver(kept: string, output: string, keys: readonly PrivateKey[]): ImageDescription {
-  const description = readDescription(kept);
+export function deliver(kept: string, output: string, keys: readonly PrivateKey[]): DescribedFiles {
+  const description = readFiles(path.join(kept, DESCRIPTION));
   fs.mkdirSync(output, { recursive: true });
   const name = descriptionName(description);
   if (!isDelivered(output, description)) {
@@ -26,7 +27,7 @@ export function deliver(kept: string, output: string, keys: readonly PrivateKey[
   return description;
 }
 
-function isDelivered(output: string, { key, files, ...named }: ImageDescription): boolean {
+function isDelivered(output: string, { key, files, ...named }: DescribedFiles): boolean {
   const name = descriptionName(named);
   if (present(output, name)?.key !== key) return false;
   return files.every(
@@ -35,19 +36,28 @@ function isDelivered(output: string, { key, files, ...named }: ImageDescription)
 }
 
 /** What lies in the folder under the name of a description; nothing where it is no description of now. */
-function present(output: string, name: string): ImageDescription | undefined {
+function present(output: string, name: string): DescribedFiles | undefined {
   if (!fs.existsSync(path.join(output, name))) return undefined;
   try {
-    return readDescription(output, name);
+    return readFiles(path.join(output, name));
   } catch (error) {
     if (error instanceof IcepkgError) return undefined;
     throw error;
   }
 }
 
+const readFiles = (file: string): DescribedFiles => decodeFiles(fs.readFileSync(file), file);
+
 function copyInto(folder: string, from: string, name: string): void {
   const aside = path.join(folder, `.${name}.new`);
-  fs.copyFileSync(from, aside, fs.constants.COPYFILE_FICLONE);
+  // Disks are mostly holes, which cp keeps.
+  const { status, stderr } = spawnSync('cp', ['--', from, aside], { encoding: 'utf8' });
+  if (status !== 0) {
+    fs.rmSync(aside, { force: true });
+    throw new IcepkgError('io-failed', `${name} cannot be written to ${folder}: ${stderr.trim()}`, {
+      hint: 'See that there is room, and that the folder is yours',
+    });
+  }
   fs.renameSync(aside, path.join(folder, name));
 }
 

@@ -38,16 +38,23 @@ const RootEntrySchema = v.strictObject({
   packages: v.array(PackageNameSchema),
 });
 
-const DescriptionSchema = v.strictObject({
+const filesFields = {
   format: v.literal(1),
   name: v.string(),
-  system: v.string(),
-  board: v.string(),
   arch: v.picklist(['x86_64', 'aarch64']),
   /** Digest of everything that went in. */
   key: Sha256Schema,
-  cmdline: v.string(),
   files: v.array(BuiltFileSchema),
+};
+
+/** Of a description, what says which files there are; checking the lists of packages and paths takes much longer. */
+const DescribedFilesSchema = v.object(filesFields);
+
+const DescriptionSchema = v.strictObject({
+  ...filesFields,
+  system: v.string(),
+  board: v.string(),
+  cmdline: v.string(),
   /** What the definition asked for. */
   packages: v.array(DependencySchema),
   locked: LockedPackagesSchema,
@@ -58,6 +65,7 @@ export type BuiltFile = v.InferOutput<typeof BuiltFileSchema>;
 export type RootEntry = v.InferOutput<typeof RootEntrySchema>;
 /** For `run`, `test`, `diff`, `why`, `sbom`, `flash` and people. */
 export type ImageDescription = v.InferOutput<typeof DescriptionSchema>;
+export type DescribedFiles = v.InferOutput<typeof DescribedFilesSchema>;
 
 /** Name of the description in the cache. */
 export const DESCRIPTION = 'image.json';
@@ -79,6 +87,10 @@ export function readDescription(folder: string, name = DESCRIPTION): ImageDescri
 /** @throws IcepkgError `format-invalid` */
 export const decodeDescription = (bytes: Uint8Array, file: string): ImageDescription =>
   decode(DescriptionSchema, parseJson(bytes, file), file);
+
+/** @throws IcepkgError `format-invalid` */
+export const decodeFiles = (bytes: Uint8Array, file: string): DescribedFiles =>
+  decode(DescribedFilesSchema, parseJson(bytes, file), file);
 
 export const descriptionName = ({ name, arch }: { readonly name: string; readonly arch: string }): string =>
   `${name}.${arch}.json`;

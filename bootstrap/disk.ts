@@ -77,13 +77,6 @@ export function writeDisk(
   });
   // The second copy of the table takes the last sectors.
   const total = offset + MIB;
-  const fd = fs.openSync(output, 'w+', 0o644);
-  try {
-    fs.ftruncateSync(fd, total);
-    for (const { file, start } of placed) if (file !== undefined) copyInto(fd, start, file);
-  } finally {
-    fs.closeSync(fd);
-  }
   if (table === 'mbr' && placed.length > 4)
     throw new IcepkgError(
       'image-failed',
@@ -104,12 +97,21 @@ export function writeDisk(
       ? ['label: gpt', `label-id: ${disk}`, 'first-lba: 34']
       : ['label: dos', `label-id: 0x${mbrId(disk)}`];
   const script = [...head, 'unit: sectors', '', ...lines, ''].join('\n');
+  // The table first: sfdisk waits until all that is in the file is on the disk.
+  fs.writeFileSync(output, '');
+  fs.truncateSync(output, total);
   const result = spawnSync('/usr/sbin/sfdisk', ['--quiet', '--no-reread', '--no-tell-kernel', output], {
     input: script,
     encoding: 'utf8',
   });
   if (result.status !== 0)
     throw new IcepkgError('image-failed', `sfdisk: ${(result.stderr || result.stdout).trim()}`);
+  const fd = fs.openSync(output, 'r+');
+  try {
+    for (const { file, start } of placed) if (file !== undefined) copyInto(fd, start, file);
+  } finally {
+    fs.closeSync(fd);
+  }
 }
 
 /** The kernel calls the partitions of an MBR by this and their number. */

@@ -43,7 +43,9 @@ export async function runFakeroot(request: FakerootRequest): Promise<void> {
   try {
     const file = path.join(folder, 'script');
     fs.writeFileSync(file, text);
-    const result = await run(['fakeroot', '--', '/bin/sh', file], {
+    // As many files as may be open, fakeroot closes at its start.
+    const command = ['/bin/sh', '-c', 'ulimit -n 1024 || :; exec fakeroot -- /bin/sh "$0"', file];
+    const result = await run(command, {
       env: {
         PATH: '/usr/sbin:/usr/bin:/sbin:/bin',
         LC_ALL: 'C',

@@ -5,7 +5,7 @@ import * as v from 'valibot';
 import { changeWorld } from '#engine/change-world';
 import { fetchPackages } from '#engine/client/fetch-packages';
 import type { EngineContext } from '#engine/context';
-import type { Candidate, Change } from '#engine/model';
+import type { Candidate, Change, FetchedPackage } from '#engine/model';
 import { parseJson } from '#schema/canonical-json';
 import { decode } from '#schema/decode';
 import { IcepkgError, isErrno } from '#schema/error';
@@ -109,8 +109,15 @@ export function checkLock(lock: Lock, definition: Definition, file: string): voi
 export const candidatesOf = (lock: Lock): Candidate[] =>
   lock.locked.map(({ repository, record }) => ({ record, source: { kind: 'repository', repository } }));
 
-/** Brings every locked package into the cache `folder`; what is there already costs no request. */
-export async function fetchLocked(depot: EngineContext, lock: Lock, folder: string): Promise<void> {
+/**
+ * Verifies every locked package, and brings into the cache `folder` what is not there yet.
+ * @param context the depot, or a root without repositories where all are in the cache
+ */
+export async function fetchLocked(
+  context: EngineContext,
+  lock: Lock,
+  folder: string,
+): Promise<FetchedPackage[]> {
   const changes = candidatesOf(lock).map((to): Change => ({
     action: 'install',
     name: to.record.name,
@@ -123,11 +130,13 @@ export async function fetchLocked(depot: EngineContext, lock: Lock, folder: stri
     to,
   }));
   fs.mkdirSync(folder, { recursive: true });
-  for (const { change, file } of await fetchPackages(depot, changes)) {
+  const fetched = await fetchPackages(context, changes);
+  for (const { change, file } of fetched) {
     const kept = path.join(folder, `${change.to?.record.package.sha256 ?? ''}.icepkg`);
     // A folder repository is read in place.
     if (file === kept || fs.existsSync(kept)) continue;
     fs.copyFileSync(file, `${kept}.new`, fs.constants.COPYFILE_FICLONE);
     fs.renameSync(`${kept}.new`, kept);
   }
+  return fetched;
 }

@@ -4,21 +4,26 @@ import * as path from 'node:path';
 import { accountLines } from '#engine/declared/account-lines';
 import { readStore } from '#engine/queries/read-store';
 import type { OwnedFile } from '#engine/store/model';
-import { readHeader } from '#schema/container/read';
 import { IcepkgError } from '#schema/error';
-import type { FileEntry } from '#schema/manifest';
+import type { FileEntry, Manifest } from '#schema/manifest';
 import { comparePaths } from '#schema/path';
 import { sha256File } from '#pkgbuild/sources/cache';
 import { walkTree, type TreeEntry } from '#pkgbuild/tree';
 import type { RootEntry } from './description.ts';
 import type { PathFacts } from './overlay.ts';
 
-/**
- * Walks the root and merges what is on disk with what the packages and the definition say.
- * @param facts what the definition says of paths; it wins
- */
-export function rootEntries(root: string, facts: ReadonlyMap<string, PathFacts>): RootEntry[] {
-  const { owned, special } = packagedFacts(root);
+export interface Composition {
+  /** What the packages in the root say of themselves. */
+  readonly manifests: readonly Manifest[];
+  /** What the definition says of paths; it wins. */
+  readonly facts: ReadonlyMap<string, PathFacts>;
+  /** Files that may have other content than their package brought. */
+  readonly written: ReadonlySet<string>;
+}
+
+/** Walks the root and merges what is on disk with what the packages and the definition say. */
+export function rootEntries(root: string, { manifests, facts, written }: Composition): RootEntry[] {
+  const { owned, special } = packagedFacts(root, manifests);
   const accounts = accountIds(root);
   const entries = new Map<string, RootEntry>();
   for (const entry of walkTree(root, {
@@ -28,9 +33,11 @@ export function rootEntries(root: string, facts: ReadonlyMap<string, PathFacts>)
   })) {
     const owners = owned.get(entry.path) ?? [];
     const sources = { said: facts.get(entry.path), special, accounts };
+    // The engine compared what it unpacked with the digest.
+    const known = written.has(entry.path) ? undefined : (owners[0]?.edited ?? owners[0]?.sha256);
     entries.set(entry.path, {
       ...merge(entry, owners, sources),
-      ...(entry.type === 'file' ? { sha256: sha256File(path.join(root, entry.path)) } : {}),
+      ...(entry.type === 'file' ? { sha256: known ?? sha256File(path.join(root, entry.path)) } : {}),
     });
   }
   // Device nodes that an ordinary user could not make are in the manifests alone.
@@ -99,16 +106,19 @@ const deviceEntry = (file: string, entry: FileEntry, owner: OwnedFile): RootEntr
   ...('major' in entry ? { device: { major: entry.major, minor: entry.minor } } : {}),
 });
 
-function packagedFacts(root: string): {
+function packagedFacts(
+  root: string,
+  manifests: readonly Manifest[],
+): {
   owned: ReadonlyMap<string, readonly OwnedFile[]>;
   special: ReadonlyMap<string, Special>;
 } {
   return readStore(root, (store) => {
     const owned = new Map<string, OwnedFile[]>();
     const special = new Map<string, Special>();
+    const contents = new Map(manifests.map(({ name, files }) => [name, files]));
     for (const { record } of store.installedPackages()) {
-      const header = store.headerOf(record.name);
-      const { files } = readHeader(header ?? new Uint8Array(), record.name).manifest;
+      const files = contents.get(record.name) ?? [];
       const unusual = new Map(
         files.filter((entry) => 'major' in entry || 'xattrs' in entry).map((entry) => [entry.path, entry]),
       );

@@ -66,7 +66,6 @@ await build({
     'pg',
     'prettier',
     'typescript',
-    'yaml',
     'zstd-napi',
   ],
   alias: Object.fromEntries(unused.map((name) => [name, nothing])),

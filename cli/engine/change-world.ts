@@ -40,6 +40,8 @@ export interface ChangeRequest {
   readonly files?: readonly string[];
   /** Offered to the solver in place of what the repositories have now. */
   readonly candidates?: readonly Candidate[];
+  /** Packages that were fetched before, and are taken as they are. */
+  readonly ready?: readonly FetchedPackage[];
   /** Keep packages that nothing needs any more. */
   readonly keepOrphans?: boolean;
   /** Defaults to true. */
@@ -92,7 +94,7 @@ export async function changeWorld(context: EngineContext, request: ChangeRequest
     if (nothing || request.dryRun || !(await request.confirm(plan))) {
       return { plan, transaction: undefined, notices: staying, failedScripts: [] };
     }
-    const { description, allowUntrusted = false } = request;
+    const { description, allowUntrusted = false, ready = [] } = request;
     const incoming = plan.changes.filter(({ to }) => to !== undefined);
     // The threads that unpack start while the packages come in.
     const size = incoming.reduce((sum, { to }) => sum + (to?.record.installedSize ?? 0), 0);
@@ -100,7 +102,7 @@ export async function changeWorld(context: EngineContext, request: ChangeRequest
     let fetched: readonly FetchedPackage[] = [];
     try {
       const headerOf = (name: string): Uint8Array | undefined => store.headerOf(name);
-      fetched = await fetchPackages(context, incoming, { allowUntrusted, headerOf });
+      fetched = await fetchPackages(context, incoming, { allowUntrusted, headerOf, ready });
       const requested = new Set(
         selection.filter((one) => one.requested).map((one) => one.candidate.record.name),
       );

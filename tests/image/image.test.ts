@@ -180,6 +180,12 @@ test('the overlay, users and the host name are in the image, and packages give w
   const listed = tool('tar', '--numeric-owner', '-tvf', built.path('tar'));
   expect(listed).toMatch(/-rw------- 210\/0 .*srv\/data\/secret\n/);
   expect(listed).toMatch(/-rw------- 1000\/1000 .*home\/anna\/\.ssh\/authorized_keys\n/);
+  const files = built.description.entries.filter(({ type }) => type === 'file');
+  const digest = (file: string): string =>
+    sha256(execFileSync('tar', ['-xOf', built.path('tar'), `./${file}`]));
+  expect(files.map((file) => ({ path: file.path, sha256: file.sha256 }))).toEqual(
+    files.map((file) => ({ path: file.path, sha256: digest(file.path) })),
+  );
 });
 
 test('a partition inside another one has its content to itself, and is mounted after it', async () => {

@@ -3,6 +3,7 @@ import { Args, Flags } from '#cli/oclif';
 import { BaseCommand } from '#cli/base-command';
 import { definitionFlags, depotFlags, imageCache, loadImage, openImageDepot } from '#cli/image-flags';
 import { createProgressReporter } from '#cli/progress';
+import type { PrivateKey } from '#schema/keys';
 
 /** `icepkg image build`: a definition to images. */
 export default class ImageBuild extends BaseCommand {
@@ -44,7 +45,6 @@ The folder that receives the images lists all files of all its images in SHA256S
     const definition = await loadImage(args.image, flags);
     const { buildImage } = await import('#bootstrap/build');
     const { checkLock, lockImage, readLock } = await import('#bootstrap/lock');
-    const { readKeyFile } = await import('#repo-server/key-files');
     const onProgress = createProgressReporter({ quiet: flags.quiet || this.jsonEnabled() });
     const locked = flags.lock === undefined ? undefined : readLock(flags.lock);
     if (locked !== undefined && flags.lock !== undefined) checkLock(locked, definition, flags.lock);
@@ -58,7 +58,7 @@ The folder that receives the images lists all files of all its images in SHA256S
       ...(depot === undefined ? {} : { depot }),
       cacheFolder: await imageCache(flags.cache),
       output: resolve(flags.output),
-      keys: (flags.key ?? []).map(readKeyFile),
+      keys: await readKeys(flags.key ?? []),
       onProgress,
       onStep: (step) => {
         if (!flags.quiet) this.remark(`${definition.name}: ${step}`);
@@ -68,4 +68,10 @@ The folder that receives the images lists all files of all its images in SHA256S
     for (const { file } of built.files) this.print(`${flags.output}/${file}`);
     return built;
   }
+}
+
+async function readKeys(files: readonly string[]): Promise<PrivateKey[]> {
+  if (files.length === 0) return [];
+  const { readKeyFile } = await import('#repo-server/key-files');
+  return files.map(readKeyFile);
 }

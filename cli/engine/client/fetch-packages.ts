@@ -23,6 +23,8 @@ export interface FetchOptions {
   readonly allowUntrusted?: boolean;
   /** The header of an installed package; with it packages may come by patches. */
   readonly headerOf?: (name: string) => Uint8Array | undefined;
+  /** Packages of repositories that this function returned before, and that need not be verified again. */
+  readonly ready?: readonly FetchedPackage[];
 }
 
 /**
@@ -48,11 +50,12 @@ export async function fetchPackages(
   const signal = context.signal === undefined ? stop.signal : AbortSignal.any([context.signal, stop.signal]);
   const limited = { ...context, signal };
   let next = 0;
-  const means: Means = { mirrors, tally, options, inTurn: openTurns() };
+  const ready = new Map(options.ready?.map((one) => [one.change.to?.record.package.sha256, one]));
+  const means: Means = { mirrors, tally, options, ready, inTurn: openTurns() };
   const work = async (): Promise<void> => {
     for (let index = next++; index < wanted.length; index = next++) {
       const { change, candidate } = wanted[index] as (typeof wanted)[number];
-      fetched[index] = { change, ...(await fetchOne(limited, { change, candidate }, means)) };
+      fetched[index] = { ...(await fetchOne(limited, { change, candidate }, means)), change };
     }
   };
   const workers = Array.from(
@@ -83,6 +86,8 @@ interface Means {
   readonly mirrors: Map<string, readonly Transport[]>;
   readonly tally: Tally;
   readonly options: FetchOptions;
+  /** By the sha256 of the package. */
+  readonly ready: ReadonlyMap<string | undefined, FetchedPackage>;
   readonly inTurn: <T>(work: () => Promise<T>) => Promise<T>;
 }
 
@@ -116,10 +121,12 @@ async function fetchOne(context: EngineContext, incoming: Incoming, means: Means
         hint: `Run icepkg update, or install another version of ${record.name}`,
       });
     case 'repository': {
+      const ready = means.ready.get(record.package.sha256);
       const file = join(packageCacheOf(context), `${record.package.sha256}.icepkg`);
-      if (!isWhole(file, candidate)) return fetchFromRepository(context, incoming, { ...means, file });
+      if (ready === undefined && !isWhole(file, candidate))
+        return fetchFromRepository(context, incoming, { ...means, file });
       means.tally.verified(candidate);
-      return checked(candidate, file, readHeader(file, label));
+      return ready ?? checked(candidate, file, readHeader(file, label));
     }
   }
 }

@@ -1,0 +1,81 @@
+/** Makes what is not in the cache yet: composes the root, and the outputs of it. */
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { canonicalJson } from '#schema/canonical-json';
+import { run } from '#pkgbuild/command';
+import type { ImageRequest } from './build.ts';
+import { checkBinaries } from './check-binaries.ts';
+import { kernelCommandLine } from './command-line.ts';
+import { composeRoot } from './compose.ts';
+import { packageCache } from './depot.ts';
+import { DESCRIPTION, type ImageDescription } from './description.ts';
+import { makeOutputs } from './outputs.ts';
+
+export interface ImageKeys {
+  /** Of everything that goes in. */
+  readonly key: string;
+  /** What ids of disks, partitions and file systems are derived from. */
+  readonly ids: string;
+  /** Of the composer. */
+  readonly revision: number;
+}
+
+export interface MadeImage {
+  readonly notices: readonly string[];
+  /** The end of tidying up, which goes on beside what the caller does next. */
+  readonly tidied: Promise<unknown>;
+}
+
+/** Composes the image in a folder beside `kept` and renames that, whole, to it. */
+export async function makeImage(
+  kept: string,
+  { key, ids, revision }: ImageKeys,
+  request: ImageRequest,
+): Promise<MadeImage> {
+  const { definition, lock, depot, cacheFolder, onStep = () => undefined, signal } = request;
+  fs.mkdirSync(path.dirname(kept), { recursive: true });
+  const scratch = fs.mkdtempSync(path.join(path.dirname(kept), '.image-'));
+  try {
+    onStep('compose');
+    const composed = await composeRoot(definition, lock, path.join(scratch, 'root'), {
+      key: ids,
+      packageCache: packageCache(cacheFolder),
+      ...(depot === undefined ? {} : { depot }),
+      ...(request.onProgress === undefined ? {} : { onProgress: request.onProgress }),
+      ...(signal === undefined ? {} : { signal }),
+    });
+    checkBinaries(composed, definition.arch);
+    const out = path.join(scratch, 'out');
+    fs.mkdirSync(out);
+    const { files, entries } = await makeOutputs({
+      definition,
+      key: ids,
+      fileSystems: path.join(cacheFolder, 'filesystems', `${definition.name}.${definition.arch}`),
+      revision,
+      tree: composed,
+      out,
+      scratch,
+      onStep,
+      ...(signal === undefined ? {} : { signal }),
+    });
+    const description: ImageDescription = {
+      format: 1,
+      name: definition.name,
+      system: definition.system,
+      board: definition.board,
+      arch: definition.arch,
+      key,
+      cmdline: kernelCommandLine(definition, ids),
+      files: [...files],
+      packages: lock.packages,
+      locked: lock.locked,
+      entries: [...entries],
+    };
+    fs.writeFileSync(path.join(out, DESCRIPTION), canonicalJson(description));
+    fs.renameSync(out, kept);
+    return { notices: composed.notices, tidied: run(['rm', '-rf', '--', scratch]) };
+  } catch (error) {
+    fs.rmSync(scratch, { recursive: true, force: true });
+    throw error;
+  }
+}
