@@ -14,6 +14,7 @@ import type { PackageRecord } from '#schema/index-shard';
 import { patchListPath } from '#schema/patch/format';
 import { comparePaths, isSafePath } from '#schema/path';
 import { readRepositoryConfig } from './config.ts';
+import { withHint } from './hint.ts';
 import { doing, makeFolder, metadataFolder, PRIVATE_FOLDER, readIfAny, writeDurably } from './layout.ts';
 import { withLock } from './lock.ts';
 import { readChannel } from './metadata.ts';
@@ -128,10 +129,15 @@ export async function importBundle(
     const settings: MirrorSettings = { ...contents, from: 'bundle' };
     const transport = firstOf(folderTransport(aside), folderTransport(folder));
     return await mirrorRepository(folder, { ...options, settings, transport });
+  } catch (error) {
+    throw withHint(error, 'trust-rollback', OLDER);
   } finally {
     fs.rmSync(aside, { recursive: true, force: true });
   }
 }
+
+const OLDER =
+  'The bundle was made before what this copy has: leave it, or carry a newer one (icepkg repo bundle export)';
 
 async function unpack(file: string, folder: string): Promise<void> {
   doing(folder, () => makeFolder(folder));

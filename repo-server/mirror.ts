@@ -12,6 +12,7 @@ import type { PackageRecord } from '#schema/index-shard';
 import { LEAST_PATCHED_SIZE, MAX_PATCH_LIST_BYTES, patchListPath } from '#schema/patch/format';
 import { DEFAULT_EXPIRY_DAYS, writeRepositoryConfig } from './config.ts';
 import { CONFIG_FILE, doing, makeFolder, metadataFolder, syncFolder } from './layout.ts';
+import { inParallel } from './in-parallel.ts';
 import { limitRate } from './limit-rate.ts';
 import { withLock, type LockOptions } from './lock.ts';
 import {
@@ -188,18 +189,6 @@ class Run {
   /** The first failure ends the others: nothing that is missing may be named. */
   async #inParallel<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
     const { parallel = MIRROR_NETWORK.parallel } = this.#options;
-    let next = 0;
-    let failure: { readonly error: unknown } | undefined;
-    const worker = async (): Promise<void> => {
-      for (let item = items[next++]; item !== undefined && failure === undefined; item = items[next++]) {
-        try {
-          await work(item);
-        } catch (error) {
-          failure ??= { error };
-        }
-      }
-    };
-    await Promise.all(Array.from({ length: parallel }, worker));
-    if (failure !== undefined) throw failure.error;
+    await inParallel(items, parallel, work);
   }
 }

@@ -82,7 +82,10 @@ export function historyOf(repository: string, channel: string): readonly ServedS
     if (bytes === undefined) break;
     const { signed } = parseMetadata(bytes, 'targets', name);
     const number = channelNumber({ targets: { signed } });
-    if (number !== undefined && served.at(-1)?.number !== number) served.push({ number, version });
+    const { message } = signed;
+    const said = typeof message === 'string' ? message : undefined;
+    if (number !== undefined && served.at(-1)?.number !== number)
+      served.push({ number, version, message: said });
   }
   return served;
 }
@@ -91,6 +94,8 @@ export interface ServedSnapshot {
   readonly number: number;
   /** Of the targets that named it. */
   readonly version: number;
+  /** What was said with them. */
+  readonly message: string | undefined;
 }
 
 /** The number that the next snapshot gets: greater than any that was ever served or kept. */
@@ -126,6 +131,8 @@ export interface ListedSnapshot {
   readonly packages: number;
   /** Channels that serve it. */
   readonly servedAs: readonly string[];
+  /** What was said when a channel was moved to it, by a promotion or back; the latest first. */
+  readonly moves: readonly { readonly channel: string; readonly message: string }[];
 }
 
 /** All snapshots, newest first. @throws IcepkgError `not-found` where the folder is no repository */
@@ -134,12 +141,18 @@ export function listSnapshots(repository: string): ListedSnapshot[] {
   const channels = channelsOf(repository).map((name) => ({
     name,
     number: channelNumber(readChannel(repository, name)),
+    history: historyOf(repository, name),
   }));
   return snapshotNumbers(repository)
     .reverse()
     .map((number) => {
       const { created, channel, message, packages } = readSnapshot(repository, number);
       const servedAs = channels.filter((of) => of.number === number).map(({ name }) => name);
-      return { number, created, channel, message, packages, servedAs };
+      const moves = channels.flatMap(({ name, history }) =>
+        history
+          .filter((of) => of.number === number && of.message !== message)
+          .flatMap((of) => (of.message === undefined ? [] : { channel: name, message: of.message })),
+      );
+      return { number, created, channel, message, packages, servedAs, moves };
     });
 }

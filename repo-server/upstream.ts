@@ -18,12 +18,15 @@ import { refreshTrust, type TrustedRepository } from '#engine/trust/updater';
 import { sha256 } from '#schema/digest';
 import { IcepkgError } from '#schema/error';
 import { parseMetadata, type Root } from '#schema/tuf/metadata';
+import { withHint } from './hint.ts';
 import { doing, makeFolder, metadataFolder, PRIVATE_FOLDER, readIfAny, writeDurably } from './layout.ts';
 import { shardFileOf, type IndexTargets } from './served.ts';
 
 const ROOT_LIMIT = 512_000;
 /** What is being fetched lies there until it is whole. */
 export const INCOMING = `${PRIVATE_FOLDER}/incoming`;
+
+const FULL = 'Free some space where the copy is; the next run goes on where this one stopped';
 
 export interface UpstreamOptions {
   readonly transport: Transport;
@@ -128,7 +131,9 @@ export class Upstream {
         mirror,
         { path: address, size, sha256: digest, file: aside },
         signal === undefined ? {} : { signal },
-      ),
+      ).catch((error: unknown) => {
+        throw withHint(error, 'disk-full', FULL);
+      }),
     );
     this.#options.onWrite?.(path);
     doing(file, () => {

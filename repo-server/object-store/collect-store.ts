@@ -8,12 +8,12 @@ import { IcepkgError } from '#schema/error';
 import { planRemoval, readCondemned, writeCondemned, type Removal } from '../condemn.ts';
 import { readRepositoryConfig } from '../config.ts';
 import { keptSnapshots, type CollectOptions } from '../gc.ts';
+import { inParallel } from '../in-parallel.ts';
 import { channelsOf, metadataFolder, PRIVATE_FOLDER, readIfAny } from '../layout.ts';
 import { withLock } from '../lock.ts';
 import { readPool } from '../pool.ts';
 import { isCollectable, referencedFiles } from '../references.ts';
 import { withAdvisoryLock, type StillHeld } from './advisory-lock.ts';
-import { forEachPath } from './each.ts';
 import type { ObjectStore, StoredObject } from './s3.ts';
 
 export interface CollectStoreOptions extends Omit<CollectOptions, 'onWrite'> {
@@ -65,7 +65,7 @@ async function collectLocked(place: Place, options: CollectStoreOptions): Promis
   if (options.dryRun !== true) {
     // Somebody else may have published meanwhile, and what they need is not ours to judge.
     await checkSame(place, there);
-    await forEachPath(plan.removed, PARALLEL, (path) => store.remove(path));
+    await inParallel(plan.removed, PARALLEL, (path) => store.remove(path));
     writeCondemned(repository, notes, plan);
   }
   const { condemned, waiting, removed, removedBytes } = plan;

@@ -8,10 +8,10 @@ import { join, relative } from 'node:path';
 import { IcepkgError } from '#schema/error';
 import { parseMetadata } from '#schema/tuf/metadata';
 import { contentHeaders, isPrivate } from '../http-path.ts';
+import { inParallel } from '../in-parallel.ts';
 import { channelsOf, metadataFolder } from '../layout.ts';
 import { withLock, type LockOptions } from '../lock.ts';
 import { withAdvisoryLock, type StillHeld } from './advisory-lock.ts';
-import { forEachPath } from './each.ts';
 import type { ObjectStore, StoredObject } from './s3.ts';
 
 export interface UploadOptions extends LockOptions {
@@ -121,7 +121,7 @@ class UploadRun {
   }
 
   async #putAll(paths: readonly string[], there: ReadonlyMap<string, StoredObject>): Promise<void> {
-    await forEachPath(paths, this.#parallel, (path) => this.#putFile(path, there.get(path)));
+    await inParallel(paths, this.#parallel, (path) => this.#putFile(path, there.get(path)));
   }
 
   async #putFile(path: string, stored: StoredObject | undefined): Promise<void> {

@@ -10,6 +10,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { create } from 'tar';
@@ -26,6 +27,7 @@ import { publish } from '#repo-server/publish';
 import { serve } from '#repo-server/serve';
 import { verifyRepository } from '#repo-server/verify';
 import { generateKey } from '#schema/keys';
+import { program } from '../cli/icepkg.ts';
 import { makeDepot, type Depot } from '../support/repository.ts';
 
 let depot: Depot;
@@ -190,11 +192,29 @@ test('a bundle carries what is new, and is believed no more than any mirror', as
   await importBundle(copy, at('two.tar'), {});
   expect(await offered()).toEqual(['app', 'lib', 'new', 'other']);
   expect((await verifyRepository(copy)).problems).toEqual([]);
-  await expect(importBundle(copy, at('one.tar'), {})).rejects.toMatchObject({ code: 'trust-rollback' });
+  await expect(importBundle(copy, at('one.tar'), {})).rejects.toMatchObject({
+    code: 'trust-rollback',
+    hint: expect.stringMatching(/^The bundle was made before what this copy has/) as string,
+  });
   await expect(importBundle(at('elsewhere'), at('two.tar'), { trustedRoot })).rejects.toMatchObject({
     code: 'network-failed',
   });
   expect(existsSync(at('elsewhere/channels'))).toBe(false);
+});
+
+const unshare = ['--mount', '--map-root-user'];
+const mayMount = spawnSync('unshare', [...unshare, 'mount', '-t', 'tmpfs', 'x', tmpdir()]).status === 0;
+
+test.runIf(mayMount)('a full disk is named, with the way out of whoever keeps the copy', async () => {
+  const files = { x: [...Array(200_000).keys()].map((n) => Math.sin(n)).join('') };
+  await depot.publish({ name: 'large', files });
+  mkdirSync(copy);
+  const script = 'mount -t tmpfs -o size=1m x "$1" && shift && exec "$@"';
+  const command = program('repo', 'mirror', depot.repository, copy, '--trust', depot.trustedRoot);
+  const words = [...unshare, 'sh', '-c', script, 'sh', copy, process.execPath, ...command];
+  const { status, stderr } = spawnSync('unshare', words, { encoding: 'utf8' });
+  expect(stderr).toMatch(/no space to download[^]*the next run goes on where this one stopped/);
+  expect(status).toBe(11);
 });
 
 test('a bundle that is cut short, strange or hostile is refused, and leaves nothing', async () => {

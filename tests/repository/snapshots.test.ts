@@ -53,8 +53,13 @@ test('a channel is promoted as it is, and what comes later stays apart', async (
     removed: [{ name: 'old' }],
   });
   expect(await offered(root)).toEqual(['old-1.0.0-r0']);
-  await promote(depot.repository, { from: 'beta', channel: 'stable', keys });
+  await promote(depot.repository, { from: 'beta', channel: 'stable', keys, message: 'tried for a week' });
   expect(await offered(root)).toEqual(['bash-1.0.0-r0', 'zlib-1.0.0-r0']);
+  expect(listSnapshots(depot.repository)[0]).toMatchObject({
+    message: 'to beta',
+    servedAs: ['beta', 'stable'],
+    moves: [{ channel: 'stable', message: 'tried for a week' }],
+  });
   expect(await promote(depot.repository, { from: '2', channel: 'stable', keys })).toMatchObject({
     changed: false,
   });

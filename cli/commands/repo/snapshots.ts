@@ -6,7 +6,7 @@ export default class RepoSnapshots extends BaseCommand {
   static override summary = 'List the snapshots of a repository';
   static override description =
     'Newest first: number, time, the channel it was made of, which channels serve it, how many packages it has, and\n' +
-    'what its publisher said.';
+    'what its publisher said, and whoever moved another channel to it.';
   static override examples = ['icepkg repo snapshots ./repo', 'icepkg repo snapshots ./repo --json'];
   static override args = {
     repository: Args.string({ required: true, description: 'folder of the repository' }),
@@ -26,7 +26,9 @@ export default class RepoSnapshots extends BaseCommand {
             of.channel,
             of.servedAs.join(' '),
             String(of.packages),
-            of.message ?? '',
+            [of.message ?? [], of.moves.map(({ channel, message }) => `${channel}: ${message}`)]
+              .flat(2)
+              .join('; '),
           ]),
         ]),
       );
