@@ -21,6 +21,7 @@ export function moduleFiles(tree: string, names: readonly string[]): string[] {
   const files = new Map([...depends.keys()].map((file) => [moduleName(file), file]));
   const builtin = new Set(lines('modules.builtin').map(moduleName));
   const before = softDependencies(lines('modules.softdep'));
+  const aliases = modulesByAlias(lines('modules.alias'));
   const ordered = new Set<string>();
   const add = (name: string, asked: boolean): void => {
     const file = files.get(name);
@@ -29,7 +30,8 @@ export function moduleFiles(tree: string, names: readonly string[]): string[] {
       return;
     }
     if (ordered.has(file)) return;
-    for (const other of before.get(name) ?? []) add(other, false);
+    for (const other of before.get(name) ?? [])
+      for (const module of aliases.get(other) ?? [other]) add(module, false);
     for (const needed of depends.get(file)?.toReversed() ?? []) add(moduleName(needed), false);
     ordered.add(file);
   };
@@ -66,6 +68,19 @@ function softDependencies(lines: readonly string[]): Map<string, string[]> {
     const [, name, rest = ''] = /^softdep (\S+) (.*)$/.exec(line) ?? [];
     const pre = /pre:([^:]*?)(?:\w+:|$)/.exec(rest)?.[1] ?? '';
     if (name !== undefined) found.set(normal(name), pre.split(' ').filter(Boolean).map(normal));
+  }
+  return found;
+}
+
+/**
+ * Modules that go by another name too, such as all that compute the same checksum: `alias OTHER NAME`. One that suits the
+ * machine is enough, but which one only the machine knows.
+ */
+function modulesByAlias(lines: readonly string[]): Map<string, string[]> {
+  const found = new Map<string, string[]>();
+  for (const line of lines) {
+    const [word, alias = '', name = ''] = line.split(' ');
+    if (word === 'alias') found.set(normal(alias), [...(found.get(normal(alias)) ?? []), normal(name)]);
   }
   return found;
 }

@@ -39,7 +39,8 @@ beforeAll(async () => {
         [`${MODULES}/kernel/idle.ko`]: 'idle',
         [`${MODULES}/modules.dep`]:
           'kernel/disk.ko: kernel/bus.ko\nkernel/bus.ko:\nkernel/sum.ko:\nkernel/idle.ko:\n',
-        [`${MODULES}/modules.softdep`]: 'softdep disk pre: sum\n',
+        [`${MODULES}/modules.softdep`]: 'softdep disk pre: crypto-sum\n',
+        [`${MODULES}/modules.alias`]: 'alias crypto-sum sum\n',
         [`${MODULES}/modules.builtin`]: 'kernel/ext4.ko\n',
       },
     },
