@@ -92,7 +92,9 @@ class UploadRun {
       there,
     );
     await this.#held();
-    await this.#putAll(paths.filter(isMetadata), there);
+    // One after the other, in the order of their names: so the first that differs decides between two publishers, and none is left
+    // with a part of it that keeps the other one out.
+    for (const path of paths.filter(isMetadata)) await this.#putFile(path, there.get(path));
     for (const { path, bytes, replaces } of entries) {
       await this.#held();
       await this.#putOnce(path, replaces, bytes);

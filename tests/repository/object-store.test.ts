@@ -5,6 +5,7 @@ import { cpSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { loadIndexes } from '#engine/client/load-indexes';
 import { mirrorRepository } from '#repo-server/mirror';
@@ -17,6 +18,7 @@ import { collectStore } from '#repo-server/object-store/collect-store';
 import { sha256 } from '#schema/digest';
 import { encodePrivateKey } from '#schema/keys';
 import { program } from '../cli/icepkg.ts';
+import { plainStore } from '../support/plain-store.ts';
 import { wantsRadosGateway, startRadosGateway, type Gateway } from '../support/rados-gateway.ts';
 import { makeDepot, type Depot } from '../support/repository.ts';
 
@@ -89,6 +91,42 @@ test('what is private or elsewhere is not brought, also where a symlink leads th
     await uploadRepository(repository, openStore('s3://bucket', { ...env, AWS_ENDPOINT_URL }));
     expect(brought.filter((path) => !/^(?:channels|packages|targets|repository)/.test(path))).toEqual([]);
     expect(brought.at(-1)).toBe('channels/stable/metadata/timestamp.json');
+  } finally {
+    store.closeAllConnections();
+    store.close();
+    depot.dispose();
+  }
+});
+
+test('of two publishers that race for the same numbers one wins, whatever comes first', async () => {
+  const depot = await makeDepot();
+  const store = plainStore(new Map(), { conditional: true });
+  try {
+    await once(store, 'listening');
+    const AWS_ENDPOINT_URL = `http://127.0.0.1:${(store.address() as AddressInfo).port}`;
+    const env = { AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: 'b', AWS_ENDPOINT_URL };
+    /** A connection that is slow with some files. */
+    const slowWith = (slow: string): ObjectStore => {
+      const opened = openStore('s3://bucket', env);
+      const put = opened.put.bind(opened);
+      opened.put = async (path, ...more) => {
+        if (path.includes(slow)) await sleep(300);
+        return put(path, ...more);
+      };
+      return opened;
+    };
+    await depot.publish({ name: 'app' });
+    await uploadRepository(depot.repository, slowWith('nothing'));
+    const other = join(depot.folder, 'other');
+    cpSync(depot.repository, other, { recursive: true });
+    await depot.publish({ name: 'mine' });
+    await addPackages(other, await depot.pack({ name: 'theirs' }));
+    await publish(other, { keys: [depot.key] });
+    const both = await Promise.allSettled([
+      uploadRepository(depot.repository, slowWith('.targets.json')),
+      uploadRepository(other, slowWith('.snapshot.json')),
+    ]);
+    expect(both).toMatchObject([{ status: 'fulfilled' }, { reason: { code: 'root-locked' } }]);
   } finally {
     store.closeAllConnections();
     store.close();

@@ -1,9 +1,9 @@
-/** An object store that keeps everything in memory, takes every write, and looks at no condition and no signature. */
+/** An object store that keeps everything in memory and looks at no signature. */
 import { createHash } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 
-/** Of one bucket, `bucket`, on loopback; it listens soon. */
-export function plainStore(objects: Map<string, Buffer>): Server {
+/** Of one bucket, `bucket`, on loopback; it listens soon. Where it is not `conditional` it takes every write. */
+export function plainStore(objects: Map<string, Buffer>, { conditional = false } = {}): Server {
   const tag = (bytes: Buffer): string => `"${createHash('md5').update(bytes).digest('hex')}"`;
   const entry = ([key, bytes]: [string, Buffer]): string =>
     `<Contents><Key>${key}</Key><ETag>${tag(bytes)}</ETag><Size>${bytes.length}</Size></Contents>`;
@@ -14,6 +14,10 @@ export function plainStore(objects: Map<string, Buffer>): Server {
     request.on('data', (part: Buffer) => parts.push(part));
     request.on('end', () => {
       if (request.method === 'PUT') {
+        const there = objects.get(key);
+        const { 'if-match': match, 'if-none-match': none } = request.headers;
+        const refused = none === undefined ? match !== undefined && match !== (there && tag(there)) : there;
+        if (conditional && refused) return response.writeHead(412).end();
         objects.set(key, Buffer.concat(parts));
         return response.end();
       }
