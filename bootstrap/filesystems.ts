@@ -3,6 +3,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { IcepkgError } from '#schema/error';
 import { BUILD_EPOCH } from '#pkgbuild/epoch';
+import { setExt4Times } from './ext4-times.ts';
 import type { FileSystem } from './definition-schema.ts';
 import { quote, runFakeroot, type FakerootRequest } from './fakeroot.ts';
 import type { RootEntry } from './description.ts';
@@ -43,6 +44,7 @@ export async function makeFileSystem(request: FileSystemRequest): Promise<void> 
       ...(size === undefined ? {} : { hint: 'Give the partition a larger size in the definition' }),
     });
   }
+  if (kind === 'ext4') setExt4Times(output, BUILD_EPOCH);
   const made = fs.statSync(output).size;
   if (size !== undefined && made > size) {
     fs.rmSync(output);
@@ -67,7 +69,7 @@ const MAKERS: Readonly<Record<FileSystem, (request: FileSystemRequest) => Plan>>
   vfat: planVfat,
 };
 
-/** Times go in afterwards: mke2fs takes the change time from the kernel, which nobody can set. */
+/** Times go in afterwards. */
 function planExt4(request: FileSystemRequest): Plan {
   const { entries, output, uuid, free = 0 } = request;
   const inodes = entries.length + 64;
@@ -79,28 +81,18 @@ function planExt4(request: FileSystemRequest): Plan {
   const size = request.size ?? Math.ceil(needed / MIB) * MIB;
   if (size < needed - free) throw tooSmall(request, needed);
   const spare = Math.ceil((free / 16384 + inodes) * 1.1);
-  const times = entries.flatMap(({ path: file }) => setTimes(`/${file}`));
-  const commands = `${output}.debugfs`;
-  fs.writeFileSync(commands, `${[...setTimes('/'), ...setTimes('/lost+found'), ...times].join('\n')}\n`);
   return {
     script: [
       `truncate -s ${size} ${quote(output)}`,
-      `mke2fs -q -F -t ext4 -d "$TREE" -U ${uuid} -L ${quote(request.name.slice(0, 16))} -b 4096 -N ${spare} -m 0 ${small ? '-O ^has_journal' : `-J size=${JOURNAL / MIB}`} \\`,
+      `mke2fs -q -F -t ext4 -d "$TREE" -U ${uuid} -L ${quote(request.name.slice(0, 16))} -b 4096 -I 256 -N ${spare} -m 0 ${small ? '-O ^has_journal' : `-J size=${JOURNAL / MIB}`} \\`,
       `  -E hash_seed=${uuid},lazy_itable_init=0,root_owner=0:0 -O ^metadata_csum_seed,^orphan_file ${quote(output)} 2>&1`,
-      `debugfs -w -f ${quote(commands)} ${quote(output)} >/dev/null 2>&1`,
-      `rm ${quote(commands)}`,
     ].join('\n'),
-    tools: { mke2fs: 'e2fsprogs', debugfs: 'e2fsprogs' },
+    tools: { mke2fs: 'e2fsprogs' },
     environment: { ...epoch, E2FSPROGS_FAKE_TIME: String(BUILD_EPOCH) },
   };
 }
 
 const blocks = (size: number): number => Math.ceil(size / 4096) * 4096;
-
-const setTimes = (file: string): string[] =>
-  ['atime', 'ctime', 'mtime', 'crtime'].map(
-    (field) => `sif "${file.replaceAll('"', '""')}" ${field} @${BUILD_EPOCH}`,
-  );
 
 /** FAT knows no owners, links or devices. */
 function planVfat(request: FileSystemRequest): Plan {
