@@ -6,12 +6,13 @@ import { changeWorld } from '#engine/change-world';
 import { attachRepository } from '#engine/config-attach';
 import { openContext, type EngineContext } from '#engine/context';
 import { initRoot } from '#engine/init-root';
-import type { OnProgress } from '#engine/model';
+import type { FetchedPackage, OnProgress } from '#engine/model';
+import { IcepkgError } from '#schema/error';
 import { BUILD_EPOCH } from '#pkgbuild/epoch';
 import { sealRoot } from '#engine/seal-root';
 import { ACCOUNT_FILES, applyUsers } from './accounts.ts';
 import type { Definition } from './definition.ts';
-import { candidatesOf, fetchLocked, type Lock } from './lock.ts';
+import { candidatesOf, fetchLocked, isCached, type Lock } from './lock.ts';
 import { mountTable } from './mount-table.ts';
 import { applyOverlays } from './overlay.ts';
 import { applyServices } from './services.ts';
@@ -62,7 +63,10 @@ export async function composeRoot(
     ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   });
-  const ready = await fetchLocked(options.depot ?? context, lock, packageCache);
+  const ready =
+    options.depot === undefined
+      ? await fromCache(context, lock, packageCache)
+      : await fetchLocked(options.depot, lock, packageCache);
   const outcome = await changeWorld(context, {
     description: `compose ${definition.name}`,
     edit: (world) => ({ ...world, depends: [...definition.packages] }),
@@ -89,6 +93,17 @@ export async function composeRoot(
   for (const { path: file } of entries) setTimes(path.join(root, file));
   setTimes(root);
   return { folder: root, entries, notices: outcome.notices };
+}
+
+/** @throws IcepkgError `offline-missing` where a package is not there, or not as the lock has it */
+async function fromCache(context: EngineContext, lock: Lock, folder: string): Promise<FetchedPackage[]> {
+  const absent = lock.locked
+    .filter(({ record }) => !isCached(record, folder))
+    .map(({ record }) => `${record.name}-${record.version}`);
+  if (absent.length === 0) return fetchLocked(context, lock, folder);
+  throw new IcepkgError('offline-missing', `not in the cache, or damaged there: ${absent.join(', ')}`, {
+    hint: 'Name the repository that has them: --repository NAME=DIR-OR-URL --trust root.json',
+  });
 }
 
 function writeConfiguration(root: string, definition: Definition): void {

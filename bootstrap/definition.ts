@@ -206,7 +206,7 @@ function find(kind: Kind, name: string, roots: readonly string[]): string {
     if (fs.existsSync(file)) return file;
   }
   const names = known(kind, roots);
-  const guess = nearest(name, names);
+  const guess = nearest(name, names) ?? names.findLast((one) => one.startsWith(name));
   throw new IcepkgError('not-found', `there is no ${kind.slice(0, -1)} ${name}`, {
     hint:
       guess === undefined

@@ -13,15 +13,25 @@ export const SUMS = 'SHA256SUMS';
 /** Signatures over `SHA256SUMS`, in the format of those of packages. */
 export const SUMS_SIGNATURE = 'SHA256SUMS.sig';
 
-/** Copies out of the cache, each file by rename; what is there already stays. */
+/** Copies out of the cache, all files or none, each by rename; what is there already stays. */
 export function deliver(kept: string, output: string, keys: readonly PrivateKey[]): DescribedFiles {
   const description = readFiles(path.join(kept, DESCRIPTION));
   fs.mkdirSync(output, { recursive: true });
   const name = descriptionName(description);
   if (!isDelivered(output, description)) {
+    const copies = [
+      ...description.files.map(({ file }) => [file, file] as const),
+      [DESCRIPTION, name] as const,
+    ];
+    try {
+      for (const [from, to] of copies) copy(path.join(kept, from), aside(output, to));
+    } catch (error) {
+      for (const [, to] of copies) fs.rmSync(aside(output, to), { force: true });
+      throw error;
+    }
+    // What the description says holds at every moment.
     fs.rmSync(path.join(output, name), { force: true });
-    for (const { file } of description.files) copyInto(output, path.join(kept, file), file);
-    copyInto(output, path.join(kept, DESCRIPTION), name);
+    for (const [, to] of copies) fs.renameSync(aside(output, to), path.join(output, to));
   }
   writeSums(output, keys);
   return description;
@@ -48,17 +58,15 @@ function present(output: string, name: string): DescribedFiles | undefined {
 
 const readFiles = (file: string): DescribedFiles => decodeFiles(fs.readFileSync(file), file);
 
-function copyInto(folder: string, from: string, name: string): void {
-  const aside = path.join(folder, `.${name}.new`);
+const aside = (folder: string, name: string): string => path.join(folder, `.${name}.new`);
+
+function copy(from: string, to: string): void {
   // Disks are mostly holes, which cp keeps.
-  const { status, stderr } = spawnSync('cp', ['--', from, aside], { encoding: 'utf8' });
-  if (status !== 0) {
-    fs.rmSync(aside, { force: true });
-    throw new IcepkgError('io-failed', `${name} cannot be written to ${folder}: ${stderr.trim()}`, {
-      hint: 'See that there is room, and that the folder is yours',
+  const { status, stderr } = spawnSync('cp', ['--', from, to], { encoding: 'utf8' });
+  if (status !== 0)
+    throw new IcepkgError('io-failed', `the image cannot be delivered: ${stderr.trim()}`, {
+      hint: 'See that there is room in the output folder, and that it is yours',
     });
-  }
-  fs.renameSync(aside, path.join(folder, name));
 }
 
 function writeSums(folder: string, keys: readonly PrivateKey[]): void {

@@ -11,6 +11,7 @@ import { decode } from '#schema/decode';
 import { IcepkgError, isErrno } from '#schema/error';
 import { DependencySchema, PackageNameSchema } from '#schema/fields';
 import { PackageRecordSchema } from '#schema/index-shard';
+import { sha256File } from '#pkgbuild/sources/cache';
 import type { Definition } from './definition.ts';
 
 /** In the order in which they are installed. */
@@ -27,6 +28,7 @@ export const LockSchema = v.strictObject({
   locked: LockedPackagesSchema,
 });
 export type Lock = v.InferOutput<typeof LockSchema>;
+type LockedRecord = Lock['locked'][number]['record'];
 
 /**
  * Solves what the definition asks for, on a machine where nothing is installed.
@@ -108,6 +110,12 @@ export function checkLock(lock: Lock, definition: Definition, file: string): voi
 
 export const candidatesOf = (lock: Lock): Candidate[] =>
   lock.locked.map(({ repository, record }) => ({ record, source: { kind: 'repository', repository } }));
+
+/** True where the cache `folder` has the package as the lock has it. */
+export function isCached({ package: { sha256, size } }: LockedRecord, folder: string): boolean {
+  const file = path.join(folder, `${sha256}.icepkg`);
+  return fs.statSync(file, { throwIfNoEntry: false })?.size === size && sha256File(file) === sha256;
+}
 
 /**
  * Verifies every locked package, and brings into the cache `folder` what is not there yet.

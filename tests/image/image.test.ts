@@ -250,6 +250,35 @@ describe('locks', () => {
 });
 
 describe('bad input', () => {
+  test('a lock whose packages are not in the cache, or damaged there, names them', async () => {
+    const definition = define({});
+    const cache = fs.mkdtempSync(path.join(scratch, 'cache-'));
+    const lock = await bench.lock(definition, cache);
+    const request = { definition, lock, cacheFolder: cache, output: path.join(cache, 'out') };
+    await expect(buildImage(request)).rejects.toThrow(
+      expectError('offline-missing', /: base-files-1\.0\.0-r0, tool-1\.0\.0-r0$/),
+    );
+    await bench.build(definition, { cache });
+    fs.rmSync(path.join(cache, 'images'), { recursive: true });
+    const tooling = lock.locked.find(({ record }) => record.name === 'tool')?.record.package.sha256 ?? '';
+    const file = path.join(cache, 'packages', `${tooling}.icepkg`);
+    fs.writeFileSync(file, fs.readFileSync(file).fill(0, 100));
+    await expect(buildImage(request)).rejects.toThrow(expectError('offline-missing', /: tool-1\.0\.0-r0$/));
+    expect(fs.readdirSync(path.join(cache, 'images'))).toEqual([]);
+    expect(fs.existsSync(request.output)).toBe(false);
+  });
+
+  test('an image of which one file cannot be delivered leaves nothing of itself', async () => {
+    const definition = define({ board: { formats: ['tar', 'img'] } });
+    const [cache, output] = [bench.folder('cache'), bench.folder('out')];
+    const { key } = await bench.build(definition, { cache });
+    fs.rmSync(path.join(cache, 'images', key, 'small-box.x86_64.img'));
+    await expect(bench.build(definition, { cache, output })).rejects.toThrow(
+      expectError('io-failed', /cannot be delivered: .*small-box\.x86_64\.img/),
+    );
+    expect(fs.readdirSync(output)).toEqual([]);
+  });
+
   test.each([
     ['ext4', '1M', '1.0'],
     ['squashfs', '1K', '0.0'],
@@ -315,6 +344,7 @@ describe('bad input', () => {
     ['two roots', [root, { ...root, name: 'other' }], /root and other are both root partitions/],
     ['two at one place', [root, data('a', '/srv'), data('b', '/srv')], /two partitions are mounted at \/srv/],
     ['another one in the place of the root', [root, data('a', '/')], /a is mounted at \/, where the root is/],
+    ['a swap without a size', [root, { name: 'swap', type: 'swap' }], /swap has neither a file system nor/],
     ['a place that is no path', [root, data('a', '/srv/')], /expected an absolute path such as/],
   ])('partitions that cannot be: %s', (_, partitions, message) => {
     expect(() => define({ board: { partitions } })).toThrow(expectError('format-invalid', message));
@@ -324,9 +354,10 @@ describe('bad input', () => {
     expect(() => define({ board: { kernl: 'x' } })).toThrow(
       expectError('format-invalid', /boards\/box\.yaml:\d+:\d+: unknown field kernl/),
     );
-    expect(() => define({ system: { profiles: ['bse'] } })).toThrow(
-      expect.objectContaining({ code: 'not-found', hint: 'Did you mean base?' }),
-    );
+    for (const mistyped of ['bse', 'ba'])
+      expect(() => define({ system: { profiles: [mistyped] } })).toThrow(
+        expect.objectContaining({ code: 'not-found', hint: 'Did you mean base?' }),
+      );
     expect(() => define({ system: { users: [{ name: 'a', passwordHash: 'secret' }] } })).toThrow(
       expectError('format-invalid', /never a password/),
     );
