@@ -7,24 +7,32 @@ import { join } from 'node:path';
 import * as v from 'valibot';
 import { canonicalJson, parseJson } from '#schema/canonical-json';
 import { decode } from '#schema/decode';
+import { IcepkgError } from '#schema/error';
 import { PathSchema, Sha256Schema } from '#schema/fields';
 import { PackageRecordSchema, type PackageRecord } from '#schema/index-shard';
 import { comparePaths } from '#schema/path';
 import { POOL_FILE, readIfAny, writeDurably } from './layout.ts';
+import { PoolRecords } from './pool-records.ts';
 
 /** Paths of packages. Adding what is there and removing what is not are no changes, so a stage may be applied twice. */
 const StageSchema = v.strictObject({ add: v.array(PathSchema), remove: v.array(PathSchema) });
 export type Stage = v.InferOutput<typeof StageSchema>;
 
-/** Records are not looked into: each was checked when its package came, and nobody else writes here. */
-const CheckedRecords = v.custom<PackageRecord[]>(Array.isArray, 'expected a list of packages');
-
-const PoolSchema = v.strictObject({
-  format: v.literal(2),
-  packages: CheckedRecords,
-  staged: v.record(v.string(), StageSchema),
+const NotesSchema = v.strictObject({
   /** Digests of packages that were collected: another content never comes under their names. */
   retired: v.record(PathSchema, Sha256Schema),
+  staged: v.record(v.string(), StageSchema),
+});
+
+/** Format 3, which is JSON with each record on a line of its own, by the path of its package. */
+const HEAD = Buffer.from('{"format":3,"packages":{\n');
+const TAIL = Buffer.from('\n},');
+
+/** Format 2 had a list of records; they were checked when their packages came, and are not looked into. */
+const ListPoolSchema = v.strictObject({
+  format: v.literal(2),
+  packages: v.custom<PackageRecord[]>(Array.isArray, 'expected a list of packages'),
+  ...NotesSchema.entries,
 });
 
 /** Format 1 named the channels of each package. */
@@ -34,8 +42,7 @@ const OldPoolSchema = v.strictObject({
 });
 
 export interface Pool {
-  /** By the package's path in the repository. */
-  readonly records: Map<string, PackageRecord>;
+  readonly records: PoolRecords;
   readonly staged: Map<string, Stage>;
   readonly retired: Map<string, string>;
 }
@@ -45,27 +52,51 @@ const NOTHING_STAGED: Stage = { add: [], remove: [] };
 export function readPool(repository: string): Pool {
   const file = join(repository, POOL_FILE);
   const bytes = readIfAny(file);
-  if (bytes === undefined) return { records: new Map(), staged: new Map(), retired: new Map() };
-  const document = parseJson(bytes, file);
-  if (v.is(v.looseObject({ format: v.literal(1) }), document)) return fromOld(document, file);
-  const { packages, staged, retired } = decode(PoolSchema, document, file);
-  return {
-    records: byPath(packages),
-    staged: new Map(Object.entries(staged)),
-    retired: new Map(Object.entries(retired)),
-  };
+  if (bytes === undefined) return { records: new PoolRecords(), staged: new Map(), retired: new Map() };
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  if (!text.subarray(0, HEAD.length).equals(HEAD)) return fromOlder(parseJson(bytes, file), file);
+  const end = text.lastIndexOf(TAIL);
+  const notes = decode(NotesSchema, parseJson(rest(text, end, file), file), file);
+  return poolOf(
+    PoolRecords.fromLines(linesOf(text.subarray(HEAD.length, Math.max(end, HEAD.length)))),
+    notes,
+  );
 }
+
+/** What stands behind the records, as an object. @throws IcepkgError `format-invalid` */
+function rest(text: Buffer, end: number, file: string): Uint8Array {
+  if (end === -1) throw new IcepkgError('format-invalid', `${file}: is cut short`, { hint: RESTORE });
+  return Buffer.concat([Buffer.from('{'), text.subarray(end + TAIL.length)]);
+}
+
+const RESTORE = 'Restore it from a backup; without the file, add the packages again';
+
+const COMMA = 0x2c;
+
+function* linesOf(text: Buffer): Generator<Buffer> {
+  for (let at = 0; at < text.length;) {
+    const feed = text.indexOf('\n', at);
+    const end = feed === -1 ? text.length : feed;
+    yield text.subarray(at, text[end - 1] === COMMA ? end - 1 : end);
+    at = end + 1;
+  }
+}
+
+const poolOf = (records: PoolRecords, { staged, retired }: v.InferOutput<typeof NotesSchema>): Pool => ({
+  records,
+  staged: new Map(Object.entries(staged)),
+  retired: new Map(Object.entries(retired)),
+});
 
 export function writePool(repository: string, { records, staged, retired }: Pool): void {
   const file = join(repository, POOL_FILE);
-  const document = {
-    format: 2,
-    packages: [...records.values()].sort((a, b) => comparePaths(a.package.path, b.package.path)),
-    staged: Object.fromEntries([...staged].filter(([, { add, remove }]) => add.length + remove.length > 0)),
+  const notes = {
     retired: Object.fromEntries(retired),
+    staged: Object.fromEntries([...staged].filter(([, { add, remove }]) => add.length + remove.length > 0)),
   };
   // Decoded before it is written, so that a pool that cannot be read back never replaces one that can.
-  writeDurably(file, canonicalJson(decode(PoolSchema, document, file)));
+  const behind = Buffer.from(canonicalJson(decode(NotesSchema, notes, file))).subarray(1);
+  writeDurably(file, Buffer.concat([HEAD, ...records.pieces(), TAIL, behind]));
 }
 
 const stageOf = ({ staged }: Pool, channel: string): Stage => staged.get(channel) ?? NOTHING_STAGED;
@@ -108,16 +139,13 @@ export function withStage(pool: Pool, channel: string, served: Records): Map<str
   return records;
 }
 
-const byPath = (records: readonly PackageRecord[]): Map<string, PackageRecord> =>
-  new Map(records.map((record) => [record.package.path, record]));
-
-function fromOld(document: unknown, file: string): Pool {
+function fromOlder(document: unknown, file: string): Pool {
+  if (v.is(v.looseObject({ format: v.literal(2) }), document)) {
+    const { packages, ...notes } = decode(ListPoolSchema, document, file);
+    return poolOf(PoolRecords.of(packages), notes);
+  }
   const { packages } = decode(OldPoolSchema, document, file);
-  const pool: Pool = {
-    records: byPath(packages.map(({ record }) => record)),
-    staged: new Map(),
-    retired: new Map(),
-  };
+  const pool = poolOf(PoolRecords.of(packages.map(({ record }) => record)), { staged: {}, retired: {} });
   for (const { record, channels } of packages)
     for (const channel of channels)
       stage(pool, { channel, served: new Map() }, { add: [record.package.path], remove: [] });

@@ -73,16 +73,12 @@ const mostBytes = (size: number): number => Math.floor(Math.min(size * MOST_SHAR
 
 /** To what is new in the channel and has no list yet, the largest first. */
 function wantedPatches({ repository, pool, served, wanted }: Place, versions: number): WantedPatch[] {
-  const known = new Map([...pool.records, ...served, ...wanted]);
-  const byName = new Map<string, PackageRecord[]>();
-  for (const record of known.values()) {
-    const alike = byName.get(keyOf(record));
-    if (alike === undefined) byName.set(keyOf(record), [record]);
-    else alike.push(record);
-  }
-  const added = [...wanted].flatMap(([path, record]) => (served.has(path) ? [] : [record]));
-  return added
-    .filter(({ package: { path, size } }) => size >= LEAST_PATCHED_SIZE && !isThere(patchListPath(path)))
+  const fresh = [...wanted.values()].filter(
+    ({ package: { path, size } }) =>
+      !served.has(path) && size >= LEAST_PATCHED_SIZE && !isThere(patchListPath(path)),
+  );
+  const byName = recordsAlike(fresh, { pool, served, wanted });
+  return fresh
     .flatMap((to) =>
       (byName.get(keyOf(to)) ?? [])
         .filter((from) => byVersion(from.version, to.version) < 0 && isThere(from.package.path))
@@ -95,6 +91,31 @@ function wantedPatches({ repository, pool, served, wanted }: Place, versions: nu
   function isThere(path: string): boolean {
     return fs.existsSync(join(repository, path));
   }
+}
+
+/** All that the repository has of the same names, by name and architecture. */
+function recordsAlike(
+  fresh: readonly PackageRecord[],
+  { pool, served, wanted }: Pick<Place, 'pool' | 'served' | 'wanted'>,
+): Map<string, PackageRecord[]> {
+  const byName = new Map(fresh.map((of) => [keyOf(of), new Map<string, PackageRecord>()]));
+  const take = (record: PackageRecord): void => {
+    byName.get(keyOf(record))?.set(record.package.path, record);
+  };
+  const stems = new Set(fresh.map(({ name, arch }) => `packages/${arch}/${name}`));
+  for (const path of pool.records.paths()) {
+    const record = beginsWithOneOf(path, stems) ? pool.records.get(path) : undefined;
+    if (record !== undefined) take(record);
+  }
+  for (const records of [served, wanted]) for (const record of records.values()) take(record);
+  return new Map([...byName].map(([key, records]) => [key, [...records.values()]]));
+}
+
+/** @param stems what stands before a dash */
+function beginsWithOneOf(path: string, stems: ReadonlySet<string>): boolean {
+  for (let dash = path.indexOf('-'); dash !== -1; dash = path.indexOf('-', dash + 1))
+    if (stems.has(path.slice(0, dash))) return true;
+  return false;
 }
 
 const keyOf = ({ name, arch }: PackageRecord): string => `${name} ${arch}`;

@@ -140,10 +140,14 @@ test('the notes of an older icepkg are read, and a copy without notes never reus
   await publishTo('stable', { name: 'zlib' });
   await add('beta', { name: 'bash' });
   const file = join(depot.repository, '.icepkg/pool.json');
-  const { packages } = JSON.parse(readFileSync(file, 'utf8')) as { packages: { name: string }[] };
+  const notes = JSON.parse(readFileSync(file, 'utf8')) as { packages: Record<string, { name: string }> };
+  const packages = Object.values(notes.packages);
+  expect([...readPool(depot.repository).records.paths()]).toHaveLength(2);
+  writeFileSync(file, JSON.stringify({ ...notes, format: 2, packages }));
+  expect([...readPool(depot.repository).staged.keys()]).toEqual(['beta']);
   const old = packages.map((record) => ({ record, channels: [record.name === 'zlib' ? 'stable' : 'beta'] }));
   writeFileSync(file, JSON.stringify({ format: 1, packages: old }));
-  expect([...readPool(depot.repository).records.keys()]).toHaveLength(2);
+  expect([...readPool(depot.repository).records.paths()]).toHaveLength(2);
   expect(await publish(depot.repository, { keys })).toMatchObject({ changed: false });
   expect(await publish(depot.repository, { keys, channel: 'beta' })).toMatchObject({
     packages: 1,
