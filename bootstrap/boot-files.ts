@@ -175,10 +175,11 @@ const made = (file: string, content: string | Uint8Array): BootFile => ({
   packages: [],
 });
 
-/** Where a file of a package is on disk. @throws IcepkgError `image-failed` where none brings it */
-export function packaged(definition: Definition, { folder, entries }: Tree, file: string): string {
-  if (entries.some((entry) => entry.path === file && entry.type === 'file')) return path.join(folder, file);
-  throw noSource(definition, file);
+/** Where the first file of packages that fits is on disk. @throws IcepkgError `image-failed` where none brings it */
+export function packaged(definition: Definition, tree: Tree, pattern: string): string {
+  const [entry] = matching(tree, pattern);
+  if (entry === undefined) throw noSource(definition, pattern);
+  return path.join(tree.folder, entry.path);
 }
 
 function copyOf({ tree, definition }: BootRequest, file: string, to: string): BootFile {

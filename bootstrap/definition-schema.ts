@@ -174,12 +174,16 @@ export const BoardSchema = v.strictObject({
       machine: LineSchema,
       cpu: v.optional(LineSchema),
       memory: v.optional(SizeSchema, '256M'),
-      /** Device that shows the disk. */
+      /** Device that shows the disk; `sd` is the slot of a board, for cards whose size is a power of two. */
       disk: v.optional(LineSchema, 'virtio-blk-pci'),
       /** What starts the boot loader, or is it; `uefi` without. */
       firmware: v.optional(v.picklist(['bios', 'uefi', 'u-boot'], 'expected bios, uefi or u-boot')),
       /** Path of U-Boot in the image. */
       uBoot: v.optional(RootPath),
+      /** Path of the device tree in the image. With it QEMU is given kernel and initramfs in place of a loader that it cannot run. */
+      deviceTree: v.optional(RootPath),
+      /** Which serial port is the console, counted from 1. */
+      serialPort: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(4)), 1),
       network: v.optional(LineSchema, 'virtio-net-pci'),
       arguments: v.optional(v.array(LineSchema)),
     }),

@@ -13,7 +13,7 @@ const Size = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const Id = v.pipe(v.number(), v.integer(), v.minValue(0));
 
 const BuiltFileSchema = v.strictObject({
-  format: v.picklist([...FORMATS, 'kernel', 'initramfs', 'u-boot']),
+  format: v.picklist([...FORMATS, 'kernel', 'initramfs', 'device-tree', 'u-boot']),
   /** Name in the output folder. */
   file: v.pipe(v.string(), v.regex(/^[a-z0-9][A-Za-z0-9_.-]*$/, 'expected a file name')),
   size: Size,

@@ -50,6 +50,8 @@ export interface DiskFacts {
   readonly disk: string;
   readonly arch: MachineArch;
   readonly table: 'gpt' | 'mbr';
+  /** QEMU takes only cards whose size is a power of two. */
+  readonly card: boolean;
 }
 
 /** Type ids of an MBR. */
@@ -65,7 +67,7 @@ const MBR_TYPES: Readonly<Record<Partition['type'], string>> = {
 export function writeDisk(
   output: string,
   partitions: readonly DiskPartition[],
-  { disk, arch, table }: DiskFacts,
+  { disk, arch, table, card }: DiskFacts,
 ): void {
   requireTools({ sfdisk: 'fdisk' });
   let offset = MIB;
@@ -76,7 +78,8 @@ export function writeDisk(
     return { ...partition, start, size };
   });
   // The second copy of the table takes the last sectors.
-  const total = offset + MIB;
+  const least = offset + MIB;
+  const total = card ? 2 ** Math.ceil(Math.log2(least)) : least;
   if (table === 'mbr' && placed.length > 4)
     throw new IcepkgError(
       'image-failed',

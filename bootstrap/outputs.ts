@@ -77,12 +77,16 @@ export async function makeOutputs(request: OutputRequest): Promise<Outputs> {
     const kernel = findKernel(tree, hardware.kernel);
     const initramfs =
       hardware.initramfs === undefined ? undefined : await makeInitramfs(tree, hardware.initramfs);
-    if (hardware.loader === 'direct') {
+    const { uBoot, deviceTree } = hardware.qemu ?? {};
+    if (hardware.loader === 'direct' || deviceTree !== undefined) {
       await addKernel(path.join(tree.folder, kernel));
       if (initramfs !== undefined)
         await add('initramfs', 'initramfs', (file) => fs.writeFileSync(file, initramfs));
     }
-    const { uBoot } = hardware.qemu ?? {};
+    if (deviceTree !== undefined)
+      await add('device-tree', 'dtb', (file) =>
+        fs.copyFileSync(packaged(definition, tree, deviceTree), file),
+      );
     if (uBoot !== undefined)
       await add('u-boot', 'u-boot.bin', (file) => fs.copyFileSync(packaged(definition, tree, uBoot), file));
     if (wants('iso')) {
@@ -115,6 +119,7 @@ export async function makeOutputs(request: OutputRequest): Promise<Outputs> {
     disk: derivedUuid(key, 'disk'),
     arch: definition.arch,
     table: hardware.table,
+    card: hardware.qemu?.disk === 'sd',
   });
   if (wants('qcow2')) await add('qcow2', 'qcow2', (file) => convert(disk, file));
   if (wants('img')) await add('img', 'img', (file) => fs.renameSync(disk, file));

@@ -36,15 +36,15 @@ export function qemuMachine(options: MachineOptions): Machine {
   const disk = description.files.find(({ format }) => ['img', 'qcow2', 'iso'].includes(format));
   const kernel = description.files.find(({ format }) => format === 'kernel');
   const initramfs = description.files.find(({ format }) => format === 'initramfs');
+  const deviceTree = description.files.find(({ format }) => format === 'device-tree');
   const uBoot = description.files.find(({ format }) => format === 'u-boot');
   if (disk === undefined)
     throw new IcepkgError('image-failed', `${description.name} has no disk to boot`, {
       hint: 'Add img, qcow2 or iso to the formats of the definition',
     });
   const wanted = options.firmware ?? qemu.firmware ?? 'uefi';
-  const program = `qemu-system-${definition.arch}`;
-  requireTools({ [program]: definition.arch === 'x86_64' ? 'qemu-system-x86' : 'qemu-system-arm' });
   const format = disk.format === 'qcow2' ? 'qcow2' : 'raw';
+  const slot = qemu.disk === 'sd';
   const hosts = forwards.map((pair) => {
     const ports = /^(\d{1,5}):(\d{1,5})$/.exec(pair);
     if (ports === null)
@@ -54,7 +54,7 @@ export function qemuMachine(options: MachineOptions): Machine {
     return `,hostfwd=tcp:127.0.0.1:${ports[1]}-:${ports[2]}`;
   });
   return {
-    program,
+    program: EMULATORS[definition.arch].program,
     arguments: [
       '-machine',
       qemu.machine,
@@ -67,14 +67,14 @@ export function qemuMachine(options: MachineOptions): Machine {
       '-no-user-config',
       '-display',
       'none',
+      ...Array.from({ length: qemu.serialPort - 1 }, () => ['-serial', 'null']).flat(),
       '-serial',
       'stdio',
       '-no-reboot',
       '-drive',
-      `if=none,id=disk,format=${format},file=${escaped(path.join(folder, disk.file))}`,
+      `if=${slot ? 'sd' : 'none'},id=disk,format=${format},file=${escaped(path.join(folder, disk.file))}`,
       ...(persistent ? [] : ['-snapshot']),
-      '-device',
-      `${qemu.disk},drive=disk`,
+      ...(slot ? [] : ['-device', `${qemu.disk},drive=disk`]),
       '-netdev',
       `user,id=net${hosts.join('')}`,
       '-device',
@@ -83,6 +83,7 @@ export function qemuMachine(options: MachineOptions): Machine {
         ? []
         : ['-kernel', path.join(folder, kernel.file), '-append', description.cmdline]),
       ...(initramfs === undefined ? [] : ['-initrd', path.join(folder, initramfs.file)]),
+      ...(deviceTree === undefined ? [] : ['-dtb', path.join(folder, deviceTree.file)]),
       ...(kernel === undefined && wanted === 'uefi' ? uefi(definition.arch) : []),
       ...(wanted === 'u-boot' && uBoot !== undefined ? ['-bios', path.join(folder, uBoot.file)] : []),
       ...(qemu.arguments ?? []),
@@ -107,8 +108,23 @@ function uefi(arch: MachineArch): string[] {
 /** QEMU takes a doubled comma for one in a value. */
 const escaped = (file: string): string => file.replaceAll(',', ',,');
 
-/** Hands the terminal to the guest until it powers off. @returns QEMU's exit status */
+/** Which program of QEMU plays an architecture, and in which package Debian has it. */
+const EMULATORS: Readonly<Record<MachineArch, { readonly program: string; readonly debian: string }>> = {
+  x86_64: { program: 'qemu-system-x86_64', debian: 'qemu-system-x86' },
+  aarch64: { program: 'qemu-system-aarch64', debian: 'qemu-system-arm' },
+};
+
+function requireEmulator({ program }: Machine): void {
+  for (const emulator of Object.values(EMULATORS))
+    if (emulator.program === program) requireTools({ [program]: emulator.debian });
+}
+
+/**
+ * Hands the terminal to the guest until it powers off. @returns QEMU's exit status
+ * @throws IcepkgError `tool-missing`
+ */
 export function runMachine(machine: Machine): Promise<number> {
+  requireEmulator(machine);
   return new Promise((resolve, reject) => {
     const child = spawn(machine.program, machine.arguments, { stdio: 'inherit' });
     child.on('error', reject);
@@ -130,8 +146,9 @@ export interface Console {
   readonly close: () => Promise<void>;
 }
 
-/** Boots headless; the console is ours. */
+/** Boots headless; the console is ours. @throws IcepkgError `tool-missing` */
 export function openConsole(machine: Machine): Console {
+  requireEmulator(machine);
   const child = spawn(machine.program, machine.arguments);
   let shown = '';
   let ended = false;

@@ -4,6 +4,7 @@ import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { qemuMachine } from '#bootstrap/qemu';
 import { expectError, ImageBench, rootPartition, tool, type Built } from '../support/images.ts';
 import { makeDepot, type Depot } from '../support/repository.ts';
 
@@ -189,6 +190,23 @@ describe('loaders of boards', () => {
       'enable_uart=1\nkernel=vmlinuz-6.1\ninitramfs initramfs.img followkernel\n',
     );
     expect(read('cmdline.txt')).toBe(`${built.description.cmdline}\n`);
+  });
+
+  test('QEMU is given kernel and device tree where it cannot run the firmware, and a card of its liking', async () => {
+    const qemu = { machine: 'box', disk: 'sd', deviceTree: 'usr/lib/dtb/board-*.dtb', serialPort: 2 };
+    const definition = bench.define({
+      board: board({ ...more, loader: 'raspberry-pi', table: 'mbr', qemu }),
+    });
+    const built = await bench.build(definition);
+    expect(fs.statSync(built.path('img')).size).toBe(64 * 1024 ** 2);
+    expect(fs.readFileSync(built.path('device-tree'), 'utf8')).toBe('tree');
+    const { folder, description } = built;
+    const machine = qemuMachine({ folder, definition, description, persistent: false, forwards: [] });
+    const words = machine.arguments.join(' ');
+    expect(words).toContain('-serial null -serial stdio');
+    expect(words).toContain(`-drive if=sd,id=disk,format=raw,file=${built.path('img')} -snapshot`);
+    expect(words).toContain(`-dtb ${built.path('device-tree')}`);
+    expect(words).toContain(`-append ${description.cmdline}`);
   });
 
   test('a file that no package brings', async () => {
