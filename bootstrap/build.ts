@@ -38,7 +38,7 @@ export interface BuiltImage {
 }
 
 /** Raised when the composer itself comes to make something else of the same input. */
-const COMPOSER_REVISION = 9;
+const COMPOSER_REVISION = 10;
 
 /**
  * Builds every format that the definition asks for; outputs appear by rename, all or none.

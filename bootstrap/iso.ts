@@ -22,6 +22,8 @@ export interface IsoRequest {
   readonly initramfs: Uint8Array | undefined;
   readonly output: string;
   readonly scratch: string;
+  /** Writes what the system is installed from to the path given; called when nothing else is wanted of the tree. */
+  readonly writeInstaller?: ((output: string) => Promise<void>) | undefined;
 }
 
 interface Platform {
@@ -36,11 +38,12 @@ const UEFI: Readonly<Record<MachineArch, Platform & { readonly file: string }>> 
   aarch64: { format: 'arm64-efi', modules: 'arm64-efi', file: 'BOOTAA64.EFI' },
 };
 const BIOS: Platform = { format: 'i386-pc-eltorito', modules: 'i386-pc' };
-/** What it takes to find the medium, read the menu and start a kernel. */
+/** What it takes to find the medium, read the menu and start a kernel, which on aarch64 may be compressed by gzip. */
 const MODULES = [
   'iso9660',
   'normal',
   'linux',
+  'gzio',
   'search',
   'search_label',
   'configfile',
@@ -83,6 +86,7 @@ export async function writeIso(request: IsoRequest): Promise<void> {
   );
   const uefi = await uefiPartition(request, early);
   const bios = definition.arch === 'x86_64' ? await biosArguments(request, { early, folder }) : [];
+  await request.writeInstaller?.(path.join(folder, 'live/installer.squashfs'));
   for (const { path: file } of walkTree(folder, {
     holder: 'the medium holds',
     code: 'image-failed',
