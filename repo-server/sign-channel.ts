@@ -7,6 +7,7 @@ import { metadataFolder } from './layout.ts';
 import { expiryAfter, isSignedFor, metaOf, signAs, SPEC_VERSION, type ChannelMetadata } from './metadata.ts';
 import { rootsToTake } from './roots.ts';
 import type { IndexTargets } from './served.ts';
+import { historyToSign } from './snapshots.ts';
 import type { FileToWrite } from './writer.ts';
 
 export interface ChannelToSign {
@@ -59,6 +60,7 @@ export function signChannel(of: ChannelToSign): SignedChannel {
         ...common('targets', targetsVersion),
         targets: of.targets,
         ...(of.snapshot === undefined ? {} : { snapshot: of.snapshot }),
+        history: historyToSign(of.repository, of.channel, of.snapshot),
         ...(of.message === undefined ? {} : { message: of.message }),
       },
     );

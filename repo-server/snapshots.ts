@@ -8,10 +8,11 @@ import * as v from 'valibot';
 import { canonicalJson, parseJson } from '#schema/canonical-json';
 import { decode } from '#schema/decode';
 import { IcepkgError, isErrno } from '#schema/error';
+import { snapshotNumberIn, type History, type NumberedTargets } from '#schema/tuf/history';
 import { parseMetadata, TargetFileSchema, type Targets } from '#schema/tuf/metadata';
 import { readRepositoryConfig } from './config.ts';
 import { channelsOf, metadataFolder, PRIVATE_FOLDER, readIfAny } from './layout.ts';
-import { readChannel } from './metadata.ts';
+import { metaOf, readChannel } from './metadata.ts';
 import type { IndexTargets } from './served.ts';
 
 export const SNAPSHOT_FOLDER = `${PRIVATE_FOLDER}/snapshots`;
@@ -67,8 +68,7 @@ export function channelNumber({
 }: {
   readonly targets: { readonly signed: Targets } | undefined;
 }): number | undefined {
-  const number = targets?.signed['snapshot'];
-  return typeof number === 'number' && Number.isSafeInteger(number) && number > 0 ? number : undefined;
+  return targets && snapshotNumberIn(targets.signed);
 }
 
 /** The snapshots that a channel served, newest first, as its signed targets tell. */
@@ -88,6 +88,22 @@ export function historyOf(repository: string, channel: string): readonly ServedS
       served.push({ number, version, message: said });
   }
   return served;
+}
+
+/** How many snapshots a client may be held at beside the one that is served: each costs every client some 130 bytes. */
+const MOST_IN_HISTORY = 32;
+
+/** The newest snapshots that a channel served and that are kept, without the one that it is going to serve. */
+export function historyToSign(repository: string, channel: string, serving: number | undefined): History {
+  const kept = new Set(snapshotNumbers(repository));
+  const history: Record<string, NumberedTargets> = {};
+  for (const { number, version } of historyOf(repository, channel)) {
+    if (number === serving || !kept.has(number) || history[number] !== undefined) continue;
+    const bytes = readIfAny(join(repository, metadataFolder(channel), `${version}.targets.json`));
+    if (bytes !== undefined) history[number] = metaOf(version, bytes);
+    if (Object.keys(history).length === MOST_IN_HISTORY) break;
+  }
+  return history;
 }
 
 export interface ServedSnapshot {

@@ -13,6 +13,8 @@ export interface RepositoryAttachment {
   /** Addresses, and folders as the caller would write them: relative ones are made absolute. */
   readonly mirrors: readonly string[];
   readonly channel?: string;
+  /** Stay at what the channel served under this number. */
+  readonly snapshot?: number;
   /** Path of the `root.json` that the repository gives out by a trusted way. */
   readonly trustedRoot: string;
   /** Take only packages from it that are pinned to it, and what those need. */
@@ -43,7 +45,8 @@ export function attachRepository(root: string, repository: RepositoryAttachment)
   const anchor = readAnchor(trustedRoot);
   replaceFile(join(root, trustFileOf(name)), anchor);
   const only = repository.pinnedOnly === true ? { pinnedOnly: true } : {};
-  const entry = stringify({ repository: [{ name, channel, mirrors, ...only }] });
+  const at = repository.snapshot === undefined ? {} : { snapshot: repository.snapshot };
+  const entry = stringify({ repository: [{ name, channel, ...at, mirrors, ...only }] });
   const separator = before === '' || before.endsWith('\n') ? '' : '\n';
   replaceFile(file, Buffer.from(`${before}${separator}\n${entry}\n`));
   try {

@@ -64,6 +64,8 @@ const ConfigSchema = v.strictObject({
 const RepositorySchema = v.strictObject({
   name: PackageNameSchema,
   channel: v.optional(PackageNameSchema, 'stable'),
+  /** Stay at what the channel served under this number. */
+  snapshot: v.optional(count(1, Number.MAX_SAFE_INTEGER)),
   /** `http://`, `https://` and `file://` addresses or absolute paths of folders, tried in order. */
   mirrors: v.pipe(
     v.array(
@@ -100,6 +102,8 @@ export interface NetworkConfig extends Required<Omit<NetworkSettings, 'caFile'>>
 export interface RepositoryConfig {
   readonly name: string;
   readonly channel: string;
+  /** Number of the snapshot of the channel that is taken; without it the one that the channel serves. */
+  readonly snapshot?: number | undefined;
   readonly mirrors: readonly string[];
   /** Path of the trusted root metadata, relative to the root folder. */
   readonly trust: string;
@@ -139,9 +143,10 @@ function networkOf(root: string, { caFile, ...limits }: NetworkSettings): Networ
 /** The enabled and the disabled repositories of a root, in order. @throws IcepkgError `config-invalid` */
 export function loadRepositories(root: string): readonly RepositoryConfig[] {
   const { repository } = readToml(join(root, REPOSITORIES_FILE), REPOSITORIES_FILE, RepositoriesSchema);
-  return repository.map(({ name, channel, mirrors, trust, enabled, pinnedOnly }) => ({
+  return repository.map(({ name, channel, snapshot, mirrors, trust, enabled, pinnedOnly }) => ({
     name,
     channel,
+    snapshot,
     mirrors,
     trust: trust ?? trustFileOf(name),
     enabled,

@@ -44,7 +44,7 @@ const Hashes = v.pipe(
   v.check((hashes) => Object.keys(hashes).length > 0, 'expected at least one hash'),
 );
 /** `length` and `hashes` may be left out for metadata files (section 4.4). */
-const MetaFileSchema = v.looseObject({
+export const MetaFileSchema = v.looseObject({
   version: Positive,
   length: v.optional(Positive),
   hashes: v.optional(Hashes),

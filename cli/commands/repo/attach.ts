@@ -9,6 +9,7 @@ export default class RepoAttach extends BaseCommand {
   static override examples = [
     'icepkg repo attach main https://packages.example.org --trust root.json --root ./device',
     'icepkg repo attach usb /media/stick/repo --trust root.json --channel beta',
+    'icepkg repo attach main https://packages.example.org --trust root.json --snapshot 42',
   ];
   static override strict = false;
   static override args = {
@@ -26,6 +27,11 @@ export default class RepoAttach extends BaseCommand {
       summary: 'root.json that the operator of the repository gave you',
     }),
     channel: Flags.string({ default: 'stable', helpValue: 'CHANNEL', summary: 'channel of the repository' }),
+    snapshot: Flags.integer({
+      min: 1,
+      helpValue: 'N',
+      summary: 'stay at snapshot N of the channel, whatever it serves later',
+    }),
     'pinned-only': Flags.boolean({
       summary: 'take only packages from it that are pinned to it, and what those need',
     }),
@@ -41,9 +47,11 @@ export default class RepoAttach extends BaseCommand {
       mirrors: argv.slice(1).map(String),
       trustedRoot: flags.trust,
       channel: flags.channel,
+      ...(flags.snapshot === undefined ? {} : { snapshot: flags.snapshot }),
       pinnedOnly: flags['pinned-only'],
     });
-    this.print(`${root} uses ${args.name} (${flags.channel}) now`);
-    return { root, name: args.name, channel: flags.channel, mirrors };
+    const { channel, snapshot } = flags;
+    this.print(`${root} uses ${args.name} (${channel}${snapshot === undefined ? '' : `@${snapshot}`}) now`);
+    return { root, name: args.name, channel, ...(snapshot === undefined ? {} : { snapshot }), mirrors };
   }
 }

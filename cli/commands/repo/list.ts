@@ -32,5 +32,6 @@ function row(one: AttachedRepository): readonly string[] {
   const remarks = [one.enabled ? '' : 'disabled', one.pinnedOnly ? 'pinned packages only' : ''];
   const name = [one.name, ...remarks.filter((text) => text !== '').map((text) => `(${text})`)].join(' ');
   const times = [one.refreshed ?? 'never', one.expires ?? ''];
-  return [name, one.channel, one.trust, ...times, one.mirrors.join(' ')];
+  const channel = one.snapshot === undefined ? one.channel : `${one.channel}@${one.snapshot}`;
+  return [name, channel, one.trust, ...times, one.mirrors.join(' ')];
 }

@@ -12,6 +12,7 @@ import { openTrustStore, type TrustStore } from '../trust/store.ts';
 import { unchangedTrust } from '../trust/unchanged.ts';
 import { refreshTrust, type TrustedRepository, type UpdaterOptions } from '../trust/updater.ts';
 import { openMirrors, withMirrors } from './mirrors.ts';
+import { targetsToTake } from './pinned-snapshot.ts';
 import { PackageIndex, type RepositoryIndex } from './package-index.ts';
 import { ShardCache } from './shard-cache.ts';
 import { getBytes, type Transport } from './transport.ts';
@@ -67,13 +68,21 @@ export async function openRepositoryIndex(
   const mirrors = refresh === 'never' ? [] : openMirrors(context, repository);
   try {
     const { trusted, asked } = await bringUpToDate(context, { repository, store, mirrors, refresh });
-    const targets = Object.entries(trusted.targets.targets)
+    const folder = metadataFolder(repository);
+    const { targets: taken } = await targetsToTake(context, {
+      repository,
+      folder,
+      store,
+      mirrors,
+      current: trusted.targets,
+    });
+    const targets = Object.entries(taken)
       .filter(([path, target]) => isForMachine(path, target, context.arch))
       .sort(([a], [b]) => compareShards(a, b));
     const cache = new ShardCache(context.root, repository.name, targets);
     await cache.fetchMissing(context, mirrors, trusted.root.consistent_snapshot === true);
     const index = cache.open();
-    cache.prune(Object.entries(trusted.targets.targets));
+    cache.prune(Object.entries(taken));
     if (asked && !context.offline)
       context.onProgress({ phase: 'refresh', repository: repository.name, done: true });
     return index;

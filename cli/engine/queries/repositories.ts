@@ -11,6 +11,8 @@ import type { TrustStore } from '../trust/store.ts';
 export interface AttachedRepository {
   readonly name: string;
   readonly channel: string;
+  /** Where the root stays at a snapshot of the channel. */
+  readonly snapshot?: number | undefined;
   readonly mirrors: readonly string[];
   readonly enabled: boolean;
   readonly pinnedOnly: boolean;
@@ -24,12 +26,13 @@ export interface AttachedRepository {
 /** In order of preference, the disabled ones too. */
 export function attachedRepositories(root: string, now: Date): readonly AttachedRepository[] {
   return loadRepositories(root).map((repository) => {
-    const { name, channel, mirrors, enabled, pinnedOnly } = repository;
+    const { name, channel, snapshot, mirrors, enabled, pinnedOnly } = repository;
     const store = trustStoreOf(root, repository);
     const floor = store.clockFloor().getTime();
     return {
       name,
       channel,
+      snapshot,
       mirrors,
       enabled,
       pinnedOnly,
