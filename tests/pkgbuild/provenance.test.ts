@@ -360,5 +360,3 @@ test('a bill of materials that disagrees with the package is an error', async ()
     `error tool-1.0.0-r3 ${TOOL}.spdx.json is not the one that its provenance names`,
   ]);
 });
-
-type Spdx2Package = Readonly<Record<string, unknown>> & { name: string; primaryPackagePurpose: string };

@@ -1,4 +1,7 @@
 /** Whether a document keeps to the letter of SPDX 2.3, as far as bills of materials of packages use it. */
+
+type Spdx2Package = Readonly<Record<string, unknown>> & { name: string; primaryPackagePurpose: string };
+
 export interface Spdx2 {
   readonly documentNamespace: string;
   readonly relationships: readonly { readonly relationshipType: string }[];
