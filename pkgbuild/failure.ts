@@ -13,7 +13,7 @@ export const logTail = (log: string): string[] =>
 
 export function failureHint(log: string): string {
   const tail = logTail(log);
-  const guess = undeclaredCommand(tail) ?? refusedBySandbox(tail);
+  const guess = undeclaredCommand(tail) ?? undeclaredFile(tail) ?? refusedBySandbox(tail);
   const said = guess === undefined ? '' : `${guess}\n`;
   return `${said}The whole log is ${log}; it ends with:\n${tail.join('\n')}`;
 }
@@ -26,6 +26,16 @@ function undeclaredCommand(tail: readonly string[]): string | undefined {
       /env: [‘']([A-Za-z0-9_.+-]+)['’]: No such file/.exec(line)?.[1];
     if (name !== undefined && ['/usr/bin', '/usr/sbin'].some((folder) => fs.existsSync(`${folder}/${name}`)))
       return `The machine has ${name}, but the recipe does not declare it: name its Debian package (dpkg -S ${name}) under hostDepends`;
+  }
+  return undefined;
+}
+
+/** A file beside the recipe that the sandbox was not given. */
+function undeclaredFile(tail: readonly string[]): string | undefined {
+  for (const line of tail.toReversed()) {
+    const name = /\/build\/recipe\/([^\s'’:]+)['’]?: no such file/i.exec(line)?.[1];
+    if (name !== undefined)
+      return `$RECIPE holds what sources and patches name: if ${name} is beside the recipe, add "- path: ${name}" under sources`;
   }
   return undefined;
 }

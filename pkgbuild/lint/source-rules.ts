@@ -77,17 +77,20 @@ function unusedPatches({ recipe, files }: RecipeView): Remark[] {
     .map((file) => ({ path: file, message: `${file} is listed nowhere` }));
 }
 
-function unusedFiles({ recipe, files, text }: RecipeView): Remark[] {
+/** Files beside the recipe that no build sees. */
+function unseenFiles({ recipe, files }: RecipeView): string[] {
   const isSource = (file: string): boolean =>
     recipe.sources.some((source) => 'path' in source && `${file}/`.startsWith(`${source.path}/`));
-  return [...files.keys()]
-    .filter((file) => !/\.(?:patch|diff|md)$/.test(file) && !isSource(file))
-    .filter((file) => {
-      const spellings = [file, file.replace(/x86_64|aarch64/, '$ARCH'), file.split('/')[0] ?? file];
-      return !spellings.some((spelling) => text.includes(spelling));
-    })
-    .map((file) => ({ path: file, message: `${file} is used nowhere` }));
+  return [...files.keys()].filter(
+    (file) => !/^pipelines\/|\.(?:patch|diff|md)$/.test(file) && !isSource(file),
+  );
 }
+
+/** Whether a step calls for the file by `$RECIPE`. */
+const isCalledFor = ({ scripts }: RecipeView, file: string): boolean =>
+  [file, file.replace(/x86_64|aarch64/, '$ARCH')].some((spelling) =>
+    scripts.some(({ text }) => /\$\{?RECIPE\b/.test(text) && text.includes(spelling)),
+  );
 
 /** Fields any of which gives a package something to say or to bring. */
 const CONTENT = [
@@ -254,6 +257,19 @@ export const SOURCE_RULES: readonly RecipeRule[] = [
     severity: 'style',
     why: 'A file lies beside the recipe and nothing in the recipe names it.',
     fix: 'Name it under `sources` with `path`, or remove it.',
-    check: unusedFiles,
+    check: (view) =>
+      unseenFiles(view)
+        .filter((file) => !isCalledFor(view, file))
+        .map((file) => ({ path: file, message: `${file} is used nowhere` })),
+  },
+  {
+    name: 'file-undeclared',
+    severity: 'error',
+    why: 'A step calls for a file beside the recipe that `sources` does not name; `$RECIPE` shows only those, because the digest of the build covers them.',
+    fix: 'Name it under `sources` with `path`.',
+    check: (view) =>
+      unseenFiles(view)
+        .filter((file) => isCalledFor(view, file))
+        .map((file) => ({ path: file, message: `${file} is named in a step and not under sources` })),
   },
 ];

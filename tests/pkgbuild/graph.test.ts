@@ -142,6 +142,7 @@ test('a test of a package that takes too much is stopped', async () => {
 });
 
 test.each([
+  ['cp "$RECIPE/extra.conf" .', 'add "- path: extra.conf" under sources'],
   ['echo planted >/usr/bin/planted', 'Steps write below /build and /tmp only: install into $DESTDIR'],
   [
     'getent hosts example.org || echo "fetch: Could not resolve host: example.org"; false',

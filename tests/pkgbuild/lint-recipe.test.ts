@@ -175,7 +175,11 @@ const CASES: Readonly<Record<string, readonly [Change, Change?]>> = {
   'patch-unexplained': [patch('--- a/x\n+++ b/x\n'), patch('From upstream.\n--- a/x\n')],
   'file-unused': [
     { files: { 'demo.conf': '' } },
+    { from: 'buildDepends', to: '  - path: demo.conf\nbuildDepends', files: { 'demo.conf': '' } },
+  ],
+  'file-undeclared': [
     { ...install('cp "$RECIPE/$ARCH.conf" .'), files: { 'aarch64.conf': '' } },
+    { from: 'buildDepends', to: '  - path: demo.conf\nbuildDepends', files: { 'demo.conf': '' } },
   ],
   'recipe-empty': [
     { from: CLEAN.slice(CLEAN.indexOf('sources:')) },
