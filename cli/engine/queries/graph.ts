@@ -3,11 +3,16 @@ import { parseCapability, parseDependency, type Requirement } from '#schema/depe
 import { parseVersion, satisfies } from '#schema/version';
 import type { InstalledPackage, World } from '../model.ts';
 
+interface Needer {
+  readonly name: string;
+  readonly dependency: string;
+}
+
 export interface DependencyGraph {
   /** Names of installed packages that are or provide `text`, a dependency. */
   providers(text: string): readonly string[];
   /** Packages that name `name`, directly or by what it provides, with the dependency's text. */
-  needers(name: string): readonly { readonly name: string; readonly dependency: string }[];
+  needers(name: string): readonly Needer[];
   /** Lines from the package up to world; one line where nothing needs it. */
   pathToWorld(name: string): readonly string[];
 }
@@ -40,17 +45,12 @@ export function dependencyGraph(installed: readonly InstalledPackage[], world: W
     return dependency?.kind === 'needs' ? [...new Set(dependency.anyOf.flatMap(matching))] : [];
   };
 
-  const needed = new Map<string, { name: string; dependency: string }[]>();
-  for (const { record } of installed) {
-    for (const dependency of [...(record.depends ?? []), ...(record.recommends ?? [])]) {
-      for (const target of providers(dependency)) {
-        if (target === record.name) continue;
-        const list = needed.get(target) ?? [];
-        list.push({ name: record.name, dependency });
-        needed.set(target, list);
-      }
-    }
-  }
+  let edges: ReadonlyMap<string, readonly Needer[]> | undefined;
+  /** Made when first asked for: it takes far longer than all else here. */
+  const neededBy = (name: string): readonly Needer[] => {
+    edges ??= needersOf(installed, providers);
+    return edges.get(name) ?? [];
+  };
   const asked = new Map<string, string>();
   for (const text of world.depends) for (const name of providers(text)) asked.set(name, text);
 
@@ -71,7 +71,7 @@ export function dependencyGraph(installed: readonly InstalledPackage[], world: W
         }
         return [describe(name), ...steps, `asked for (${request})`];
       }
-      for (const needer of needed.get(current) ?? []) {
+      for (const needer of neededBy(current)) {
         if (from.has(needer.name)) continue;
         from.set(needer.name, { name: current, dependency: needer.dependency });
         queue.push(needer.name);
@@ -83,5 +83,23 @@ export function dependencyGraph(installed: readonly InstalledPackage[], world: W
       installIf === undefined ? 'needed by nothing' : `pulled in because of ${installIf.join(' and ')}`,
     ];
   };
-  return { providers, needers: (name) => needed.get(name) ?? [], pathToWorld };
+  return { providers, needers: neededBy, pathToWorld };
+}
+
+function needersOf(
+  installed: readonly InstalledPackage[],
+  providers: DependencyGraph['providers'],
+): ReadonlyMap<string, readonly Needer[]> {
+  const needed = new Map<string, Needer[]>();
+  for (const { record } of installed) {
+    for (const dependency of [...(record.depends ?? []), ...(record.recommends ?? [])]) {
+      for (const target of providers(dependency)) {
+        if (target === record.name) continue;
+        const list = needed.get(target) ?? [];
+        list.push({ name: record.name, dependency });
+        needed.set(target, list);
+      }
+    }
+  }
+  return needed;
 }
