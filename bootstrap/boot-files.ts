@@ -42,8 +42,9 @@ const LOADERS: Readonly<Record<BootLoader, (request: BootRequest) => BootFile[]>
  */
 export function addBootFiles(request: BootRequest): Tree {
   const { definition, tree } = request;
-  const { loader } = definition.hardware;
-  if (loader === 'direct' || loader === 'grub' || loader === 'none') return tree;
+  const { hardware } = definition;
+  const loader = hardware.loader === 'grub' ? hardware.installs : hardware.loader;
+  if (loader === undefined || loader === 'direct' || loader === 'none') return tree;
   const mount = bootMount(definition);
   const known = new Map(tree.entries.map((entry) => [entry.path, entry]));
   const files = [...LOADERS[loader](request), ...copies(request)];

@@ -13,7 +13,7 @@ import { sealRoot } from '#engine/seal-root';
 import { ACCOUNT_FILES, applyUsers } from './accounts.ts';
 import type { Definition } from './definition.ts';
 import { candidatesOf, fetchLocked, isCached, type Lock } from './lock.ts';
-import { mountTable } from './mount-table.ts';
+import { writeMountTable } from './mount-table.ts';
 import { applyOverlays } from './overlay.ts';
 import { applyServices } from './services.ts';
 import type { RootEntry } from './description.ts';
@@ -81,9 +81,8 @@ export async function composeRoot(
   applyServices(root, definition);
   const owned = applyUsers(root, definition.users);
   fs.writeFileSync(path.join(root, HOSTNAME), `${definition.hostname}\n`);
-  const table = path.join(root, 'etc/fstab');
-  const mounts = mountTable(definition, options.key);
-  if (mounts !== '' && !fs.existsSync(table)) fs.writeFileSync(table, mounts);
+  // What is on a medium has no partitions.
+  if (definition.hardware.loader !== 'grub') writeMountTable(root, definition, options.key);
   sealRoot(root);
   const entries = rootEntries(root, {
     manifests: ready.map(({ manifest }) => manifest),

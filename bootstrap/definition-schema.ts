@@ -165,6 +165,8 @@ export const BoardSchema = v.strictObject({
     v.array(v.strictObject({ from: RootPath, to: v.optional(RelativePath) }), 'expected a list of files'),
     [],
   ),
+  /** What starts the disk, of the board's partitions, that its live medium can be installed to; none is carried without. */
+  installs: v.optional(v.picklist(['systemd-boot'], 'expected systemd-boot')),
   /** Of the partition table; GPT without. */
   table: v.optional(v.picklist(['gpt', 'mbr'], 'expected gpt or mbr'), 'gpt'),
   console: v.optional(v.pipe(v.string(), v.regex(/^[A-Za-z0-9,]+$/, 'expected a console such as ttyS0'))),

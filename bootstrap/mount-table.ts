@@ -1,9 +1,38 @@
 /** What the device mounts beside its root: `etc/fstab`, from the partitions of the definition. */
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { comparePaths } from '#schema/path';
+import { BUILD_EPOCH } from '#pkgbuild/epoch';
+import { sha256File } from '#pkgbuild/sources/cache';
 import type { Definition } from './definition.ts';
+import type { RootEntry } from './description.ts';
 import { derivedUuid } from './disk.ts';
+import type { Tree } from './split-tree.ts';
 
 /** FAT has no modes of its own; these are what packages give their files. */
 const OPTIONS = { vfat: 'nosuid,nodev,noexec,fmask=0133,dmask=0022', ext4: 'nosuid,nodev' } as const;
+
+const TABLE = 'etc/fstab';
+
+/** Writes it where no package or overlay did, and there is more than the root. @returns whether it did */
+export function writeMountTable(root: string, definition: Definition, key: string): boolean {
+  const file = path.join(root, TABLE);
+  const text = mountTable(definition, key);
+  if (text === '' || fs.existsSync(file)) return false;
+  fs.writeFileSync(file, text);
+  return true;
+}
+
+/** The tree with the table in it, for a disk that is made of what a medium has. */
+export function withMountTable(tree: Tree, definition: Definition, key: string): Tree {
+  if (!writeMountTable(tree.folder, definition, key)) return tree;
+  const file = path.join(tree.folder, TABLE);
+  for (const one of [file, path.dirname(file)]) fs.utimesSync(one, BUILD_EPOCH, BUILD_EPOCH);
+  const content = { size: fs.statSync(file).size, sha256: sha256File(file), packages: [] };
+  const entry: RootEntry = { path: TABLE, type: 'file', mode: 0o644, uid: 0, gid: 0, ...content };
+  const entries = [...tree.entries, entry].sort((a, b) => comparePaths(a.path, b.path));
+  return { folder: tree.folder, entries };
+}
 
 /** @returns nothing where the root is all there is */
 export function mountTable({ partitions }: Definition, key: string): string {

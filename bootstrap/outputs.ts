@@ -14,7 +14,9 @@ import { derivedUuid, writeDisk, type DiskPartition } from './disk.ts';
 import { quote, requireTools, runFakeroot } from './fakeroot.ts';
 import { cachedFileSystem } from './filesystem-cache.ts';
 import { makeInitramfs } from './initramfs.ts';
+import { writeInstaller } from './installer.ts';
 import { writeIso } from './iso.ts';
+import { withMountTable } from './mount-table.ts';
 import { writeOci, type OciRequest } from './oci.ts';
 import { splitTree, type Tree } from './split-tree.ts';
 import { unpackKernel } from './unpack-kernel.ts';
@@ -73,6 +75,18 @@ export async function makeOutputs(request: OutputRequest): Promise<Outputs> {
   }
   const { hardware } = definition;
   let bootable = tree;
+  let partitions: readonly DiskPartition[] | undefined;
+  const disk = path.join(request.scratch, 'disk');
+  const makeDisk = async (): Promise<void> => {
+    partitions ??= await makePartitions({ ...request, tree: bootable });
+    onStep('disk');
+    writeDisk(disk, partitions, {
+      disk: derivedUuid(key, 'disk'),
+      arch: definition.arch,
+      table: hardware.table,
+      card: hardware.qemu?.disk === 'sd',
+    });
+  };
   if (hardware.loader !== 'none' && hardware.kernel !== undefined) {
     const kernel = findKernel(tree, hardware.kernel);
     const initramfs =
@@ -89,38 +103,33 @@ export async function makeOutputs(request: OutputRequest): Promise<Outputs> {
       );
     if (uBoot !== undefined)
       await add('u-boot', 'u-boot.bin', (file) => fs.copyFileSync(packaged(definition, tree, uBoot), file));
+    const cmdline = kernelCommandLine(definition, key);
+    const makeBootable = (): Tree => addBootFiles({ definition, tree, kernel, initramfs, cmdline });
     if (wants('iso')) {
       onStep('iso');
       const { scratch } = request;
+      const writeInstallerTo = async (output: string): Promise<void> => {
+        bootable = withMountTable(makeBootable(), definition, key);
+        await makeDisk();
+        await writeInstaller({ disk, key, output, scratch });
+      };
+      const writer = hardware.installs === undefined ? undefined : writeInstallerTo;
       await add('iso', 'iso', (output) =>
-        writeIso({ definition, key, tree, kernel, initramfs, output, scratch }),
+        writeIso({ definition, key, tree, kernel, initramfs, output, scratch, writeInstaller: writer }),
       );
     }
-    bootable = addBootFiles({
-      definition,
-      tree,
-      kernel,
-      initramfs,
-      cmdline: kernelCommandLine(definition, key),
-    });
+    if (bootable === tree) bootable = makeBootable();
   }
   if (!wants('rootfs', 'img', 'qcow2')) return { files, entries: bootable.entries };
   const root = rootPartition(definition);
-  const partitions = await makePartitions({ ...request, tree: bootable });
+  partitions ??= await makePartitions({ ...request, tree: bootable });
+  const rootFile = partitions.find(({ name }) => name === root.name)?.file ?? '';
   if (wants('rootfs'))
-    await add('rootfs', root.filesystem, (file) => {
-      const made = partitions.find(({ name }) => name === root.name)?.file ?? '';
-      fs.copyFileSync(made, file, fs.constants.COPYFILE_FICLONE);
-    });
+    await add('rootfs', root.filesystem, (file) =>
+      fs.copyFileSync(rootFile, file, fs.constants.COPYFILE_FICLONE),
+    );
   if (!wants('img', 'qcow2')) return { files, entries: bootable.entries };
-  onStep('disk');
-  const disk = path.join(request.scratch, 'disk');
-  writeDisk(disk, partitions, {
-    disk: derivedUuid(key, 'disk'),
-    arch: definition.arch,
-    table: hardware.table,
-    card: hardware.qemu?.disk === 'sd',
-  });
+  await makeDisk();
   if (wants('qcow2')) await add('qcow2', 'qcow2', (file) => convert(disk, file));
   if (wants('img')) await add('img', 'img', (file) => fs.renameSync(disk, file));
   return { files, entries: bootable.entries };
@@ -145,6 +154,7 @@ function rootPartition(
 
 async function makePartitions(request: OutputRequest): Promise<DiskPartition[]> {
   const { definition, key, scratch, onStep, signal } = request;
+  rootPartition(definition);
   const parts = splitTree(request.tree, definition.partitions, scratch);
   const made: DiskPartition[] = [];
   for (const { name, type, filesystem, size, free } of definition.partitions) {
