@@ -1,6 +1,7 @@
 /** Partition tables and what lies in the partitions: file systems in, a disk out. */
-import * as fs from 'node:fs';
 import { spawnSync } from 'node:child_process';
+import { createHash, type Hash } from 'node:crypto';
+import * as fs from 'node:fs';
 import { sha256 } from '#schema/digest';
 import { IcepkgError } from '#schema/error';
 import type { MachineArch } from '#schema/fields';
@@ -63,12 +64,12 @@ const MBR_TYPES: Readonly<Record<Partition['type'], string>> = {
   swap: '82',
 };
 
-/** Writes a disk with its partition table. @throws IcepkgError `image-failed`, `tool-missing` */
+/** Writes a disk with its partition table. @returns its sha256 @throws IcepkgError `image-failed`, `tool-missing` */
 export function writeDisk(
   output: string,
   partitions: readonly DiskPartition[],
   { disk, arch, table, card }: DiskFacts,
-): void {
+): string {
   requireTools({ sfdisk: 'fdisk' });
   let offset = MIB;
   const placed = partitions.map((partition) => {
@@ -111,26 +112,56 @@ export function writeDisk(
     throw new IcepkgError('image-failed', `sfdisk: ${(result.stderr || result.stdout).trim()}`);
   const fd = fs.openSync(output, 'r+');
   try {
-    for (const { file, start } of placed) if (file !== undefined) copyInto(fd, start, file);
+    return fill(fd, placed, total);
   } finally {
     fs.closeSync(fd);
   }
 }
 
+/** Puts the partitions into the disk. @returns the digest of all of it */
+function fill(
+  fd: number,
+  placed: readonly { readonly file: string | undefined; readonly start: number }[],
+  total: number,
+): string {
+  const hash = createHash('sha256');
+  const buffer = Buffer.allocUnsafe(MIB);
+  let at = 0;
+  const skipTo = (end: number): void => {
+    while (at < end) {
+      const read = fs.readSync(fd, buffer, 0, Math.min(buffer.length, end - at), at);
+      hash.update(buffer.subarray(0, read));
+      at += read;
+    }
+  };
+  for (const { file, start } of placed) {
+    if (file === undefined) continue;
+    skipTo(start);
+    at = copyInto(fd, file, { at, buffer, hash });
+  }
+  skipTo(total);
+  return hash.digest('hex');
+}
+
 /** The kernel calls the partitions of an MBR by this and their number. */
 export const mbrId = (disk: string): string => disk.slice(0, 8);
 
-/** Copies a file into another, leaving holes where it is zero. */
-function copyInto(fd: number, offset: number, file: string): void {
+/** Copies a file into another, leaving holes where it is zero. @returns where it ends there */
+function copyInto(
+  fd: number,
+  file: string,
+  { at: start, buffer, hash }: { readonly at: number; readonly buffer: Buffer; readonly hash: Hash },
+): number {
   const source = fs.openSync(file, 'r');
-  const buffer = Buffer.allocUnsafe(MIB);
   const zeros = Buffer.alloc(MIB);
   try {
-    let at = offset;
+    let at = start;
     for (let read = fs.readSync(source, buffer); read > 0; read = fs.readSync(source, buffer)) {
       if (buffer.compare(zeros, 0, read, 0, read) !== 0) fs.writeSync(fd, buffer, 0, read, at);
+      hash.update(buffer.subarray(0, read));
       at += read;
     }
+    return at;
   } finally {
     fs.closeSync(source);
   }

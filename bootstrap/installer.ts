@@ -10,6 +10,8 @@ import { makeFileSystem } from './filesystems.ts';
 export interface InstallerRequest {
   /** The disk, which is moved. */
   readonly disk: string;
+  /** Its sha256. */
+  readonly digest: string;
   readonly key: string;
   /** Receives the squashfs, and its own digest beside it, where `install-to-disk` of the board looks for them. */
   readonly output: string;
@@ -17,11 +19,17 @@ export interface InstallerRequest {
 }
 
 /** @throws IcepkgError `image-failed`, `tool-missing` */
-export async function writeInstaller({ disk, key, output, scratch }: InstallerRequest): Promise<void> {
+export async function writeInstaller({
+  disk,
+  digest,
+  key,
+  output,
+  scratch,
+}: InstallerRequest): Promise<void> {
   const folder = path.join(scratch, 'installer');
   fs.mkdirSync(folder);
   fs.renameSync(disk, path.join(folder, 'disk.img'));
-  writeDigest(path.join(folder, 'disk.img'));
+  writeDigest(path.join(folder, 'disk.img'), digest);
   const names = ['disk.img', 'disk.img.sha256'];
   for (const name of [...names, '.']) fs.utimesSync(path.join(folder, name), BUILD_EPOCH, BUILD_EPOCH);
   await makeFileSystem({
@@ -32,12 +40,12 @@ export async function writeInstaller({ disk, key, output, scratch }: InstallerRe
     name: 'installer',
     uuid: derivedUuid(key, 'filesystem', 'installer'),
   });
-  writeDigest(output);
+  writeDigest(output, sha256File(output));
 }
 
 /** As `sha256sum -c` reads it. */
-const writeDigest = (file: string): void =>
-  fs.writeFileSync(`${file}.sha256`, `${sha256File(file)}  ${path.basename(file)}\n`);
+const writeDigest = (file: string, digest: string): void =>
+  fs.writeFileSync(`${file}.sha256`, `${digest}  ${path.basename(file)}\n`);
 
 const entryOf = (folder: string, name: string): RootEntry => ({
   path: name,

@@ -46,16 +46,17 @@ export async function makeOutputs(request: OutputRequest): Promise<Outputs> {
   const { definition, key, out, tree, onStep } = request;
   const files: BuiltFile[] = [];
   const stem = `${definition.name}.${definition.arch}`;
-  /** Makes one output, by writing it. */
+  /** Makes one output, by writing it; its digest may be known. */
   const add = async (
     format: BuiltFile['format'],
     suffix: string,
     write: (file: string) => Promise<void> | void,
+    sha256?: string,
   ): Promise<void> => {
     const file = `${stem}.${suffix}`;
     const whole = path.join(out, file);
     await write(whole);
-    files.push({ format, file, size: fs.statSync(whole).size, sha256: sha256File(whole) });
+    files.push({ format, file, size: fs.statSync(whole).size, sha256: sha256 ?? sha256File(whole) });
   };
   const addKernel = (kernel: string): Promise<void> =>
     definition.hardware.unpackKernel
@@ -77,10 +78,10 @@ export async function makeOutputs(request: OutputRequest): Promise<Outputs> {
   let bootable = tree;
   let partitions: readonly DiskPartition[] | undefined;
   const disk = path.join(request.scratch, 'disk');
-  const makeDisk = async (): Promise<void> => {
+  const makeDisk = async (): Promise<string> => {
     partitions ??= await makePartitions({ ...request, tree: bootable });
     onStep('disk');
-    writeDisk(disk, partitions, {
+    return writeDisk(disk, partitions, {
       disk: derivedUuid(key, 'disk'),
       arch: definition.arch,
       table: hardware.table,
@@ -110,8 +111,8 @@ export async function makeOutputs(request: OutputRequest): Promise<Outputs> {
       const { scratch } = request;
       const writeInstallerTo = async (output: string): Promise<void> => {
         bootable = withMountTable(makeBootable(), definition, key);
-        await makeDisk();
-        await writeInstaller({ disk, key, output, scratch });
+        const digest = await makeDisk();
+        await writeInstaller({ disk, digest, key, output, scratch });
       };
       const writer = hardware.installs === undefined ? undefined : writeInstallerTo;
       await add('iso', 'iso', (output) =>
@@ -129,9 +130,9 @@ export async function makeOutputs(request: OutputRequest): Promise<Outputs> {
       fs.copyFileSync(rootFile, file, fs.constants.COPYFILE_FICLONE),
     );
   if (!wants('img', 'qcow2')) return { files, entries: bootable.entries };
-  await makeDisk();
+  const digest = await makeDisk();
   if (wants('qcow2')) await add('qcow2', 'qcow2', (file) => convert(disk, file));
-  if (wants('img')) await add('img', 'img', (file) => fs.renameSync(disk, file));
+  if (wants('img')) await add('img', 'img', (file) => fs.renameSync(disk, file), digest);
   return { files, entries: bootable.entries };
 }
 
