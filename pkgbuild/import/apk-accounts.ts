@@ -21,10 +21,19 @@ export function accountsOfScript(folder: string, name: string): Accounts | undef
   const file = path.join(folder, path.basename(name));
   try {
     if (fs.statSync(file).size > MAX_BYTES) return undefined;
-    return accountsOf(fs.readFileSync(file, 'utf8'));
+    return accountsOfText(fs.readFileSync(file, 'utf8'));
   } catch (error) {
-    if (error instanceof ShellError || error instanceof Unreadable || isErrno(error, 'ENOENT', 'EISDIR'))
-      return undefined;
+    if (isErrno(error, 'ENOENT', 'EISDIR')) return undefined;
+    throw error;
+  }
+}
+
+/** What the text of a script declares; `undefined` where it does anything else besides. */
+export function accountsOfText(text: string): Accounts | undefined {
+  try {
+    return accountsOf(text);
+  } catch (error) {
+    if (error instanceof ShellError || error instanceof Unreadable) return undefined;
     throw error;
   }
 }

@@ -41,6 +41,8 @@ export interface DraftSubpackage {
   readonly provides?: readonly string[];
   readonly installIf?: readonly string[];
   readonly providerPriority?: number;
+  /** A condition in the words of a recipe. */
+  readonly if?: string;
 }
 
 export type DraftInputs = Readonly<Record<string, string | boolean | readonly string[]>>;
@@ -80,6 +82,8 @@ export interface Draft {
   readonly providerPriority?: number | undefined;
   readonly subpackages: readonly DraftSubpackage[];
   readonly strip?: false | undefined;
+  /** Where new versions show. */
+  readonly update?: Readonly<Record<string, string>> | undefined;
 }
 
 /** Subpackages of one file; more are no work of people. */

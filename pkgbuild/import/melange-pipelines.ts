@@ -1,7 +1,7 @@
 /** melange's pipelines as sources, patches and steps. */
 import type { Draft, DraftSource, DraftStep, DraftSteps } from './draft.ts';
 import { checkedOut, fetched, patchNames, type PipelineContext } from './melange-sources.ts';
-import { HOST_TOOLS, SHELL, VENDORED, type Inputs } from './melange-shell.ts';
+import { DOWNLOADS, HOST_TOOLS, SHELL, VENDORED, type Inputs } from './melange-shell.ts';
 import { placeSources } from './places.ts';
 import { importStep, SOURCE_FOLDER } from './steps.ts';
 import { setsSomething, usualSteps } from './usual-steps.ts';
@@ -18,6 +18,8 @@ const AUTOMATIC = new Set([
   'split/alldocs',
 ]);
 const MAX_DEPTH = 10;
+/** Names that architectures have in images. */
+const OCI_ARCHITECTURES: Readonly<Record<string, string>> = { amd64: 'x86_64', arm64: 'aarch64' };
 
 /** One of the pipelines in the order that they run, with what it inherits. */
 interface Item {
@@ -58,6 +60,10 @@ export function importPipelines(pipelines: readonly Mapping[], context: Pipeline
       if (step !== undefined) add(step);
     }
     if (uses === undefined || AUTOMATIC.has(uses)) continue;
+    if (uses.startsWith('test/')) {
+      context.notes.add('left', uses, 'its tests are not carried over', context.line('uses', uses));
+      continue;
+    }
     if (uses === 'fetch') found.push(...fetched(inputs, input, { ...context, folder: item.folder }));
     else if (uses === 'git-checkout')
       found.push(...checkedOut(inputs, input, { ...context, folder: item.folder }));
@@ -70,10 +76,17 @@ export function importPipelines(pipelines: readonly Mapping[], context: Pipeline
           'open',
           uses,
           `${vendored}${input('deps') === '' ? '' : `, with ${input('deps').replaceAll(/\s+/g, ' ').trim()}`}`,
-          context.line('uses'),
+          context.line('uses', uses),
         );
       if (shell === undefined && vendored === undefined)
-        context.notes.add('lost', uses, 'the pipeline is not known: write its steps', context.line('uses'));
+        context.notes.add(
+          'lost',
+          uses,
+          DOWNLOADS.has(uses)
+            ? 'it downloads what it installs: write the source and the steps'
+            : 'the pipeline is not known: write its steps',
+          context.line('uses', uses),
+        );
       for (const tool of HOST_TOOLS[uses] ?? []) host.add(tool);
       for (const text of shell?.(input, {
         name: context.name,
@@ -94,7 +107,7 @@ function flattened(pipelines: readonly Mapping[], context: PipelineContext): Ite
   const items: Item[] = [];
   const visit = (pipeline: Mapping, outer: Omit<Item, 'pipeline'>, depth: number): void => {
     const folder = textOf(pipeline['working-directory']);
-    const condition = textOf(pipeline['if']);
+    const condition = conditionIn(pipeline);
     const own: Omit<Item, 'pipeline'> = {
       folder:
         folder === undefined
@@ -103,14 +116,17 @@ function flattened(pipelines: readonly Mapping[], context: PipelineContext): Ite
       environment: { ...outer.environment, ...recordOf(pipeline['environment']) },
       condition: outer.condition,
     };
-    const known = condition === undefined ? undefined : conditionOf(fill(condition, context.substitutions));
+    const known =
+      condition === undefined
+        ? 'always'
+        : bothOf(outer.condition, conditionOf(fill(condition, context.substitutions)));
     if (known === 'never') return;
-    if (condition !== undefined && known === undefined)
+    if (known === undefined)
       context.notes.add(
         'lost',
         textOf(pipeline['uses']) ?? textOf(pipeline['name']) ?? 'runs',
-        `its condition ${condition} is not carried over`,
-        context.line('if'),
+        `its condition ${condition ?? ''} is not carried over`,
+        context.line('if', condition),
       );
     const item = { ...own, condition: known === undefined || known === 'always' ? own.condition : known };
     items.push({ pipeline, ...item });
@@ -119,6 +135,22 @@ function flattened(pipelines: readonly Mapping[], context: PipelineContext): Ite
   };
   for (const pipeline of pipelines) visit(pipeline, { folder: '', environment: {}, condition: undefined }, 0);
   return items;
+}
+
+/** The condition that a pipeline or subpackage states, as melange writes it. */
+export function conditionIn(of: Mapping): string | undefined {
+  const [stated, arch] = [textOf(of['if']), textOf(of['if-arch'])];
+  const parts = [
+    stated,
+    arch === undefined ? undefined : `\${{build.arch}} == '${OCI_ARCHITECTURES[arch] ?? arch}'`,
+  ].filter((part) => part !== undefined);
+  return parts.length === 0 ? undefined : parts.join(' && ');
+}
+
+/** Two conditions as one; a recipe's have no brackets, so not with "or" in one of them. */
+function bothOf(outer: string | undefined, inner: string | undefined): string | undefined {
+  if (outer === undefined || inner === undefined || inner === 'always' || inner === 'never') return inner;
+  return `${outer}${inner}`.includes('||') ? undefined : `${outer} && ${inner}`;
 }
 
 /** A condition in the words of a recipe; `undefined` where it has none. */

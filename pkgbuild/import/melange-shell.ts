@@ -61,7 +61,17 @@ export const SHELL: Readonly<Record<string, (input: Inputs, around: Around) => s
     const install = `install -Dm755 target/release/${output} "$DESTDIR/usr/bin/${output}"`;
     return [inFolder(input('modroot'), build), inFolder(input('modroot'), install)];
   },
+  'perl/make': () => ['PERL_MM_USE_DEFAULT=1 perl Makefile.PL INSTALLDIRS=vendor'],
+  'perl/cleanup': () => [String.raw`find "$DESTDIR" \( -name perllocal.pod -o -name .packlist \) -delete`],
 };
+
+/** Those that install something by its name from the network. */
+export const DOWNLOADS: ReadonlySet<string> = new Set([
+  'go/install',
+  'npm/install',
+  'pnpm/install',
+  'cargo/install',
+]);
 
 function goBuild(input: Inputs, output: string): string[] {
   const [packages, modroot] = [listOf(input('packages', '.')).join(' '), input('modroot')];
@@ -93,6 +103,7 @@ export const HOST_TOOLS: Readonly<Record<string, readonly string[]>> = {
   'cargo/build': ['cargo', 'rustc'],
   'cmake/configure': ['cmake'],
   'meson/configure': ['meson', 'ninja-build'],
+  'perl/make': ['perl'],
 };
 
 /** Those that fetch what a build may not fetch. */

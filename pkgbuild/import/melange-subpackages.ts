@@ -3,7 +3,7 @@ import type { DraftSubpackage, Notes } from './draft.ts';
 import { DEV_FILES, isByItself } from './places.ts';
 import { PART, readSplit, TREE } from './split-shell.ts';
 import { SOURCE_FOLDER } from './steps.ts';
-import { importDependency, importProvide } from './words.ts';
+import { importDependency, importProvide, withoutLayout } from './words.ts';
 import {
   fill,
   listOf,
@@ -55,7 +55,8 @@ export function melangeSubpackage(subpackage: Mapping, means: Means): MelangePar
   const { notes, substitutions, line } = means;
   const name = fill(textOf(subpackage['name']) ?? '', substitutions);
   const field = `subpackages ${name}`;
-  const lost = (why: string, key = 'subpackages'): void => notes.add('lost', field, why, line(key));
+  const stated = line('name', textOf(subpackage['name'])) ?? line('subpackages');
+  const lost = (why: string): void => notes.add('lost', field, why, stated);
   if (!/^[A-Za-z0-9_][A-Za-z0-9_+.-]{0,127}$/.test(name)) {
     lost('its name is not known');
     return NOTHING;
@@ -66,12 +67,15 @@ export function melangeSubpackage(subpackage: Mapping, means: Means): MelangePar
   let automatic = false;
   for (const pipeline of listOf(subpackage['pipeline']).map(recordOf)) {
     const uses = textOf(pipeline['uses']);
-    const other = textOf(recordOf(pipeline['with'])['package']) !== undefined;
+    const of = textOf(recordOf(pipeline['with'])['package']);
+    const other = of !== undefined && fill(of, substitutions) !== means.name;
     if (uses !== undefined && !other && AUTOMATIC.has(uses)) automatic = true;
     else if (uses !== undefined && !other && SPLITS[uses] !== undefined) files.push(...(SPLITS[uses] ?? []));
+    else if (uses?.startsWith('test/') === true)
+      notes.add('left', field, `the tests of ${uses} are not carried over`, stated);
     else if (uses !== undefined) {
       understood = false;
-      lost(`the pipeline ${uses} is not known`, 'uses');
+      lost(`the pipeline ${uses} is not known`);
     }
     const runs = textOf(pipeline['runs']);
     if (runs === undefined) continue;
@@ -81,14 +85,14 @@ export function melangeSubpackage(subpackage: Mapping, means: Means): MelangePar
     for (const command of read.unknown) lost(`"${command}" is not carried over`);
     understood &&= read.unknown.length === 0;
   }
-  if (subpackage['scriptlets'] !== undefined) lost('say what its scriptlets do under scripts', 'scriptlets');
+  if (subpackage['scriptlets'] !== undefined) lost('say what its scriptlets do under scripts');
   const suffix = name.startsWith(`${means.name}-`) ? name.slice(means.name.length + 1) : '';
   const beyond = files.filter((file) => !isByItself(file));
   const isBuilders = suffix === 'dev' || suffix === 'doc';
   if (isBuilders && (beyond.length === 0 || suffix === 'doc')) return { made: [], steps };
   if (files.length === 0) {
     if (automatic || ['dbg', 'static'].includes(suffix))
-      notes.add('left', field, 'the builder splits -dev and -doc only', line('subpackages'));
+      notes.add('left', field, 'the builder splits -dev and -doc only', stated);
     else if (understood) lost('it has no files, only what it depends on');
     return { made: [], steps };
   }
@@ -96,13 +100,13 @@ export function melangeSubpackage(subpackage: Mapping, means: Means): MelangePar
   return { made: [{ name, files: [...new Set(all)], ...about(subpackage, means) }], steps };
 }
 
-function about(subpackage: Mapping, { substitutions }: Means): Partial<DraftSubpackage> {
+function about(subpackage: Mapping, { substitutions, notes }: Means): Partial<DraftSubpackage> {
   const dependencies = recordOf(subpackage['dependencies']);
   const list = (key: string, convert: (text: string) => string | undefined): string[] =>
     textsOf(dependencies[key]).flatMap((one) => convert(fill(one, substitutions)) ?? []);
   const description = textOf(subpackage['description']);
   const lists = Object.entries({
-    depends: list('runtime', importDependency),
+    depends: withoutLayout(list('runtime', importDependency), notes, 'subpackages'),
     provides: list('provides', importProvide),
     replaces: list('replaces', importDependency),
   }).filter(([, texts]) => texts.length > 0);

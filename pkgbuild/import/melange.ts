@@ -4,7 +4,8 @@ import { IcepkgError } from '#schema/error';
 import type { ImportContext } from './apkbuild.ts';
 import { MAX_SUBPACKAGES, sayable, type Draft } from './draft.ts';
 import { SET_FOR_STEPS } from './shell-file.ts';
-import { conditionOf, importPipelines, type ImportedPipelines } from './melange-pipelines.ts';
+import { conditionIn, conditionOf, importPipelines, type ImportedPipelines } from './melange-pipelines.ts';
+import { accountsIn, tellRest, updateOf, type Telling } from './melange-rest.ts';
 import { melangeSubpackage, type MelangePart } from './melange-subpackages.ts';
 import { withSplits } from './usual-steps.ts';
 import {
@@ -24,6 +25,7 @@ import {
   importLicense,
   importProvide,
   importVersion,
+  withoutLayout,
 } from './words.ts';
 
 /** Aliases that are resolved; each may stand for much. */
@@ -42,6 +44,7 @@ const KNOWN = new Set([
   'vars',
   'var-transforms',
   'capabilities',
+  'options',
 ]);
 const KNOWN_PACKAGE = new Set([
   'name',
@@ -69,7 +72,8 @@ export function importMelange(text: string, context: ImportContext): Draft {
   const lines = new LineCounter();
   const top = recordOf(readYaml(text, { file: context.file, lines }));
   const about = recordOf(top['package']);
-  const [name, stated] = [textOf(about['name']), textOf(about['version'])];
+  const name = textOf(about['name']);
+  const stated = statedVersion(top, about, context.file);
   if (name === undefined || name === '' || stated === undefined || stated === '')
     throw new IcepkgError(
       'format-invalid',
@@ -78,8 +82,10 @@ export function importMelange(text: string, context: ImportContext): Draft {
         hint: 'Give a file that melange can build',
       },
     );
-  const line = (key: string): number | undefined => {
-    const at = new RegExp(`^[ -]*${key.replaceAll(/[\\^$.*+?()[\]{}|]/g, '\\$&')}:`, 'm').exec(text)?.index;
+  const escaped = (one: string): string => one.replaceAll(/[\\^$.*+?()[\]{}|]/g, '\\$&');
+  const line: LineFinder = (key, value) => {
+    const after = value === undefined ? '' : `\\s*["']?${escaped(value)}`;
+    const at = new RegExp(`^[ -]*${escaped(key)}:${after}`, 'm').exec(text)?.index;
     return at === undefined
       ? undefined
       : lines.linePos(at + (/^[ -]*/.exec(text.slice(at))?.[0].length ?? 0)).line;
@@ -103,6 +109,13 @@ export function importMelange(text: string, context: ImportContext): Draft {
     environment: Object.keys(env),
     flags: Object.entries(env).filter(([key]) => SET_FOR_STEPS.has(key)),
   });
+  if (built.sources.length === 0 && Object.keys(built.steps).length > 0)
+    notes.add(
+      'open',
+      'sources',
+      'it fetches none, so what it builds lies in a folder of its own: name that under sources',
+      line('pipeline'),
+    );
   const dependencies = recordOf(about['dependencies']);
   const arch = importArch(
     textsOf(about['target-architecture']).length > 0 ? textsOf(about['target-architecture']) : ['all'],
@@ -155,14 +168,20 @@ export function importMelange(text: string, context: ImportContext): Draft {
     env: Object.fromEntries(Object.entries(env).filter(([key]) => !SET_FOR_STEPS.has(key))),
     steps: withSplits(built.steps, parts.steps),
     relations: {
-      depends: relations('runtime', textsOf(dependencies['runtime']), importDependency),
+      depends: relations(
+        'runtime',
+        withoutLayout(textsOf(dependencies['runtime']), notes, 'dependencies.runtime'),
+        importDependency,
+      ),
       provides: relations('provides', textsOf(dependencies['provides']), importProvide),
       replaces: relations('replaces', textsOf(dependencies['replaces']), importDependency),
     },
     providerPriority:
       Number(/^\d{1,9}$/.exec(textOf(dependencies['provider-priority']) ?? '')?.[0] ?? 0) || undefined,
+    ...accountsIn(about, { context, line }),
     subpackages: parts.made,
     strip: undefined,
+    update: updateOf(recordOf(top['update']), built.sources, { context, line }),
   };
 }
 
@@ -200,7 +219,12 @@ function readYaml(
     });
   try {
     // A version 3.10 is no number.
-    const document = parseDocument(text, { lineCounter: lines, uniqueKeys: false, schema: 'failsafe' });
+    const document = parseDocument(text, {
+      lineCounter: lines,
+      uniqueKeys: false,
+      schema: 'failsafe',
+      logLevel: 'error',
+    });
     const [problem] = document.errors;
     if (problem !== undefined) {
       const { line, col } = lines.linePos(problem.pos[0]);
@@ -234,6 +258,29 @@ function keyTwice(document: Document.Parsed): number | undefined {
   return place;
 }
 
+/**
+ * The version, which variables of the file may stand for.
+ * @throws IcepkgError `format-invalid` where only a build could tell
+ */
+function statedVersion(top: Mapping, about: Mapping, file: string): string | undefined {
+  const vars = Object.entries(recordOf(top['vars'])).flatMap(([name, value]): [string, string][] => {
+    const text = textOf(value);
+    return text === undefined ? [] : [[`vars.${name}`, text]];
+  });
+  const stated = about['version'];
+  const text = typeof stated === 'object' && stated !== null ? '{{…}}' : textOf(stated);
+  const version = text === undefined ? undefined : fill(text, new Map(vars));
+  if (version?.includes('{{') === true)
+    throw new IcepkgError(
+      'format-invalid',
+      `${file}: package.version is ${version}, which a build fills in`,
+      {
+        hint: 'Write the version into a copy of the file',
+      },
+    );
+  return version;
+}
+
 const oneLine = (text: string | undefined, substitutions: Substitutions): string | undefined =>
   text === undefined || text === '' ? undefined : fill(text, substitutions).replaceAll(/\s+/g, ' ').trim();
 
@@ -261,6 +308,8 @@ function substitutionsOf(
     ['host.triplet.rust', '$ARCH-unknown-linux-musl'],
     ['build.goarch', '$GOARCH'],
   ]);
+  // As the file says without choices of whoever builds.
+  for (const option of Object.keys(recordOf(top['options']))) known.set(`options.${option}.enabled`, 'false');
   for (const [name, value] of Object.entries(recordOf(top['vars']))) {
     const text = textOf(value);
     if (text !== undefined) known.set(`vars.${name}`, fill(text, known));
@@ -296,30 +345,6 @@ function environmentOf(environment: Mapping, substitutions: Substitutions): Reco
   return Object.fromEntries(entries);
 }
 
-interface Telling {
-  readonly context: ImportContext;
-  readonly line: LineFinder;
-}
-
-function tellRest(top: Mapping, about: Mapping, { context: { notes }, line }: Telling): void {
-  if (top['test'] !== undefined) notes.add('left', 'test', 'its tests are not carried over', line('test'));
-  if (top['capabilities'] !== undefined)
-    notes.add('left', 'capabilities', 'builds run without any', line('capabilities'));
-  if (top['update'] !== undefined)
-    notes.add('left', 'update', 'how new versions are found is not carried over', line('update'));
-  if (about['scriptlets'] !== undefined)
-    notes.add('lost', 'package.scriptlets', 'say what they do under scripts', line('scriptlets'));
-  if (about['setcap'] !== undefined)
-    notes.add('lost', 'package.setcap', 'say it under owners, as capabilities', line('setcap'));
-  for (const option of Object.keys(recordOf(about['options'])))
-    notes.add(
-      option === 'no-provides' || option === 'no-depends' ? 'lost' : 'left',
-      `package.options.${option}`,
-      'has no counterpart',
-      line(option),
-    );
-}
-
 function subpackagesOf(
   top: Mapping,
   of: Telling & { readonly substitutions: Substitutions; readonly name: string },
@@ -348,7 +373,7 @@ function subpackagesOf(
                 ['range.value', textOf(value) ?? ''],
               ] as const)),
         ]);
-        const condition = textOf(subpackage['if']);
+        const condition = conditionIn(subpackage);
         const known = condition === undefined ? 'always' : conditionOf(fill(condition, substitutions));
         if (known === 'never') return [];
         const notes = of.context.notes;
@@ -356,14 +381,17 @@ function subpackagesOf(
           notes.add('lost', 'subpackages', `there are more than ${MAX_SUBPACKAGES}`, of.line('subpackages'));
           return [];
         }
-        if (known !== 'always')
-          notes.add(
-            'lost',
-            'subpackages',
-            `the condition ${condition ?? ''} is not carried over`,
-            of.line('if'),
-          );
-        return [melangeSubpackage(subpackage, { ...of, notes, substitutions })];
+        const part = melangeSubpackage(subpackage, { ...of, notes, substitutions });
+        if (known === 'always') return [part];
+        if (known !== undefined && part.steps.length === 0)
+          return [{ ...part, made: part.made.map((one) => ({ ...one, if: known })) }];
+        notes.add(
+          'lost',
+          'subpackages',
+          `the condition ${condition ?? ''} is not carried over`,
+          of.line('if', condition),
+        );
+        return [part];
       });
     });
   return { made: parts.flatMap(({ made }) => made), steps: parts.flatMap(({ steps }) => steps) };

@@ -47,6 +47,12 @@ export const TOOLCHAIN = new Set([
   'musl-utils',
 ]);
 
+/** Packages that stand for the layout and base of another distribution; here these are other ones. */
+export const LAYOUT = new Set(
+  `alpine-base alpine-baselayout alpine-baselayout-data wolfi-base wolfi-baselayout merged-bin merged-sbin merged-lib
+  merged-usrsbin`.split(/\s+/),
+);
+
 /** Run while building: the machine that builds has them, recipes cannot ask for them. */
 export const BUILD_TOOLS = new Set(
   `abuild alsa-lib-doc asciidoc asciidoctor attr autoconf autoconf-archive automake bash bc binutils bison bsd-compat-headers
@@ -78,6 +84,7 @@ export const HOST_PACKAGES: Readonly<Record<string, string>> = {
   bison: 'bison',
   busybox: '',
   bzip2: '',
+  'ca-certificates-bundle': '',
   cargo: 'cargo',
   'cargo-auditable': '',
   chrpath: 'chrpath',
@@ -115,6 +122,7 @@ export const HOST_PACKAGES: Readonly<Record<string, string>> = {
   ninja: 'ninja-build',
   'ninja-build': 'ninja-build',
   'ninja-is-really-ninja': 'ninja-build',
+  'openssf-compiler-options': '',
   pandoc: 'pandoc',
   patch: '',
   patchelf: 'patchelf',
@@ -139,10 +147,12 @@ export const HOST_PACKAGES: Readonly<Record<string, string>> = {
   ruby: 'ruby',
   rust: 'rustc',
   samurai: 'ninja-build',
+  scanelf: '',
   scdoc: 'scdoc',
   scons: 'scons',
   sed: '',
   slibtool: 'slibtool',
+  ssl_client: '',
   swig: 'swig',
   tar: '',
   tcl: 'tcl',

@@ -39,6 +39,7 @@ export function renderRecipe(draft: Draft, notes: readonly ImportNote[], origin:
     ...stepsOf(steps),
     subpackages: list(draft.subpackages),
     strip: draft.strip,
+    update: draft.update,
   };
   const known = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
   const body = stringify(known, {

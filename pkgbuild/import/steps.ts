@@ -34,7 +34,7 @@ const OURS = new Set(
 /** Not set here, and empty is what they mean then. */
 const MAYBE = new Set(['CPPFLAGS', 'LDFLAGS', 'CXXFLAGS', 'GOFLAGS', 'RUSTFLAGS', 'LIBS', 'LDLIBS']);
 const NETWORK =
-  /(?:^|[;&|\s])(go get|npm (?:ci|install)|yarn install|pnpm install|pip3? (?:install|download)|git clone|git submodule update|curl -|curl http|wget )/m;
+  /(?:^|[;&|\s])(go get|npm (?:ci|install)|npx|bun install|uv (?:sync|pip install|tool install)|yarn install|pnpm install|pip3? (?:install|download)|git clone|git submodule update|curl -|curl http|wget )/m;
 
 /** Fetches what a build may not fetch; the source must hold it. */
 const VENDORED: readonly (readonly [RegExp, string])[] = [
@@ -75,11 +75,11 @@ export function importStep(given: string, context: StepContext): string | undefi
   for (const [helper, why] of Object.entries(context.helpers))
     if (new RegExp(`(?:^|[;&|(\\s])${helper}(?=[\\s;)]|$)`, 'm').test(text))
       notes.add('lost', field, `${helper}: ${why}`, line);
-  const network = NETWORK.exec(text)?.[1];
+  const code = text.replaceAll(/^\s*#.*$/gm, '');
+  const network = NETWORK.exec(code)?.[1];
   if (network !== undefined)
     notes.add('lost', field, `${network.trim()} wants the network, which builds do not have`, line);
-  if (BASH.test(text.replaceAll(/^\s*#.*$/gm, '')))
-    notes.add('lost', field, 'it is written for bash; steps run in /bin/sh', line);
+  if (BASH.test(code)) notes.add('lost', field, 'it is written for bash; steps run in /bin/sh', line);
   return `${text}\n`;
 }
 

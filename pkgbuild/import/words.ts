@@ -6,6 +6,7 @@ import type { Notes } from './draft.ts';
 import {
   BUILD_TOOLS,
   HOST_PACKAGES,
+  LAYOUT,
   LICENSE_NAMES,
   RECIPE_NAMES,
   TOOLCHAIN,
@@ -64,6 +65,14 @@ export function importProvide(text: string): string {
   return `${name}@=${importVersion(version.replace(/-r?\d+$/, '').replace(/^\d+:/, '')).version}`;
 }
 
+/** Dependencies without the packages that stand for the layout of another distribution. */
+export const withoutLayout = (texts: readonly string[], notes: Notes, field: string): string[] =>
+  texts.filter((text) => {
+    if (!LAYOUT.has(text)) return true;
+    notes.add('left', field, `${text} stands for the layout of the other distribution`);
+    return false;
+  });
+
 export interface BuildNeeds {
   /** Recipes. */
   readonly recipes: readonly string[];
@@ -94,7 +103,7 @@ export function importBuildDepends(
     const recipe = RECIPE_NAMES[name] ?? RECIPE_NAMES[bare] ?? named;
     if (text.startsWith('!') || name === '')
       of.notes.add('left', of.field, `${text}: nothing else is in the sysroot anyway`, of.line);
-    else if (TOOLCHAIN.has(bare) || TOOLCHAIN.has(unversioned)) continue;
+    else if (TOOLCHAIN.has(bare) || TOOLCHAIN.has(unversioned) || LAYOUT.has(name)) continue;
     else if (of.known.has(recipe) && (name !== bare || !BUILD_TOOLS.has(name))) found.push(recipe);
     else if (Object.hasOwn(HOST_PACKAGES, unversioned) && name === bare)
       host.push(HOST_PACKAGES[unversioned] ?? '');

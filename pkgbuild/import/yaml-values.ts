@@ -17,8 +17,8 @@ export const textOf = (value: unknown): string | undefined =>
 export const textsOf = (value: unknown): string[] => listOf(value).flatMap((one) => textOf(one) ?? []);
 
 export type Substitutions = ReadonlyMap<string, string>;
-/** Line of the first place where a key stands. */
-export type LineFinder = (key: string) => number | undefined;
+/** Line of the first place where a key stands, with that value if one is given. */
+export type LineFinder = (key: string, value?: string) => number | undefined;
 
 /** Replaces `${{NAME}}` where its value is known. All packages are in one tree here. */
 export const fill = (text: string, substitutions: Substitutions): string =>

@@ -147,3 +147,124 @@ subpackages:
     /twice\.yaml:3:3: a key is there twice/,
   );
 });
+
+test('a melange file: architectures and options decide about pipelines and subpackages', async () => {
+  const { recipe, said } = await imported(
+    'tool.yaml',
+    `package:
+  name: tool
+  version: \${{vars.version}}
+  copyright: [{license: MIT}]
+  dependencies: {runtime: [merged-usrsbin, zlib]}
+vars: {version: 1.2.3}
+options:
+  ssl: {vars: {}}
+environment: {contents: {packages: [wolfi-base, alpine-baselayout-data, ca-certificates-bundle, zlib-dev]}}
+pipeline:
+  - uses: git-checkout
+    with: {repository: "https://x.example/tool.git", expected-commit: ${'a'.repeat(40)}}
+  - if-arch: amd64
+    runs: ./fast
+  - if-arch: riscv64
+    runs: exit 1
+  - if: \${{options.ssl.enabled}} == 'true'
+    runs: ./with-ssl
+  - if: \${{build.arch}} != 'aarch64'
+    pipeline:
+      - if: \${{build.arch}} == 'x86_64'
+        runs: ./both
+      - if: \${{build.arch}} == 'x86_64' || \${{build.arch}} == 'aarch64'
+        runs: ./unsaid
+  - runs: |
+      # pip install is not needed
+      ./build
+  - uses: test/tw/ldd-check
+subpackages:
+  - if: \${{build.arch}} == 'x86_64'
+    name: tool-fast
+    pipeline: [{uses: split/bin, with: {package: tool}}, {uses: test/pkgconf}]
+`,
+  );
+  expect(recipe).toMatchObject({
+    version: '1.2.3',
+    depends: ['zlib'],
+    buildDepends: ['musl', 'zlib'],
+    build: [
+      { run: './fast\n', if: 'x86_64' },
+      { run: './both\n', if: '!aarch64 && x86_64' },
+      { run: './unsaid\n' },
+      { run: '# pip install is not needed\n./build\n' },
+    ],
+    subpackages: [{ name: 'tool-fast', files: ['usr/bin'], if: 'x86_64' }],
+  });
+  expect(said.filter((one) => !one.startsWith('left'))).toEqual([
+    'lost options: it is as without ssl: write choices under options',
+    expect.stringMatching(/^lost runs: its condition .*is not carried over$/),
+    'open sources: the sha256 of tool.tar is not known: the first build says it',
+  ]);
+  await expect(
+    imported('filled.yaml', 'package:\n  name: a\n  version: {{ .Version }}\n'),
+  ).rejects.toMatchObject({ message: expect.stringContaining('which a build fills in') as string });
+});
+
+test('a melange file: accounts, downloads and files that it does not fetch', async () => {
+  const { recipe, said } = await imported(
+    'tool.yaml',
+    `package:
+  name: tool
+  version: "1.0.0"
+  copyright: [{license: MIT}]
+  scriptlets:
+    pre-install: |
+      #!/bin/sh
+      addgroup -S tool 2>/dev/null || true
+      adduser -S -D -H -G tool tool 2>/dev/null || true
+    post-install: chown tool /var/log/tool
+pipeline:
+  - uses: npm/install
+    with: {package: tool}
+  - runs: uv sync
+`,
+  );
+  expect(recipe).toMatchObject({ users: [{ name: 'tool', group: 'tool' }], groups: [{ name: 'tool' }] });
+  expect(said.filter((one) => !one.startsWith('left'))).toEqual([
+    'lost npm/install: it downloads what it installs: write the source and the steps',
+    'lost runs: uv sync wants the network, which builds do not have',
+    'open sources: it fetches none, so what it builds lies in a folder of its own: name that under sources',
+    'lost package.scriptlets.post-install: say what it does under scripts',
+  ]);
+});
+
+test.each([
+  [
+    'github: {identifier: a/b, strip-prefix: v}',
+    'https://github.com/a/b',
+    'v1.2\nx-v1.3\nv2-rc',
+    ['1.2', '2-rc'],
+  ],
+  [
+    'github: {identifier: a/b, strip-prefix: v, tag-filter: v1.}',
+    'https://github.com/a/b',
+    'v1.2\nv2.0',
+    ['1.2'],
+  ],
+  [
+    'git: {strip-prefix: r-, strip-suffix: -stable}',
+    'https://x.example/t.git',
+    'r-1.2-stable\nr-1.3',
+    ['1.2'],
+  ],
+])('a melange file: new versions are tags: %s', async (update, git, tags, versions) => {
+  const { recipe } = await imported(
+    'tool.yaml',
+    `package: {name: tool, version: "1.0.0", copyright: [{license: MIT}]}
+pipeline:
+  - uses: git-checkout
+    with: {repository: "https://x.example/t.git", expected-commit: ${'a'.repeat(40)}}
+update: {enabled: true, ${update}}
+`,
+  );
+  const said = recipe['update'] as { readonly git: string; readonly pattern: string };
+  expect(said.git).toBe(git);
+  expect([...tags.matchAll(new RegExp(said.pattern, 'g'))].map((match) => match[1])).toEqual(versions);
+});
