@@ -60,7 +60,10 @@ export function signChannel(of: ChannelToSign): SignedChannel {
         ...common('targets', targetsVersion),
         targets: of.targets,
         ...(of.snapshot === undefined ? {} : { snapshot: of.snapshot }),
-        history: historyToSign(of.repository, of.channel, of.snapshot),
+        history: historyToSign(of.repository, of.channel, {
+          newest: metadata.targets?.signed.version ?? 0,
+          serving: of.snapshot,
+        }),
         ...(of.message === undefined ? {} : { message: of.message }),
       },
     );

@@ -71,11 +71,17 @@ export function channelNumber({
   return targets && snapshotNumberIn(targets.signed);
 }
 
-/** The snapshots that a channel served, newest first, as its signed targets tell. */
-export function historyOf(repository: string, channel: string): readonly ServedSnapshot[] {
-  const { targets } = readChannel(repository, channel);
+/**
+ * The snapshots that a channel served, newest first, as its signed targets tell.
+ * @param newest version of the targets that it serves; 0 where it was never published
+ */
+export function historyOf(
+  repository: string,
+  channel: string,
+  newest = readChannel(repository, channel).targets?.signed.version ?? 0,
+): readonly ServedSnapshot[] {
   const served: ServedSnapshot[] = [];
-  for (let version = targets?.signed.version ?? 0; version > 0; version--) {
+  for (let version = newest; version > 0; version--) {
     const name = `${metadataFolder(channel)}/${version}.targets.json`;
     const bytes = readIfAny(join(repository, name));
     // Older ones were collected.
@@ -94,11 +100,15 @@ export function historyOf(repository: string, channel: string): readonly ServedS
 const MOST_IN_HISTORY = 32;
 
 /** The newest snapshots that a channel served and that are kept, without the one that it is going to serve. */
-export function historyToSign(repository: string, channel: string, serving: number | undefined): History {
+export function historyToSign(
+  repository: string,
+  channel: string,
+  of: { readonly newest: number; readonly serving: number | undefined },
+): History {
   const kept = new Set(snapshotNumbers(repository));
   const history: Record<string, NumberedTargets> = {};
-  for (const { number, version } of historyOf(repository, channel)) {
-    if (number === serving || !kept.has(number) || history[number] !== undefined) continue;
+  for (const { number, version } of historyOf(repository, channel, of.newest)) {
+    if (number === of.serving || !kept.has(number) || history[number] !== undefined) continue;
     const bytes = readIfAny(join(repository, metadataFolder(channel), `${version}.targets.json`));
     if (bytes !== undefined) history[number] = metaOf(version, bytes);
     if (Object.keys(history).length === MOST_IN_HISTORY) break;

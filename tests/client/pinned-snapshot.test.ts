@@ -9,7 +9,7 @@ import { initRoot } from '#engine/init-root';
 import { attachedRepositories } from '#engine/queries/repositories';
 import { removePackages } from '#repo-server/add';
 import { collectGarbage } from '#repo-server/gc';
-import { rollbackChannel } from '#repo-server/promote';
+import { promote, rollbackChannel } from '#repo-server/promote';
 import { makeDepot, type Depot } from '../support/repository.ts';
 
 let depot: Depot;
@@ -26,10 +26,11 @@ async function replaceBy(version: string): Promise<void> {
 }
 
 let roots = 0;
-function rootAt(snapshot: number, mirror = depot.repository): EngineContext {
+function rootAt(snapshot: number, channel = 'stable'): EngineContext {
   const root = join(depot.folder, `pinned-${++roots}`);
   initRoot(root, { arch: 'x86_64' });
-  attachRepository(root, { name: 'main', mirrors: [mirror], trustedRoot: depot.trustedRoot, snapshot });
+  const { repository, trustedRoot } = depot;
+  attachRepository(root, { name: 'main', mirrors: [repository], trustedRoot, channel, snapshot });
   return openContext({ root, arch: 'x86_64', sync: false });
 }
 
@@ -50,6 +51,17 @@ test('it keeps its answer while the channel goes on and back, and offline', asyn
   expect([await versions(first), await versions(rootAt(3))]).toEqual([['1.0.0-r0'], ['3.0.0-r0']]);
   expect(await versions(first, 'never')).toEqual(['1.0.0-r0']);
   expect(attachedRepositories(first.root, new Date())).toMatchObject([{ snapshot: 1, trust: 'good' }]);
+});
+
+test('a channel that is new begins without a history, and a pin is of what it served itself', async () => {
+  await promote(depot.repository, { from: '1', channel: 'beta', keys: [depot.key] });
+  await promote(depot.repository, { from: '2', channel: 'beta', keys: [depot.key] });
+  expect([await versions(rootAt(1, 'beta')), await versions(rootAt(2, 'beta'))]).toEqual([
+    ['1.0.0-r0'],
+    ['2.0.0-r0'],
+  ]);
+  await replaceBy('3.0.0-r0');
+  await expect(versions(rootAt(3, 'beta'))).rejects.toMatchObject({ code: 'not-found' });
 });
 
 test('the floor rises with the channel all the same: older metadata of it is refused', async () => {
