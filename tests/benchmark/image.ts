@@ -41,11 +41,14 @@ function define(folder: string, more: readonly string[]): string {
 }
 
 function build(definition: string): Sample {
-  const report = join(work, 'time.txt');
   const trust = join(repository, 'channels/stable/metadata/1.root.json');
   const from = ['--repository', `main=${repository}`, '--trust', trust];
   const to = ['--cache', join(work, 'cache'), '--output', join(work, 'out'), '--quiet'];
-  const command = [process.execPath, values.program, 'image', 'build', definition, ...from, ...to];
+  return measure([process.execPath, values.program, 'image', 'build', definition, ...from, ...to]);
+}
+
+function measure(command: readonly string[]): Sample {
+  const report = join(work, 'time.txt');
   const started = performance.now();
   const result = spawnSync('/usr/bin/time', ['-f', '%U %S', '-o', report, ...command], { encoding: 'utf8' });
   const seconds = (performance.now() - started) / 1000;
@@ -61,6 +64,8 @@ const cases = new Map<string, Sample[]>([
   ['empty cache', []],
   ['unchanged', []],
   ['one package more', []],
+  // How fast the machine is at present: what an empty program takes.
+  ['node -e 0', []],
 ]);
 const plain = define('plain', []);
 const more = define('more', ['dash']);
@@ -72,6 +77,7 @@ for (let run = 0; run < Number(values.runs); run++) {
     ['one package more', more],
   ] as const)
     cases.get(name)?.push(build(definition));
+  cases.get('node -e 0')?.push(measure([process.execPath, '-e', '0']));
 }
 rmSync(work, { recursive: true });
 console.log(
