@@ -142,7 +142,10 @@ const meson: System = {
 };
 
 const SAID_TO_CMAKE =
-  /^(?:-DCMAKE_INSTALL_PREFIX=\/usr\/?|-DCMAKE_INSTALL_LIBDIR=(?:\/usr\/)?lib|-DCMAKE_INSTALL_SYSCONFDIR=\/etc|-DCMAKE_BUILD_TYPE=\w+|-GNinja|-DCMAKE_SKIP_RPATH=\w+|-DCMAKE_C_FLAGS=\$CFLAGS|-DCMAKE_CXX_FLAGS=\$CXXFLAGS|-DCMAKE_VERBOSE_MAKEFILE=\w+|-DCMAKE_SYSTEM_\w+=\S+|-DCMAKE_C_COMPILER=\S+|-DCMAKE_FIND_ROOT_PATH=\S+)$/;
+  /^(?:-DCMAKE_INSTALL_PREFIX=\/usr\/?|-DCMAKE_INSTALL_LIBDIR=(?:\/usr\/)?lib|-DCMAKE_INSTALL_SYSCONFDIR=\/etc|-DCMAKE_BUILD_TYPE=\w+|-GNinja|-DCMAKE_SKIP_RPATH=\w+|-DCMAKE_VERBOSE_MAKEFILE=\w+|-DCMAKE_SYSTEM_\w+=\S+|-DCMAKE_C_COMPILER=\S+|-DCMAKE_FIND_ROOT_PATH=\S+)$/;
+
+/** Flags that are those of every build. */
+const OWN_FLAGS = /^-DCMAKE_C(?:XX)?_FLAGS="?\$\{?C(?:XX)?FLAGS(?::-)?\}?"?$/;
 
 const cmake: System = {
   name: 'cmake',
@@ -157,7 +160,10 @@ const cmake: System = {
   inputs: ({ build: [configure = [], built = []], install: [installed = []] }) => {
     const options: string[] = [];
     let [folder, source] = ['', ''];
-    const words = argumentsOf(configure.slice(1), /^$/);
+    const words = argumentsOf(
+      configure.slice(1).filter((word) => !OWN_FLAGS.test(word)),
+      /^$/,
+    );
     if (words === undefined) return undefined;
     for (let at = 0; at < words.length; at++) {
       const word = words[at] ?? '';

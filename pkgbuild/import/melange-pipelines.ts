@@ -4,7 +4,7 @@ import { checkedOut, fetched, patchNames, type PipelineContext } from './melange
 import { DOWNLOADS, HOST_TOOLS, SHELL, VENDORED, type Inputs } from './melange-shell.ts';
 import { placeSources } from './places.ts';
 import { importStep, SOURCE_FOLDER } from './steps.ts';
-import { setsSomething, usualSteps } from './usual-steps.ts';
+import { cutAtInstall, setsSomething, usualSteps } from './usual-steps.ts';
 import { fill, listOf, recordOf, textOf, type Mapping } from './yaml-values.ts';
 
 /** Done by the builder for every package, or to the machine that builds. */
@@ -53,7 +53,7 @@ export function importPipelines(pipelines: readonly Mapping[], context: Pipeline
       fill(textOf(inputs[name]) ?? otherwise, context.substitutions);
     const runs = textOf(pipeline['runs']);
     const add = (text: string): void => {
-      made.push(inPlace(text, item, context));
+      made.push(...cutAtInstall(text).map((part) => inPlace(part, item, context)));
     };
     if (runs !== undefined) {
       const step = stepOf(fill(runs, context.substitutions), context);
@@ -93,7 +93,7 @@ export function importPipelines(pipelines: readonly Mapping[], context: Pipeline
         fromGit: found.some(({ git }) => git !== undefined),
         before: made.map((one) => one.text).join('\n'),
       }) ?? [])
-        add(text);
+        add(stepOf(text, context) ?? text);
     }
   }
   const steps = stepsOf(made);
@@ -224,7 +224,12 @@ function stepOf(text: string, { notes, line, environment }: PipelineContext): st
   for (const left of text.matchAll(/\$\{\{\s*([^}]{1,100}?)\s*\}\}/g))
     notes.add('lost', 'runs', `the step uses ${left[1] ?? ''}, which is not known`, line('runs'));
   return importStep(text, {
-    renamed: Object.fromEntries(environment.map((name) => [name, `$${name}`])),
+    renamed: {
+      CBUILD: '$BUILD',
+      CHOST: '$HOST',
+      CARCH: '$ARCH',
+      ...Object.fromEntries(environment.map((name) => [name, `$${name}`])),
+    },
     values: new Map(),
     folders: ['/home/build'],
     helpers: {},

@@ -66,8 +66,12 @@ export function updateOf(
       ? `https://github.com/${identifier}`
       : sources.find((source) => source.git !== undefined)?.git?.url;
   const isTags = update['github'] !== undefined || update['git'] !== undefined;
-  const pattern = tagPattern(of);
-  if (isTags && git !== undefined && pattern !== undefined) return { git, pattern };
+  const pattern = update['version-transform'] === undefined ? tagPattern(of) : undefined;
+  if (isTags && git !== undefined && pattern !== undefined) {
+    if (update['ignore-regex-patterns'] !== undefined)
+      notes.add('left', 'update', 'what it ignores is not carried over', line('ignore-regex-patterns'));
+    return { git, pattern };
+  }
   notes.add('left', 'update', 'how new versions are found is not carried over', line('update'));
   return undefined;
 }

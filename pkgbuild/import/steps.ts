@@ -89,7 +89,8 @@ const indented = (text: string): string => text.replaceAll(/^(?=[^\n])/gm, '  ')
 function calledFunctions(body: string, functions: ReadonlyMap<string, string>): Map<string, string> {
   const called = new Map<string, string>();
   const pending = [body];
-  for (let text = pending.pop(); text !== undefined; text = pending.pop())
+  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+    const text = next.replaceAll(/^\s*#.*$/gm, '');
     for (const name of new Set(text.match(/[A-Za-z_][\w.+@:-]*/g))) {
       const inner = functions.get(name);
       if (
@@ -101,6 +102,7 @@ function calledFunctions(body: string, functions: ReadonlyMap<string, string>): 
       called.set(name, inner);
       pending.push(inner);
     }
+  }
   return called;
 }
 

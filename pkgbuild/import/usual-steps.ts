@@ -122,6 +122,13 @@ function cut(
   return found.length === wanted.length ? { found, runs: [...between, text.slice(from)] } : undefined;
 }
 
+/** Text that only builds, and what stands after it from the first command that installs. */
+export function cutAtInstall(text: string): readonly string[] {
+  const first = linesOf(text).find(({ start, end }) => /\$\{?DESTDIR\}?/.test(text.slice(start, end)));
+  const [build, install] = [text.slice(0, first?.start ?? 0), text.slice(first?.start ?? 0)];
+  return runs(build).length === 0 || setsSomething(build) ? [text] : [build, install];
+}
+
 function linesOf(text: string): Line[] {
   let commands: Command[];
   try {

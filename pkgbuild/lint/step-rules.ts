@@ -28,7 +28,7 @@ const lines =
       .filter(({ text }) => joined(text).some(test))
       .map(({ where }) => ({ message: message(where) }));
 
-const CONFIGURE = /(?:^|[\s;&/])configure(?=\s|$)/;
+const CONFIGURE = /^(?!\s*(?:chmod|sed|touch|rm)\s).*?(?:^|[\s;&/])configure(?=\s|$)/;
 
 export const STEP_RULES: readonly RecipeRule[] = [
   {

@@ -380,3 +380,21 @@ exit 0
     );
   });
 });
+
+test('a comment that names a function does not call it', async () => {
+  const { recipe, said } = await imported(
+    'APKBUILD',
+    `pkgname=tool
+pkgver=1.0.0
+license=MIT
+build() {
+	# proper syntax highlighting
+	make; }
+syntax() { mv "$pkgdir"/usr/share/x "$subpkgdir"/usr/share/; }
+`,
+  );
+  expect([recipe['build'], said.filter((one) => one.startsWith('lost'))]).toEqual([
+    '# proper syntax highlighting\nmake;\n',
+    [],
+  ]);
+});

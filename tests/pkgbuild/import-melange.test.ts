@@ -268,3 +268,35 @@ update: {enabled: true, ${update}}
   expect(said.git).toBe(git);
   expect([...tags.matchAll(new RegExp(said.pattern, 'g'))].map((match) => match[1])).toEqual(versions);
 });
+
+test('a melange file: one text that builds and installs, and variables of another distribution in options', async () => {
+  const source = `pipeline:
+  - uses: git-checkout
+    with: {repository: "https://x.example/t.git", expected-commit: ${'a'.repeat(40)}}`;
+  const both = await imported(
+    'both.yaml',
+    `package: {name: both, version: "1.0.0", copyright: [{license: MIT}]}
+${source}
+  - runs: |
+      cmake -B build -G Ninja -DCMAKE_CXX_FLAGS="$CXXFLAGS" -DSHARED=ON
+      cmake --build build
+      DESTDIR="\${{targets.destdir}}" cmake --install build
+`,
+  );
+  expect(both.recipe).toMatchObject({ uses: 'cmake', with: { options: ['-DSHARED=ON'] } });
+  const options = await imported(
+    'options.yaml',
+    `package: {name: options, version: "1.0.0", copyright: [{license: MIT}]}
+${source}
+  - uses: autoconf/configure
+    with: {opts: "--build=$CBUILD --host=$CHOST --with-x=\${{vars.unheard}}"}
+  - uses: autoconf/make
+  - uses: autoconf/make-install
+update:
+  github: {identifier: a/b}
+  version-transform: [{match: "_", replace: "."}]
+`,
+  );
+  expect(options.said).toContain('lost runs: the step uses vars.unheard, which is not known');
+  expect(JSON.stringify(options.recipe)).not.toMatch(/CBUILD|CHOST|update/);
+});
