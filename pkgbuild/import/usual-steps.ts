@@ -96,7 +96,7 @@ const runs = (given: string): DraftStep[] => {
 
 /** Sets something that only holds in the same shell. */
 const SETS =
-  /(?:^|[;&|\n])\s*(?:(?:export|cd|local|unset|set|pushd)\b|[A-Za-z_]\w*=\S*\s*(?:$|[;&|\n])|[A-Za-z_]\w*\s*\(\))/;
+  /(?:^|[;&|\n])\s*(?:(?:export|cd|local|unset|set|pushd|read)\b|[A-Za-z_]\w*\+?=(?:\$\([^)\n]*\)|"[^"\n]*"|'[^'\n]*'|`[^`\n]*`|\$(?!\()|[^\s;&|"'`$])*\s*(?:$|[;&|\n])|[A-Za-z_]\w*\s*\(\))/;
 
 /** Whether text sets something that what runs after it in the same shell sees. */
 export const setsSomething = (text: string): boolean => SETS.test(text);

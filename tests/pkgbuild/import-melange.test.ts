@@ -284,6 +284,18 @@ ${source}
 `,
   );
   expect(both.recipe).toMatchObject({ uses: 'cmake', with: { options: ['-DSHARED=ON'] } });
+  const sets = await imported(
+    'sets.yaml',
+    `package: {name: sets, version: "1.0.0", copyright: [{license: MIT}]}
+${source}
+  - runs: |
+      at=$(date -u +%Y)
+      make
+      install tool "\${{targets.destdir}}/usr/share/$at"
+`,
+  );
+  expect(sets.recipe['build']).toBeUndefined();
+  expect(sets.recipe['install']).toContain('at=$(date -u +%Y)\nmake\ninstall tool');
   const options = await imported(
     'options.yaml',
     `package: {name: options, version: "1.0.0", copyright: [{license: MIT}]}
