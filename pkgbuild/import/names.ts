@@ -4,6 +4,7 @@
 export const RECIPE_NAMES: Readonly<Record<string, string>> = {
   'acl-dev': 'acl',
   'bzip2-libs': 'bzip2',
+  'ca-certificates-bundle': 'ca-certificates',
   'e2fsprogs-libs': 'e2fsprogs',
   'glibc-linux': 'glibc',
   'json-c': 'json-c',

@@ -155,7 +155,7 @@ test('a melange file: architectures and options decide about pipelines and subpa
   name: tool
   version: \${{vars.version}}
   copyright: [{license: MIT}]
-  dependencies: {runtime: [merged-usrsbin, zlib]}
+  dependencies: {runtime: [merged-usrsbin, ca-certificates-bundle, zlib]}
 vars: {version: 1.2.3}
 options:
   ssl: {vars: {}}
@@ -187,7 +187,7 @@ subpackages:
   );
   expect(recipe).toMatchObject({
     version: '1.2.3',
-    depends: ['zlib'],
+    depends: ['ca-certificates', 'zlib'],
     buildDepends: ['musl', 'zlib'],
     build: [
       { run: './fast\n', if: 'x86_64' },
