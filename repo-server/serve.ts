@@ -183,6 +183,7 @@ class Server {
   async close(): Promise<void> {
     this.#closing = true;
     this.#renewal.stop();
+    this.#web?.close();
     const force = setTimeout(() => this.#app?.server.closeAllConnections(), GRACE_MS);
     await Promise.all([this.#app?.close(), this.#metricsApp?.close(), this.#courier.stop()]);
     await this.#cache?.close();

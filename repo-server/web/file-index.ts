@@ -46,9 +46,15 @@ export class FileIndex {
   >();
   #bytes = 0;
   #reading: Promise<void> | undefined;
+  #stopped = false;
 
   constructor(root: string) {
     this.#root = root;
+  }
+
+  /** Reads no more packages: with very many, whoever ends the server would wait for all of them. */
+  stop(): void {
+    this.#stopped = true;
   }
 
   /** @param words a part of a path; after a slash, the beginning of one */
@@ -100,6 +106,7 @@ export class FileIndex {
         if (this.#paths.has(record.manifest.sha256)) continue;
         // Other requests come first.
         await setImmediate();
+        if (this.#stopped) return;
         const files = (await readFiles(this.#root, record)) ?? [];
         const paths = files.filter(({ type }) => type !== 'directory').map(({ path }) => path);
         const text = `\n${paths.map((path) => `${path}\n`).join('')}`;

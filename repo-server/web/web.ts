@@ -61,6 +61,11 @@ export class Web {
     return this.#find(key) ?? this.#keep(key, await drawPage({ shelf, view, path, query, address }));
   }
 
+  /** Ends what goes on in the background. */
+  close(): void {
+    for (const { files } of this.#shelves.values()) files.stop();
+  }
+
   #shelf(root: string): Shelf {
     const shelf = this.#shelves.get(root) ?? newShelf(root, this.#provide);
     this.#shelves.set(root, shelf);
