@@ -2,6 +2,8 @@
 import * as path from 'node:path';
 import { writePackage, type PackageMetadata } from '#schema/container/write';
 import type { Codec } from '#schema/container/codec';
+import { IcepkgError } from '#schema/error';
+import { nearest } from '#schema/nearest';
 import { packageEntries } from './entries.ts';
 import { licenseEntries, type LicenseText } from './licenses.ts';
 import type { BuildNode } from './order.ts';
@@ -9,7 +11,7 @@ import type { PathRule } from './path-rules.ts';
 import type { ResolvedRecipe } from './resolve-recipe.ts';
 import { scanPart, type Found } from './scan.ts';
 import { splitTree, type PackagePart } from './split.ts';
-import { walkTree } from './tree.ts';
+import { walkTree, type TreeEntry } from './tree.ts';
 
 export interface AssembleOptions {
   /** Folder that the package files are written to. */
@@ -50,12 +52,16 @@ export async function assemblePackages(
     const metadata = describePackage(node, part, found, options.epoch);
     const file = `${metadata.name}-${metadata.version}.${metadata.arch}.icepkg`;
     const own = part.role === 'main' ? recipe : part.declared;
-    const { entries } = packageEntries({
+    const { entries, idleConfig } = packageEntries({
       root: tree,
       entries: part.entries,
       owners: [...(recipe.owners ?? []), ...directoryRules(own)],
       configFiles: [...(own?.configFiles ?? []), ...options.configFiles],
     });
+    const idle = idleConfig
+      .map((index) => own?.configFiles?.[index])
+      .find((pattern) => pattern !== undefined);
+    if (idle !== undefined) throw idleConfigFile(part.name, idle, part.entries);
     // A -dev package needs exactly the main package, which has them.
     const licenses = part.role === 'dev' ? [] : options.licenses;
     const written = await writePackage({
@@ -126,3 +132,17 @@ function describePackage(node: BuildNode, part: PackagePart, found: Found, epoch
 const unique = (list: readonly string[]): string[] => [...new Set(list)];
 const defined = (fields: Readonly<Record<string, unknown>>): Record<string, unknown> =>
   Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+
+function idleConfigFile(name: string, pattern: string, entries: readonly TreeEntry[]): IcepkgError {
+  const files = entries.filter(({ type, path: file }) => type === 'file' && file.startsWith('etc/'));
+  const guess = nearest(
+    pattern,
+    files.map((entry) => entry.path),
+  );
+  return new IcepkgError('build-failed', `${name}: configFiles: ${pattern} matches no file of the package`, {
+    hint:
+      guess === undefined
+        ? 'Name a file that the package installs, or take the line out'
+        : `Did you mean ${guess}?`,
+  });
+}

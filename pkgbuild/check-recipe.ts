@@ -24,8 +24,12 @@ export function checkRecipe(recipe: Recipe, folder: string, refuse: Refuse): voi
   const facts = ['x86_64', 'aarch64', ...Object.keys(recipe.options ?? {})];
   const place = { folder, refuse, facts, keys: [] };
   checkPart(recipe, place);
-  for (const arch of ['x86_64', 'aarch64'] as const)
-    checkPart(recipe.perArch?.[arch] ?? {}, at(place, 'perArch', arch));
+  checkNames(recipe, recipe, place);
+  for (const arch of ['x86_64', 'aarch64'] as const) {
+    const part = recipe.perArch?.[arch] ?? {};
+    checkPart(part, at(place, 'perArch', arch));
+    checkNames(recipe, part, at(place, 'perArch', arch));
+  }
 }
 
 const at = (place: Place, ...keys: Keys): Place => ({ ...place, keys: [...place.keys, ...keys] });
@@ -38,6 +42,20 @@ function checkPart(part: Part, place: Place): void {
     if (typeof depend !== 'string') checkCondition(depend.if, at(place, 'buildDepends', index, 'if'));
   for (const [index, subpackage] of (part.subpackages ?? []).entries())
     checkSubpackage(subpackage, at(place, 'subpackages', index));
+}
+
+/** Of two packages with one name the second would be lost; only conditions can keep them apart. */
+function checkNames(recipe: Recipe, part: Part, place: Place): void {
+  const always = new Set([recipe.name]);
+  for (const [index, { name, if: condition }] of (part.subpackages ?? []).entries()) {
+    if (always.has(name))
+      throw place.refuse(
+        [...place.keys, 'subpackages', index, 'name'],
+        name === recipe.name ? `${name} is the recipe itself` : `two subpackages are called ${name}`,
+        'Give it a name of its own, or put what both say into one',
+      );
+    if (condition === undefined) always.add(name);
+  }
 }
 
 function checkSubpackage(subpackage: Subpackage, place: Place): void {

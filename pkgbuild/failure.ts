@@ -13,7 +13,8 @@ export const logTail = (log: string): string[] =>
 
 export function failureHint(log: string): string {
   const tail = logTail(log);
-  const guess = undeclaredCommand(tail) ?? undeclaredFile(tail) ?? refusedBySandbox(tail);
+  const guess =
+    undeclaredCommand(tail) ?? undeclaredFile(tail) ?? foreignProgram(tail) ?? refusedBySandbox(tail);
   const said = guess === undefined ? '' : `${guess}\n`;
   return `${said}The whole log is ${log}; it ends with:\n${tail.join('\n')}`;
 }
@@ -36,6 +37,18 @@ function undeclaredFile(tail: readonly string[]): string | undefined {
     const name = /\/build\/recipe\/([^\s'’:]+)['’]?: no such file/i.exec(line)?.[1];
     if (name !== undefined)
       return `$RECIPE holds what sources and patches name: if ${name} is beside the recipe, add "- path: ${name}" under sources`;
+  }
+  return undefined;
+}
+
+/** A program for the target, called as if it were one for the machine: its loader is not there. */
+function foreignProgram(tail: readonly string[]): string | undefined {
+  for (const line of tail.toReversed()) {
+    const name =
+      /([^\s:'"]+): (?:cannot execute: required file not found|exec format error)/i.exec(line)?.[1] ??
+      /: \d+: (\S*\/\S+): not found$/.exec(line)?.[1];
+    if (name !== undefined)
+      return `${name} is for the target: start it by "run ${name}", or have what runs in the build compiled by $BUILD_CC`;
   }
   return undefined;
 }

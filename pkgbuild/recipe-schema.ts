@@ -7,6 +7,7 @@ import { CapabilitySchema, DependencySchema, LineSchema, PackageNameSchema } fro
 import { ManifestSchema } from '#schema/manifest';
 import { isVersion } from '#schema/version';
 import { isLicenseExpression } from './license-expression.ts';
+import { mapDebianVersion } from './sources/debian-version.ts';
 import { LintSchema } from './lint/schema.ts';
 import { GlobSchema, ownerFields, PathRuleSchema } from './path-rules.ts';
 import { RelativePath, SourceSchema } from './sources/schema.ts';
@@ -143,13 +144,22 @@ const UpdateSchema = v.strictObject({
   manual: v.optional(Text),
 });
 
+/** How a version of upstream's own is written; empty where there is no telling. */
+function semanticSpelling(text: string): string {
+  const version = mapDebianVersion(text)?.version;
+  return version === undefined ? '' : `: version: '${version}' and upstreamVersion: '${text}'`;
+}
+
 export const RecipeSchema = v.strictObject({
   name: PackageNameSchema,
   /** The semantic version, without the release. */
   version: v.pipe(
     v.string('expected a version such as "1.2.3", in quotes'),
     v.check((text) => !isVersion(text), 'expected a version without the release, which goes under release'),
-    v.check((text) => isVersion(`${text}-r0`), 'expected a semantic version such as 1.2.3'),
+    v.check(
+      (text) => isVersion(`${text}-r0`),
+      ({ input }) => `expected a semantic version such as 1.2.3${semanticSpelling(input)}`,
+    ),
   ),
   release: v.optional(
     v.pipe(v.number('expected a number'), v.integer('expected an integer'), v.minValue(0)),

@@ -65,14 +65,7 @@ export function splitTree(recipe: ResolvedRecipe, tree: readonly TreeEntry[]): P
   const parts: PackagePart[] = [];
   for (const [name, paths] of owned) {
     const own = declared.find(({ subpackage }) => subpackage.name === name)?.subpackage;
-    if (paths.size === 0 && own !== undefined)
-      throw new IcepkgError(
-        'build-failed',
-        `${recipe.name}: no installed file matches the patterns of subpackage ${name}`,
-        {
-          hint: `Its patterns are ${own.files.join(', ')}`,
-        },
-      );
+    if (paths.size === 0 && own !== undefined) throw emptySubpackage(recipe, own, tree);
     const role =
       name === recipe.name
         ? 'main'
@@ -84,4 +77,26 @@ export function splitTree(recipe: ResolvedRecipe, tree: readonly TreeEntry[]): P
     parts.push({ name, declared: own, role, entries: tree.filter((entry) => paths.has(entry.path)) });
   }
   return parts;
+}
+
+function emptySubpackage(
+  recipe: ResolvedRecipe,
+  { name, files }: ResolvedSubpackage,
+  tree: readonly TreeEntry[],
+): IcepkgError {
+  const patterns = files.map(globToRegExp);
+  const taken = tree.find(({ type, path }) => type !== 'directory' && patterns.some((one) => one.test(path)));
+  return taken === undefined
+    ? new IcepkgError(
+        'build-failed',
+        `${recipe.name}: no installed file matches the patterns of subpackage ${name}`,
+        { hint: `Its patterns are ${files.join(', ')}` },
+      )
+    : new IcepkgError(
+        'build-failed',
+        `${recipe.name}: what subpackage ${name} matches, such as ${taken.path}, is in subpackages before it`,
+        {
+          hint: 'A file goes to the first subpackage with a pattern that matches it: narrow the patterns, or change the order',
+        },
+      );
 }

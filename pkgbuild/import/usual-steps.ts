@@ -89,8 +89,11 @@ function asSystem(texts: Texts, system: System): DraftSteps | undefined {
 const escape = (text: string): string => text.replaceAll(/[\\^$.*+?()[\]{}|/-]/g, '\\$&');
 
 const runs = (given: string): DraftStep[] => {
-  // What a backslash went on with is cut off.
-  const text = given.replaceAll(/^\s*\\$/gm, '');
+  // What a backslash went on with is cut off, and so is what parted commands from those that became a pipeline.
+  const text = given
+    .replaceAll(/^\s*\\$/gm, '')
+    .replace(/^\s*(?:;|&&)/, '')
+    .replace(/(?:(?<!\\);|&&)\s*$/, '');
   return text.split('\n').every((line) => /^\s*(?:#|$)/.test(line)) ? [] : [{ run: `${text.trim()}\n` }];
 };
 

@@ -142,6 +142,7 @@ test('a test of a package that takes too much is stopped', async () => {
 });
 
 test.each([
+  ['echo "make: ./tool: cannot execute: required file not found"; false', 'start it by "run ./tool"'],
   ['cp "$RECIPE/extra.conf" .', 'add "- path: extra.conf" under sources'],
   ['echo planted >/usr/bin/planted', 'Steps write below /build and /tmp only: install into $DESTDIR'],
   [
@@ -210,10 +211,13 @@ test('the first difference of two builds is shown, by diffoscope where it is ins
 function withoutDiffoscope(): string {
   const bin = path.join(folder, 'bin');
   fs.mkdirSync(bin);
-  for (const one of (process.env['PATH'] ?? '').split(':').filter((name) => fs.existsSync(name)))
-    for (const name of fs.readdirSync(one))
-      if (name !== 'diffoscope' && !fs.existsSync(path.join(bin, name)))
-        fs.symlinkSync(path.join(one, name), path.join(bin, name));
+  const folders = (process.env['PATH'] ?? '').split(':').filter((name) => fs.existsSync(name));
+  // The first of a name counts; some dangle.
+  const found = folders
+    .toReversed()
+    .flatMap((one) => fs.readdirSync(one).map((name) => [name, one] as const));
+  for (const [name, one] of new Map(found))
+    if (name !== 'diffoscope') fs.symlinkSync(path.join(one, name), path.join(bin, name));
   return bin;
 }
 

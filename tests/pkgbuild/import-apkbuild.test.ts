@@ -139,7 +139,7 @@ package() {\n\tinstall -Dm755 tool "$pkgdir"/usr/bin/tool\n}`,
     ],
     [
       'make',
-      `build() {\n\tmake PREFIX=/usr all\n}\npackage() {\n\tmake PREFIX="/usr" DESTDIR="$pkgdir" install\n}`,
+      `build() {\n\tmake PREFIX=/usr all\n}\npackage() { make PREFIX="/usr" DESTDIR="$pkgdir" install; }`,
       { uses: 'make', with: { targets: ['all'] } },
     ],
     [

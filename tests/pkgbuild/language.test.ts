@@ -47,7 +47,7 @@ test('steps run one after another, each in a shell of its own, pipelines by thei
     if: aarch64
 install:
   - uses: install
-    with: { files: [said], to: usr/share/, mode: '0600' }
+    with: { files: [said], to: usr/share, mode: '0600' }
 `);
   expect(files).toEqual({ sample: ['usr/share/said'] });
   const text = execFileSync(
@@ -176,6 +176,16 @@ describe('refused is', () => {
     ],
     ['build:\n  - {rnu: x}\n', '6:6: unknown field build[0].rnu', 'Did you mean run?'],
     [
+      'subpackages:\n  - {name: a, files: [usr/a]}\n  - {name: a, files: [usr/b]}\n',
+      '7:6: subpackages[1].name: two subpackages are called a',
+      undefined,
+    ],
+    [
+      'subpackages:\n  - {name: sample, files: [usr/a]}\n',
+      '6:6: subpackages[0].name: sample is the recipe itself',
+      undefined,
+    ],
+    [
       'subpackages:\n  - {name: a, uses: install}\n',
       '6:15: subpackages[0].uses: the pipeline install does not say which files',
       undefined,
@@ -203,4 +213,27 @@ describe('refused is', () => {
     for (const good of ['GPL-2.0-only WITH Linux-syscall-note', 'MIT AND LicenseRef-own', '(MIT OR ISC)'])
       expect(parseRecipe(HEAD.replace('MIT', good), 'recipe.yaml').license).toBe(good);
   });
+});
+
+test('a pattern that finds nothing is told, with what it should have been', async () => {
+  const files = 'install: install -D /dev/null "$DESTDIR/etc/sample.conf"\n';
+  await expect(build(`${files}configFiles: [etc/smaple.conf]\n`)).rejects.toMatchObject({
+    message: 'sample: configFiles: etc/smaple.conf matches no file of the package',
+    hint: 'Did you mean etc/sample.conf?',
+  });
+  const twice = 'subpackages:\n  - {name: a, files: [etc/*.conf]}\n  - {name: b, files: [etc/sample.conf]}\n';
+  await expect(build(`${files}${twice}`)).rejects.toThrow(
+    'sample: what subpackage b matches, such as etc/sample.conf, is in subpackages before it',
+  );
+});
+
+test('a pipeline installs into a folder, under another name where one is given', async () => {
+  const files = await build(`build: touch one two
+install:
+  - uses: install
+    with: { files: [one, two], to: etc }
+  - uses: install
+    with: { files: one, to: usr/share/sample, as: first }
+`);
+  expect(files).toEqual({ sample: ['etc/one', 'etc/two', 'usr/share/sample/first'] });
 });

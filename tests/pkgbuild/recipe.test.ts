@@ -79,7 +79,7 @@ describe('a recipe', () => {
     [
       'a version that is none',
       good.replace('1.0.0', '9.2p1'),
-      'hello/recipe.yaml:2:1: version: expected a semantic version such as 1.2.3',
+      "hello/recipe.yaml:2:1: version: expected a semantic version such as 1.2.3: version: '9.2.0+p.1' and upstreamVersion: '9.2p1'",
       undefined,
     ],
     [
