@@ -55,13 +55,42 @@ export function recipeNames(root: string): string[] {
   }
 }
 
-/** Files of the recipes below the folders that are built for an architecture; of two with a name the first. */
+export interface ReadRecipes<T> {
+  readonly read: readonly T[];
+  /** What is wrong with all that could not be read, a line each. */
+  readonly problem: IcepkgError | undefined;
+}
+
+/** Goes on where a recipe cannot be read, so that all that are wrong are told at once. */
+export function readEach<T>(names: readonly string[], read: (name: string) => T): ReadRecipes<T> {
+  const [done, errors]: [T[], IcepkgError[]] = [[], []];
+  for (const name of names) {
+    try {
+      done.push(read(name));
+    } catch (error) {
+      if (!(error instanceof IcepkgError)) throw error;
+      errors.push(error);
+    }
+  }
+  const [first, ...more] = errors;
+  if (first === undefined || more.length === 0) return { read: done, problem: first };
+  const { code, hint } = first;
+  const lines = errors.map(({ message }) => message).join('\n');
+  return { read: done, problem: new IcepkgError(code, lines, hint === undefined ? {} : { hint }) };
+}
+
+/**
+ * Files of the recipes below the folders that are built for an architecture; of two with a name the first.
+ * @throws IcepkgError that names every recipe that cannot be read
+ */
 export function allRecipes(roots: readonly string[], arch: MachineArch): string[] {
   const files = new Map<string, string>();
   for (const root of roots)
     for (const name of recipeNames(root))
       if (!files.has(name)) files.set(name, path.join(root, name, RECIPE_FILE));
-  return [...files.values()].filter((file) => packageArch(loadRecipe(file).recipe, arch) !== undefined);
+  const { read, problem } = readEach([...files.values()], loadRecipe);
+  if (problem !== undefined) throw problem;
+  return read.filter(({ recipe }) => packageArch(recipe, arch) !== undefined).map(({ file }) => file);
 }
 
 /** `recipes/` of the working folder, then the one that comes with icepkg. */

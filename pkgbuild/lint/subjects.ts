@@ -4,31 +4,38 @@ import * as path from 'node:path';
 import { readHeader } from '#schema/container/read';
 import { IcepkgError, isErrno } from '#schema/error';
 import type { Manifest } from '#schema/manifest';
-import { findRecipe, recipeNames, type LoadedRecipe } from '../recipe.ts';
+import { findRecipe, readEach, recipeNames, type LoadedRecipe } from '../recipe.ts';
 import type { Recipe } from '../recipe-schema.ts';
 import { lintPackages, lintRecipe, type Finding } from './lint.ts';
 import { neighboursIn, readRecipeView } from './recipe-view.ts';
 
 const PACKAGE = /\.icepkg$/;
 
+export interface Linted {
+  readonly findings: readonly Finding[];
+  /** What is wrong with the recipes that could not be read. */
+  readonly problem: IcepkgError | undefined;
+}
+
 /**
  * Looks at everything that is named; at all recipes of the first of `roots` where nothing is.
  * @param roots folders of recipes
- * @throws IcepkgError `not-found`, or what is wrong with a file
+ * @throws IcepkgError `not-found`, or what is wrong with a package
  */
-export function lintSubjects(names: readonly string[], roots: readonly string[]): Finding[] {
+export function lintSubjects(names: readonly string[], roots: readonly string[]): Linted {
   const wanted = names.length > 0 ? names : allRecipes(roots[0] ?? 'recipes');
   const packages = wanted.flatMap(packagesAt);
   const recipes = wanted.filter((name) => packagesAt(name).length === 0);
   const neighbours = neighboursIn(roots);
-  return [
-    ...recipes.flatMap((name) => lintRecipe(readRecipeView(findRecipe(name, roots), neighbours))),
-    ...lintPackages({
-      files: packages,
-      around: packagesAround(packages),
-      recipeOf: (origin) => recipeNamed(origin, roots),
-    }),
-  ];
+  const { read, problem } = readEach(recipes, (name) =>
+    lintRecipe(readRecipeView(findRecipe(name, roots), neighbours)),
+  );
+  const ofPackages = lintPackages({
+    files: packages,
+    around: packagesAround(packages),
+    recipeOf: (origin) => recipeNamed(origin, roots),
+  });
+  return { findings: [...read.flat(), ...ofPackages], problem };
 }
 
 function allRecipes(root: string): string[] {

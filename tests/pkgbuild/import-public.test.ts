@@ -44,7 +44,8 @@ test.runIf(source !== undefined)(
           cacheFolder: path.join(folder, 'cache'),
           fetch: false,
         });
-        lintSubjects([file], roots);
+        const { problem } = lintSubjects([file], roots);
+        if (problem !== undefined) throw problem;
         count(whole ? 'whole' : 'in part');
       } catch (error) {
         count('refused');

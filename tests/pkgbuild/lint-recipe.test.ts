@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Finding } from '#pkgbuild/lint/lint';
 import { RECIPE_RULES } from '#pkgbuild/lint/rules';
 import { lintSubjects } from '#pkgbuild/lint/subjects';
+import { allRecipes } from '#pkgbuild/recipe';
 
 const SUM = '5d9827aa1875b21c288f78864bb26d2650b436ea8d2cad364e4921eb6266a5a5';
 const CLEAN = `# yaml-language-server: $schema=../../index-schema/recipe.schema.json
@@ -52,7 +53,7 @@ interface Change {
 }
 
 let count = 0;
-function lint({ from = '', to = '', more = '', files = {}, folder = 'demo' }: Change): Finding[] {
+function lint({ from = '', to = '', more = '', files = {}, folder = 'demo' }: Change): readonly Finding[] {
   const recipes = path.join(root, String(count++));
   const home = path.join(recipes, folder);
   fs.mkdirSync(home, { recursive: true });
@@ -62,7 +63,9 @@ function lint({ from = '', to = '', more = '', files = {}, folder = 'demo' }: Ch
     fs.mkdirSync(path.dirname(path.join(home, file)), { recursive: true });
     fs.writeFileSync(path.join(home, file), text);
   }
-  return lintSubjects([home], [recipes]);
+  const { findings, problem } = lintSubjects([home], [recipes]);
+  if (problem !== undefined) throw problem;
+  return findings;
 }
 
 const build = (line: string): Change => ({ from: '  make -j"$JOBS"\n', to: `  ${line}\n` });
@@ -240,4 +243,21 @@ test('what the recipe allows carries its reason and blocks nothing', () => {
   const allow = 'lint:\n  allow:\n    - { rule: jobs-missing, reason: its Makefile has one target }\n';
   const [finding] = lint({ ...build('make'), more: allow });
   expect(finding).toMatchObject({ rule: 'jobs-missing', allowed: 'its Makefile has one target' });
+});
+
+test('recipes that cannot be read are told together, and the others are looked at', () => {
+  const recipes = path.join(root, 'mixed');
+  const texts = {
+    good: `${CLEAN.replace('name: demo', 'name: good')}# note \n`,
+    one: 'nam: x\n',
+    two: 'name: [\n',
+  };
+  for (const [name, text] of Object.entries(texts)) {
+    fs.mkdirSync(path.join(recipes, name), { recursive: true });
+    fs.writeFileSync(path.join(recipes, name, 'recipe.yaml'), text);
+  }
+  const { findings, problem } = lintSubjects([], [recipes]);
+  expect(findings.map(({ rule }) => rule)).toContain('space-at-end');
+  expect(problem?.message).toMatch(/one\/recipe\.yaml:1:1: .*\n.*two\/recipe\.yaml:/);
+  expect(() => allRecipes([recipes], 'x86_64')).toThrow(/one\/recipe\.yaml.*\n.*two\/recipe\.yaml/);
 });

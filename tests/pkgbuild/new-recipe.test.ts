@@ -76,7 +76,7 @@ test('an autoconf source becomes a whole recipe', async () => {
   expect(remarks).toEqual([
     'It may use nowhere, which no recipe here makes: see that the build leaves it out.',
   ]);
-  const findings = lintSubjects([file], [path.join(folder, 'recipes')]);
+  const { findings } = lintSubjects([file], [path.join(folder, 'recipes')]);
   expect(findings.map(({ rule }) => rule).toSorted()).toEqual([
     'check-missing',
     'source-single',

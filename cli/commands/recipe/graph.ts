@@ -32,15 +32,14 @@ a file. Dependencies that follow from others are left out unless --all asks for 
     const { argv, flags } = await this.parse(RecipeGraph);
     const { dotText, neededBy, recipeGraph, reduceGraph } = await import('#pkgbuild/author/graph');
     const { svgPicture } = await import('#pkgbuild/author/graph-picture');
-    const { defaultRecipeRoots, findRecipe, recipeNames } = await import('#pkgbuild/recipe');
+    const { defaultRecipeRoots, findRecipe, readEach, recipeNames } = await import('#pkgbuild/recipe');
     const roots = flags.recipes?.map((folder) => resolve(folder)) ?? defaultRecipeRoots();
     const names = argv.map(String);
     const everything = [...new Set(roots.flatMap(recipeNames))];
     const start = names.length > 0 && !flags['needed-by'] ? names : everything;
-    const found = recipeGraph(
-      start.map((name) => findRecipe(name, roots)),
-      roots,
-    );
+    const { read, problem } = readEach(start, (name) => findRecipe(name, roots));
+    if (problem !== undefined) throw problem;
+    const found = recipeGraph(read, roots);
     const whole = flags['needed-by'] && names.length > 0 ? neededBy(found, names) : found;
     const graph = flags.all ? whole : reduceGraph(whole);
     const text = flags.format === 'svg' ? svgPicture(graph) : dotText(graph);

@@ -51,7 +51,7 @@ style count as well. What is right as it is is allowed in the recipe, with a rea
     const { blocking, refuseFindings } = await import('#pkgbuild/lint/lint');
     const { defaultRecipeRoots } = await import('#pkgbuild/recipe');
     const roots = flags.recipes?.map((folder) => resolve(folder)) ?? defaultRecipeRoots();
-    const findings = lintSubjects(argv.map(String), roots);
+    const { findings, problem } = lintSubjects(argv.map(String), roots);
     for (const line of findingLines(findings, flags.all)) this.print(line);
     const allowed = findings.filter((finding) => finding.allowed !== undefined).length;
     const open = (severity: Finding['severity']): number =>
@@ -60,6 +60,7 @@ style count as well. What is right as it is is allowed in the recipe, with a rea
       this.print(
         `${countText(open('error'), 'error')}, ${countText(open('warning'), 'warning')}, ${open('style')} of style; ${allowed} allowed by recipes`,
       );
+    if (problem !== undefined) throw problem;
     const bad = blocking(findings, flags['fail-on']);
     if (!this.jsonEnabled() && bad.length > 0) refuseFindings(bad[0]?.subject ?? '', bad, flags['fail-on']);
     if (bad.length > 0) process.exitCode = new IcepkgError('lint-failed', '').exitStatus;
