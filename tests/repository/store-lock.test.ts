@@ -14,10 +14,8 @@ import { openStore, type ObjectStore } from '#repo-server/object-store/s3';
 import { uploadRepository } from '#repo-server/object-store/upload-repository';
 import { publish } from '#repo-server/publish';
 import { plainStore } from '../support/plain-store.ts';
-import { hasPostgres, startPostgres, type Postgres } from '../support/postgres.ts';
+import { startPostgres, wantsPostgres, type Postgres } from '../support/postgres.ts';
 import { makeDepot, type Depot } from '../support/repository.ts';
-
-if (!hasPostgres) console.warn('tests of the lock for object stores are left out: install postgresql');
 
 test('what is no database, and one that does not answer, are named without the password', async () => {
   const lock = (database: string): Promise<void> =>
@@ -32,7 +30,7 @@ test('what is no database, and one that does not answer, are named without the p
   });
 });
 
-describe.runIf(hasPostgres)('with a server', () => {
+describe.runIf(wantsPostgres)('with a server', () => {
   let postgres: Postgres;
   let depot: Depot;
   let server: Server;
