@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { createHash, type Hash } from 'node:crypto';
 import * as fs from 'node:fs';
+import { open, type FileHandle } from 'node:fs/promises';
 import { sha256 } from '#schema/digest';
 import { IcepkgError } from '#schema/error';
 import type { MachineArch } from '#schema/fields';
@@ -9,6 +10,8 @@ import type { Partition } from './definition-schema.ts';
 import { requireTools } from './fakeroot.ts';
 
 const MIB = 1024 ** 2;
+/** Bytes that are copied at once. */
+const CHUNK = 4 * MIB;
 const SECTOR = 512;
 
 /** Discoverable Partitions Specification, UAPI group. */
@@ -65,11 +68,11 @@ const MBR_TYPES: Readonly<Record<Partition['type'], string>> = {
 };
 
 /** Writes a disk with its partition table. @returns its sha256 @throws IcepkgError `image-failed`, `tool-missing` */
-export function writeDisk(
+export async function writeDisk(
   output: string,
   partitions: readonly DiskPartition[],
   { disk, arch, table, card }: DiskFacts,
-): string {
+): Promise<string> {
   requireTools({ sfdisk: 'fdisk' });
   let offset = MIB;
   const placed = partitions.map((partition) => {
@@ -110,59 +113,74 @@ export function writeDisk(
   });
   if (result.status !== 0)
     throw new IcepkgError('image-failed', `sfdisk: ${(result.stderr || result.stdout).trim()}`);
-  const fd = fs.openSync(output, 'r+');
+  const handle = await open(output, 'r+');
   try {
-    return fill(fd, placed, total);
+    return await fill(handle, placed, total);
   } finally {
-    fs.closeSync(fd);
+    await handle.close();
   }
 }
 
 /** Puts the partitions into the disk. @returns the digest of all of it */
-function fill(
-  fd: number,
+async function fill(
+  disk: FileHandle,
   placed: readonly { readonly file: string | undefined; readonly start: number }[],
   total: number,
-): string {
+): Promise<string> {
   const hash = createHash('sha256');
-  const buffer = Buffer.allocUnsafe(MIB);
   let at = 0;
-  const skipTo = (end: number): void => {
-    while (at < end) {
-      const read = fs.readSync(fd, buffer, 0, Math.min(buffer.length, end - at), at);
-      hash.update(buffer.subarray(0, read));
-      at += read;
-    }
+  const skipTo = async (end: number): Promise<void> => {
+    for await (const chunk of chunksOf(disk, at, end)) hash.update(chunk);
+    at = end;
   };
   for (const { file, start } of placed) {
     if (file === undefined) continue;
-    skipTo(start);
-    at = copyInto(fd, file, { at, buffer, hash });
+    await skipTo(start);
+    at = await copyInto(disk, file, { start, hash });
   }
-  skipTo(total);
+  await skipTo(total);
   return hash.digest('hex');
+}
+
+/** Copies a file into another, leaving holes where it is zero. @returns where it ends there */
+async function copyInto(
+  disk: FileHandle,
+  file: string,
+  { start, hash }: { readonly start: number; readonly hash: Hash },
+): Promise<number> {
+  const source = await open(file, 'r');
+  const zeros = Buffer.alloc(CHUNK);
+  try {
+    let at = start;
+    for await (const chunk of chunksOf(source, 0, Infinity)) {
+      const isZero = zeros.subarray(0, chunk.length).equals(chunk);
+      const written = isZero ? undefined : disk.write(chunk, 0, chunk.length, at);
+      hash.update(chunk);
+      await written;
+      at += chunk.length;
+    }
+    return at;
+  } finally {
+    await source.close();
+  }
+}
+
+/** What is in a file from `start` to `end` or its end; the next chunk is read while the caller works on one, which is then used again. */
+async function* chunksOf(file: FileHandle, start: number, end: number): AsyncGenerator<Buffer> {
+  const read = async (buffer: Buffer, from: number): Promise<Buffer> => {
+    const { bytesRead } = await file.read(buffer, 0, Math.min(buffer.length, end - from), from);
+    return buffer.subarray(0, bytesRead);
+  };
+  let [current, other] = [Buffer.allocUnsafe(CHUNK), Buffer.allocUnsafe(CHUNK)];
+  let at = start;
+  let next = read(current, at);
+  for (let chunk = await next; chunk.length > 0; chunk = await next) {
+    at += chunk.length;
+    [current, other] = [other, current];
+    next = read(current, at);
+    yield chunk;
+  }
 }
 
 /** The kernel calls the partitions of an MBR by this and their number. */
 export const mbrId = (disk: string): string => disk.slice(0, 8);
-
-/** Copies a file into another, leaving holes where it is zero. @returns where it ends there */
-function copyInto(
-  fd: number,
-  file: string,
-  { at: start, buffer, hash }: { readonly at: number; readonly buffer: Buffer; readonly hash: Hash },
-): number {
-  const source = fs.openSync(file, 'r');
-  const zeros = Buffer.alloc(MIB);
-  try {
-    let at = start;
-    for (let read = fs.readSync(source, buffer); read > 0; read = fs.readSync(source, buffer)) {
-      if (buffer.compare(zeros, 0, read, 0, read) !== 0) fs.writeSync(fd, buffer, 0, read, at);
-      hash.update(buffer.subarray(0, read));
-      at += read;
-    }
-    return at;
-  } finally {
-    fs.closeSync(source);
-  }
-}
