@@ -49,7 +49,7 @@ export async function newRecipe(request: NewRecipeRequest): Promise<NewRecipe> {
     const tree = await unpackSource(source.path, scratch);
     const plan = planBuild(tree);
     const facts = await gather(request, source, tree);
-    const text = `${schemaComment(folder)}\n${recipeText(facts, plan)}`;
+    const text = `${schemaComment(folder)}${recipeText(facts, plan)}`;
     parseRecipe(text, file);
     fs.mkdirSync(folder, { recursive: true });
     fs.writeFileSync(file, text);

@@ -66,7 +66,7 @@ export async function importRecipe(request: ImportRequest): Promise<Imported> {
     `${path.basename(request.file)} (${format})`,
   );
   check(recipe, request.file);
-  write(folder, { 'recipe.yaml': `${schemaComment(folder)}\n${recipe}` }, files);
+  write(folder, { 'recipe.yaml': `${schemaComment(folder)}${recipe}` }, files);
   return {
     name: draft.name,
     format,

@@ -76,9 +76,12 @@ test('an autoconf source becomes a whole recipe', async () => {
   expect(remarks).toEqual([
     'It may use nowhere, which no recipe here makes: see that the build leaves it out.',
   ]);
+  // Outside the tree of icepkg there is no schema that could be named in every place alike.
+  expect(fs.readFileSync(file, 'utf8')).toMatch(/^name: demo\n/);
   const { findings } = lintSubjects([file], [path.join(folder, 'recipes')]);
   expect(findings.map(({ rule }) => rule).toSorted()).toEqual([
     'check-missing',
+    'schema-comment-missing',
     'source-single',
     'test-missing',
     'update-missing',
