@@ -1,16 +1,11 @@
 /** Looks at a whole repository as a client would, and beyond: every signature, and the digest of every file that is named. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { folderTransport } from '#engine/client/folder';
-import { getBytes } from '#engine/client/transport';
-import { openTrustStore } from '#engine/trust/store';
-import { refreshTrust } from '#engine/trust/updater';
 import { IcepkgError } from '#schema/error';
 import type { PackageRecord } from '#schema/index-shard';
 import { readRepositoryConfig } from './config.ts';
 import { hashFile } from './hash-file.ts';
-import { channelsOf, metadataFolder, readIfAny } from './layout.ts';
+import { channelsOf } from './layout.ts';
 import {
   filesOf,
   readableRecords,
@@ -21,6 +16,7 @@ import {
 import { readChannel } from './metadata.ts';
 import { mirroredPackages, mirroredShards, readMirrorSettings } from './mirror-settings.ts';
 import { listedPatches, type PatchFile } from './patches/patch-files.ts';
+import { refreshAsClient } from './refresh-as-client.ts';
 import { readSnapshot, snapshotNumbers } from './snapshots.ts';
 
 export interface VerifiedRepository {
@@ -60,8 +56,9 @@ export async function verifyRepository(
         files.set(path, { size, sha256 });
   };
   const channels = channelsOf(repository);
+  const transport = folderTransport(repository);
   for (const channel of channels) {
-    await problemOf(problems, () => refreshAsClient(repository, channel, now));
+    await problemOf(problems, () => refreshAsClient({ transport, channel, now }));
     await problemOf(problems, () => addIndex(readChannel(repository, channel).targets?.signed.targets ?? {}));
   }
   const numbers = snapshotNumbers(repository);
@@ -85,32 +82,12 @@ export async function verifyRepository(
   };
 }
 
-async function problemOf(problems: string[], work: () => void | Promise<void>): Promise<void> {
+/** Calls `work`, and notes what a user is told where it fails. */
+export async function problemOf(problems: string[], work: () => unknown): Promise<void> {
   try {
     await work();
   } catch (error) {
     if (!(error instanceof IcepkgError)) throw error;
     problems.push(error.message);
-  }
-}
-
-/** The client's own workflow, from the first root on. */
-async function refreshAsClient(repository: string, channel: string, now: Date): Promise<void> {
-  const folder = metadataFolder(channel);
-  const first = readIfAny(join(repository, folder, '1.root.json'));
-  if (first === undefined) throw new IcepkgError('not-found', `${folder}/1.root.json is missing`);
-  const trust = mkdtempSync(join(tmpdir(), 'icepkg-verify-'));
-  const transport = folderTransport(repository);
-  try {
-    const store = openTrustStore(trust);
-    store.anchor(first);
-    const fetcher = {
-      base: folder,
-      fetch: (name: string, limit: number) => getBytes(transport, `${folder}/${name}`, limit),
-    };
-    await refreshTrust({ store, now, fetcher });
-  } finally {
-    transport.close();
-    rmSync(trust, { recursive: true, force: true });
   }
 }

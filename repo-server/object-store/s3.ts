@@ -1,6 +1,8 @@
 /** An object store that speaks S3, as far as publishing needs it. Addresses are of the kind `ENDPOINT/BUCKET/KEY`. */
 import { createReadStream } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Dispatcher } from 'undici';
+import { transient, type Reply as Stream } from '#engine/client/transport';
 import { sha256 } from '#schema/digest';
 import { IcepkgError } from '#schema/error';
 import { hashFile } from '../hash-file.ts';
@@ -79,6 +81,39 @@ export class ObjectStore {
     return reply.status === 404 ? undefined : reply;
   }
 
+  /**
+   * An object of any size, as it comes.
+   * @returns `undefined` where there is none
+   * @throws IcepkgError `network-failed`, also while it comes; worth another attempt where it may pass
+   */
+  async open(path: string): Promise<Stream | undefined> {
+    const answer = await this.#request('GET', path, {}).catch((error: unknown) => {
+      throw this.#interrupted(path, error);
+    });
+    const { statusCode: status, headers } = answer;
+    if (status === 200) {
+      const total = Number(headers['content-length']);
+      return { offset: 0, total, etag: String(headers.etag ?? ''), body: this.#streamed(path, answer.body) };
+    }
+    const text = await bounded(answer.body);
+    if (status === 404) return undefined;
+    const refused = this.#refused(path, { status, text, etag: '' });
+    throw isPassing(status) ? transient(refused.message, refused) : refused;
+  }
+
+  async *#streamed(path: string, body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    try {
+      yield* body;
+    } catch (error) {
+      throw this.#interrupted(path, error);
+    }
+  }
+
+  #interrupted(path: string, error: unknown): unknown {
+    if (!(error instanceof Error) || error instanceof IcepkgError) return error;
+    return transient(`${this.addressOf(path)}: no answer (${codeOf(error)})`, error);
+  }
+
   /** @returns false where something else is there than `replaces` says. @throws IcepkgError `network-failed` */
   async put(path: string, body: Body, { type, cacheControl, replaces }: PutOptions): Promise<boolean> {
     const headers = { 'content-type': type, 'cache-control': cacheControl };
@@ -105,13 +140,26 @@ export class ObjectStore {
     for (let attempt = 1; ; attempt++) {
       const reply = await this.#send(method, path, more);
       if (reply.status !== 0 && accepted.includes(reply.status)) return reply;
-      const passing = reply.status === 0 || reply.status === 429 || reply.status >= 500;
-      if (!passing || attempt >= ATTEMPTS) throw this.#refused(path, reply);
+      if (!isPassing(reply.status) || attempt >= ATTEMPTS) throw this.#refused(path, reply);
       await sleep(200 * 2 ** attempt);
     }
   }
 
-  async #send(method: string, path: string, { body, headers = {}, query = {} }: More): Promise<Reply> {
+  async #send(method: string, path: string, more: More): Promise<Reply> {
+    try {
+      const { statusCode, headers, body } = await this.#request(method, path, more);
+      return { status: statusCode, etag: String(headers.etag ?? ''), text: await bounded(body) };
+    } catch (error) {
+      if (!(error instanceof Error) || error instanceof IcepkgError) throw error;
+      return { status: 0, etag: '', text: `<Code>${codeOf(error)}</Code>` };
+    }
+  }
+
+  async #request(
+    method: string,
+    path: string,
+    { body, headers = {}, query = {} }: More,
+  ): Promise<Dispatcher.ResponseData> {
     const { endpoint, bucket, prefix, credentials, region } = this.#options;
     const key = path === '' ? '' : `/${encodeKey(prefix + path)}`;
     const url = new URL(`${endpoint.replace(/\/*$/, '')}/${bucket}${key}`);
@@ -119,30 +167,14 @@ export class ObjectStore {
     const digest = await digestOf(body);
     // Not by its name, which a bundle of a CommonJS module does not have.
     const { request } = (await import('undici')).default;
-    try {
-      const {
-        statusCode,
-        headers: got,
-        body: answer,
-      } = await request(url, {
-        method: method as 'GET' | 'PUT' | 'DELETE',
-        headers: {
-          ...signRequest({ method, url, headers, sha256: digest }, { credentials, region, now: new Date() }),
-          ...(body !== undefined && 'file' in body ? { 'content-length': String(body.size) } : {}),
-        },
-        body: body === undefined ? null : 'bytes' in body ? body.bytes : createReadStream(body.file),
-      });
-      const text = await bounded(answer);
-      const { etag = '' } = got;
-      return { status: statusCode, etag: String(etag), text };
-    } catch (error) {
-      if (!(error instanceof Error) || error instanceof IcepkgError) throw error;
-      return {
-        status: 0,
-        etag: '',
-        text: `<Code>${'code' in error ? String(error.code) : error.name}</Code>`,
-      };
-    }
+    return request(url, {
+      method: method as 'GET' | 'PUT' | 'DELETE',
+      headers: {
+        ...signRequest({ method, url, headers, sha256: digest }, { credentials, region, now: new Date() }),
+        ...(body !== undefined && 'file' in body ? { 'content-length': String(body.size) } : {}),
+      },
+      body: body === undefined ? null : 'bytes' in body ? body.bytes : createReadStream(body.file),
+    });
   }
 
   #refused(path: string, { status, text }: Reply): IcepkgError {
@@ -157,6 +189,10 @@ export class ObjectStore {
     );
   }
 }
+
+const isPassing = (status: number): boolean => status === 0 || status === 429 || status >= 500;
+
+const codeOf = (error: Error): string => ('code' in error ? String(error.code) : error.name);
 
 /** A tag stands in quotes, but Ceph compares it with its own, which has none. */
 function conditionsOf(replaces: string | undefined): readonly Readonly<Record<string, string>>[] {

@@ -6,7 +6,7 @@ import { createServer, type Server } from 'node:http';
 export function plainStore(objects: Map<string, Buffer>, { conditional = false } = {}): Server {
   const tag = (bytes: Buffer): string => `"${createHash('md5').update(bytes).digest('hex')}"`;
   const entry = ([key, bytes]: [string, Buffer]): string =>
-    `<Contents><Key>${key}</Key><ETag>${tag(bytes)}</ETag><Size>${bytes.length}</Size></Contents>`;
+    `<Contents><Key>${encodeURIComponent(key)}</Key><ETag>${tag(bytes)}</ETag><Size>${bytes.length}</Size></Contents>`;
   return createServer((request, response) => {
     const { pathname, search } = new URL(request.url ?? '', 'http://store');
     const key = decodeURIComponent(pathname.slice('/bucket/'.length));
