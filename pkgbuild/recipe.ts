@@ -7,13 +7,15 @@ import type { MachineArch } from '#schema/fields';
 import { nearest } from '#schema/nearest';
 import { checkRecipe } from './check-recipe.ts';
 import { RecipeSchema, type Recipe } from './recipe-schema.ts';
-import { decodeYaml, readYamlFile } from './yaml.ts';
+import { decodeYaml, readYamlFile, type Keys, type Place, type YamlDocument } from './yaml.ts';
 
 /** A recipe and the folder that its patches and local sources are in. */
 export interface LoadedRecipe {
   readonly recipe: Recipe;
   readonly folder: string;
   readonly file: string;
+  /** Where a field stands in the file. */
+  readonly place: (keys: Keys) => Place;
 }
 
 const RECIPE_FILE = 'recipe.yaml';
@@ -101,11 +103,8 @@ export function defaultRecipeRoots(): string[] {
 }
 
 function loadRecipe(file: string): LoadedRecipe {
-  return {
-    recipe: parseRecipe(readYamlFile(file, 'recipe'), file),
-    folder: path.dirname(file),
-    file,
-  };
+  const { value, place } = decodeRecipe(readYamlFile(file, 'recipe'), file);
+  return { recipe: value, folder: path.dirname(file), file, place };
 }
 
 /**
@@ -113,11 +112,13 @@ function loadRecipe(file: string): LoadedRecipe {
  * @param file names the recipe in errors
  * @throws IcepkgError `format-invalid` with `file:line:column`
  */
-export function parseRecipe(text: string, file: string): Recipe {
+export const parseRecipe = (text: string, file: string): Recipe => decodeRecipe(text, file).value;
+
+function decodeRecipe(text: string, file: string): YamlDocument<Recipe> {
   const manual = 'docs/recipes.md lists the fields of a recipe';
   const document = decodeYaml(RecipeSchema, { text, file, manual });
   checkRecipe(document.value, path.dirname(file), (...why) => document.refuse(...why));
-  return document.value;
+  return document;
 }
 
 /** Architecture that the packages of a recipe carry when built for `arch`, or `undefined` where it does not build for it. */

@@ -8,6 +8,15 @@ import { nearest } from '#schema/nearest';
 /** Keys from the top of a document to a place in it. */
 export type Keys = readonly (string | number)[];
 
+/** Where something stands in a file; lines and columns count from 1. */
+export interface Place {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+}
+
+export const placeText = ({ file, line, column }: Place): string => `${file}:${line}:${column}`;
+
 export interface YamlSource {
   readonly text: string;
   /** Names the document in errors. */
@@ -20,6 +29,8 @@ export interface YamlSource {
 
 export interface YamlDocument<T> {
   readonly value: T;
+  /** Where a field stands; for one that is not there, where the innermost existing one above it does. */
+  readonly place: (keys: Keys) => Place;
   /** Makes the error for something that the schema could not see. */
   refuse(keys: Keys, why: string, hint?: string): IcepkgError;
 }
@@ -52,10 +63,13 @@ export function decodeYaml<const S extends v.GenericSchema>(
 ): YamlDocument<v.InferOutput<S>> {
   const lines = new LineCounter();
   const document = parseDocument(source.text, { lineCounter: lines, uniqueKeys: true, version: '1.2' });
-  const fail = (offset: number, why: string, hint = source.manual): IcepkgError => {
-    const { line, col } = lines.linePos(offset);
-    return new IcepkgError('format-invalid', `${source.file}:${line}:${col}: ${why}`, { hint });
+  const placeOf = (offset: number): Place => {
+    const { line, col: column } = lines.linePos(offset);
+    return { file: source.file, line, column };
   };
+  const place = (keys: Keys): Place => placeOf(offsetOf(document, keys));
+  const fail = (offset: number, why: string, hint = source.manual): IcepkgError =>
+    new IcepkgError('format-invalid', `${placeText(placeOf(offset))}: ${why}`, { hint });
   const refuse = (keys: Keys, why: string, hint?: string): IcepkgError =>
     fail(offsetOf(document, keys), keys.length === 0 ? why : `${fieldName(keys)}: ${why}`, hint);
   const broken = document.errors[0];
@@ -64,7 +78,7 @@ export function decodeYaml<const S extends v.GenericSchema>(
     throw fail(broken.pos[0], lowerFirst(message));
   }
   const result = v.safeParse(schema, toPlain(document, fail));
-  if (result.success) return { value: result.output, refuse };
+  if (result.success) return { value: result.output, place, refuse };
   const { issue, keys } = deepest(schema, likelyCause(result.issues));
   const offset = offsetOf(document, keys);
   if (issue.type === 'strict_object' && issue.expected === 'never') {

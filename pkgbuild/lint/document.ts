@@ -13,6 +13,7 @@ icepkg recipe lint packages               # built packages: a folder, or files
 icepkg recipe lint --explain setuid       # one rule
 \`\`\`
 
+A finding on a recipe begins with its file, line and column: those of the field where it is about one.
 Packages that are named together, or lie in one folder, may provide what the others need.
 
 | severity | meaning                                                                |
@@ -30,7 +31,7 @@ lint:
     - { rule: setuid, paths: [usr/bin/su], reason: asks for the password of root }
 \`\`\`
 
-\`--all\` shows what is allowed, too. \`--json\` gives every finding with rule, severity, path, message, fix and the reason.
+\`--all\` shows what is allowed, too. \`--json\` gives every finding with rule, severity, place in the recipe, path, message, fix and the reason.
 `;
 
 /** Markdown with a section for every rule. */

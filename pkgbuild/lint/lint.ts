@@ -6,17 +6,20 @@ import type { Manifest } from '#schema/manifest';
 import type { LoadedRecipe } from '../recipe.ts';
 import type { Recipe } from '../recipe-schema.ts';
 import { globToRegExp } from '../tree.ts';
+import { placeText, type Keys, type Place } from '../yaml.ts';
 import { readPackageView } from './package-view.ts';
 import { readRecipeView } from './recipe-view.ts';
 import { SEVERITIES, type RecipeView, type Remark, type Rule, type Severity } from './rule.ts';
 import { ALL_RULES, PACKAGE_RULES, RECIPE_RULES } from './rules.ts';
 import type { LintAllow } from './schema.ts';
 
-export interface Finding extends Remark {
+export interface Finding extends Omit<Remark, 'at'> {
   readonly rule: string;
   readonly severity: Severity;
   /** What was looked at: a recipe, or a package file without its ending. */
   readonly subject: string;
+  /** Where the recipe says what is wrong; findings on packages have none. */
+  readonly place?: Place;
   /** What to do about it. */
   readonly fix: string;
   /** The reason that the recipe gives for it. */
@@ -27,7 +30,9 @@ export interface Finding extends Remark {
 export function lintRecipe(read: Omit<RecipeView, 'ruleNames'>): Finding[] {
   const view = { ...read, ruleNames: ALL_RULES.map(({ name }) => name) };
   const remarks = RECIPE_RULES.map((rule): [Rule, Remark[]] => [rule, [...rule.check(view)]]);
-  return findings(view.recipe.name, remarks, view.recipe.lint?.allow ?? []);
+  const place = (at: Keys | number): Place =>
+    typeof at === 'number' ? { file: view.file, line: at, column: 1 } : view.place(at);
+  return findings(view.recipe.name, remarks, view.recipe, place);
 }
 
 export interface LintedPackages {
@@ -51,20 +56,30 @@ export function lintPackages({ files, around = [], recipeOf }: LintedPackages): 
     const beside = known.filter((one) => arch === 'noarch' || one.arch === arch || one.arch === 'noarch');
     const view = readPackageView(file, { around: beside, recipe });
     const remarks = PACKAGE_RULES.map((rule): [Rule, Remark[]] => [rule, [...rule.check(view)]]);
-    return findings(path.basename(file, '.icepkg'), remarks, recipe?.lint?.allow ?? []);
+    return findings(path.basename(file, '.icepkg'), remarks, recipe);
   });
 }
 
 function findings(
   subject: string,
   remarks: readonly [Rule, readonly Remark[]][],
-  allow: readonly LintAllow[],
+  recipe: Recipe | undefined,
+  placeOf?: (at: Keys | number) => Place,
 ): Finding[] {
+  const allow = recipe?.lint?.allow ?? [];
   const found = remarks.flatMap(([{ name, severity, fix }, list]) =>
-    list.map((remark): Finding => {
-      const reason = allow.find((one) => one.rule === name && covers(one, remark.path))?.reason;
-      const allowed = reason === undefined ? {} : { allowed: reason };
-      return { rule: name, severity, subject, fix, ...remark, ...allowed };
+    list.map(({ at = [], message, path: file }): Finding => {
+      const reason = allow.find((one) => one.rule === name && covers(one, file))?.reason;
+      return {
+        rule: name,
+        severity,
+        subject,
+        ...(placeOf === undefined ? {} : { place: placeOf(at) }),
+        ...(file === undefined ? {} : { path: file }),
+        message,
+        fix,
+        ...(reason === undefined ? {} : { allowed: reason }),
+      };
     }),
   );
   return found.sort((a, b) => SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity));
@@ -84,7 +99,8 @@ export function refuseFindings(what: string, found: readonly Finding[], from: Se
   const [first, ...more] = blocking(found, from);
   if (first === undefined) return;
   const others = more.length === 0 ? '' : `, and ${more.length} more`;
-  throw new IcepkgError('lint-failed', `${what}: ${first.message} (${first.rule})${others}`, {
+  const where = first.place === undefined ? what : placeText(first.place);
+  throw new IcepkgError('lint-failed', `${where}: ${first.message} (${first.rule})${others}`, {
     hint: `${first.fix.replaceAll('`', '')} What is right as it is goes under lint.allow in the recipe, with the reason`,
     data: { findings: [first, ...more] },
   });

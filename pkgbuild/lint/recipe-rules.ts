@@ -1,11 +1,8 @@
-/** Rules on what a recipe says of its packages. */
+/** Rules on what a recipe says of its packages, and on how it is written. */
+import { basename } from 'node:path';
 import { nearest } from '#schema/nearest';
-import { BASE_ACCOUNTS, bareName, type RecipeRule, type RecipeView, type Remark } from './rule.ts';
-
-type Described = RecipeView['recipe'] | NonNullable<RecipeView['recipe']['subpackages']>[number];
-
-/** The recipe and its subpackages, each of which describes a package. */
-const packagesOf = ({ recipe }: RecipeView): Described[] => [recipe, ...(recipe.subpackages ?? [])];
+import { describedBy } from './described.ts';
+import { BASE_ACCOUNTS, type RecipeRule, type RecipeView, type Remark } from './rule.ts';
 
 const LONGEST_DESCRIPTION = 80;
 const LONGEST_LINE = 140;
@@ -20,51 +17,6 @@ function badDescription(name: string, text: string): string | undefined {
   return first.toLowerCase() === name.toLowerCase() ? says('begins with the name') : undefined;
 }
 
-const LISTS = ['depends', 'recommends', 'provides', 'replaces', 'installIf'] as const;
-
-interface NamedList {
-  readonly name: string;
-  readonly list: readonly string[];
-}
-
-/** The C library and the kernel's headers stand first by custom. */
-const FIRST = new Set(['musl', 'linux-headers']);
-
-function isSorted(list: readonly string[]): boolean {
-  const rest = list.filter((item) => !FIRST.has(item));
-  return rest.every((item, index) => index === 0 || item >= (rest[index - 1] ?? ''));
-}
-
-const namesOf = (depends: RecipeView['recipe']['buildDepends'] = []): string[] =>
-  depends.map((one) => (typeof one === 'string' ? one : one.name));
-
-/** Every list of names in the recipe. */
-function listsOf(view: RecipeView): NamedList[] {
-  const { recipe } = view;
-  const builds = [
-    { name: 'buildDepends', list: namesOf(recipe.buildDepends) },
-    ...(['x86_64', 'aarch64'] as const).map((arch) => ({
-      name: `perArch.${arch}.buildDepends`,
-      list: namesOf(recipe.perArch?.[arch]?.buildDepends),
-    })),
-  ];
-  const relations = packagesOf(view).flatMap((one) =>
-    LISTS.map((field) => ({ name: `${field} of ${one.name}`, list: one[field] ?? [] })),
-  );
-  return [...builds, ...relations].filter(({ list }) => list.length > 0);
-}
-
-const relations = (view: RecipeView): { package: string; dependency: string; names: string[] }[] =>
-  packagesOf(view).flatMap((one) =>
-    [...(one.depends ?? []), ...(one.recommends ?? [])]
-      .filter((dependency) => !dependency.startsWith('!'))
-      .map((dependency) => ({
-        package: one.name,
-        dependency,
-        names: dependency.split('|').map((part) => bareName(part.trim())),
-      })),
-  );
-
 const ORDER =
   'name version release upstreamVersion description license url maintainer arch sources patches buildDepends'.split(
     ' ',
@@ -78,7 +30,8 @@ function misplaced({ text }: RecipeView): Remark[] {
   const fields = fieldsOf(text).filter((field) => ORDER.includes(field));
   const wanted = fields.toSorted((a, b) => ORDER.indexOf(a) - ORDER.indexOf(b));
   const at = fields.findIndex((field, index) => field !== wanted[index]);
-  return at === -1 ? [] : [{ message: `${fields[at] ?? ''} stands before ${wanted[at] ?? ''}` }];
+  const [field = '', other = ''] = [fields[at], wanted[at]];
+  return at === -1 ? [] : [{ at: [field], message: `${field} stands before ${other}` }];
 }
 
 /** Fields that the recipe writes out with the value that they have without. */
@@ -94,14 +47,13 @@ function defaults({ recipe, text }: RecipeView): Remark[] {
       : undefined,
   ];
   return remarks.flatMap((what) =>
-    what === undefined ? [] : [{ message: `${what} is what it is without` }],
+    what === undefined ? [] : [{ at: [what.replace(/:.*/, '')], message: `${what} is what it is without` }],
   );
 }
 
 /** False for what only repackages: there is nothing that a check in the build could find. */
 const isBuilt = ({ build, uses }: RecipeView['recipe']): boolean => build !== undefined || uses !== undefined;
 
-const FOUND_BY_ITSELF = /^(?:so|pc|cmd):/;
 const REPLACED_VARIABLES = new Set([
   'PATH',
   'CC',
@@ -128,9 +80,9 @@ export const ABOUT_RULES: readonly RecipeRule[] = [
     why: 'Descriptions stand below each other in lists, so they are of one form: a phrase of at most 80 letters that begins with a capital, without article, name of the package or trailing stop.',
     fix: 'Rewrite it: "Compression library for the deflate format".',
     check: (view) =>
-      packagesOf(view).flatMap(({ name, description }) => {
+      describedBy(view).flatMap(({ about: { name, description }, at }) => {
         const bad = description === undefined ? undefined : badDescription(name, description);
-        return bad === undefined ? [] : [{ message: bad }];
+        return bad === undefined ? [] : [{ at: [...at, 'description'], message: bad }];
       }),
   },
   {
@@ -138,10 +90,11 @@ export const ABOUT_RULES: readonly RecipeRule[] = [
     severity: 'style',
     why: 'Without words of its own a subpackage looks like the main package in lists.',
     fix: 'Say in one line what is in the subpackage.',
-    check: ({ recipe }) =>
-      (recipe.subpackages ?? [])
-        .filter(({ description }) => description === undefined)
-        .map(({ name }) => ({ message: `subpackage ${name} has no description` })),
+    check: (view) =>
+      describedBy(view)
+        .slice(1)
+        .filter(({ about }) => about.description === undefined)
+        .map(({ about, at }) => ({ at, message: `subpackage ${about.name} has no description` })),
   },
   {
     name: 'url-missing',
@@ -156,17 +109,19 @@ export const ABOUT_RULES: readonly RecipeRule[] = [
     why: 'Whoever is on the way can change an http page.',
     fix: 'Use https where the server has it.',
     check: ({ recipe }) =>
-      recipe.url?.startsWith('http:') === true ? [{ message: `${recipe.url} is unencrypted` }] : [],
+      recipe.url?.startsWith('http:') === true
+        ? [{ at: ['url'], message: `${recipe.url} is unencrypted` }]
+        : [],
   },
   {
     name: 'folder-name-differs',
     severity: 'warning',
     why: 'Recipes are found by the name of their folder, so another name cannot be built or depended on.',
     fix: 'Rename the folder, or correct `name`.',
-    check: ({ recipe, folder }) =>
-      folder.endsWith(`/${recipe.name}`)
+    check: ({ recipe: { name }, folder }) =>
+      basename(folder) === name
         ? []
-        : [{ message: `the recipe of ${recipe.name} is in a folder of another name` }],
+        : [{ at: ['name'], message: `the recipe ${name} is in a folder called ${basename(folder)}` }],
   },
   {
     name: 'check-missing',
@@ -186,7 +141,7 @@ export const ABOUT_RULES: readonly RecipeRule[] = [
     why: 'A test in a fresh root finds what a check in the build cannot: a dependency that is missing, a path that is wrong on the system.',
     fix: 'Start what the package brings, under `test`: `NAME --version | grep -q "$VERSION"`.',
     check: (view) =>
-      packagesOf(view).some(({ test }) => test !== undefined) ||
+      describedBy(view).some(({ about }) => about.test !== undefined) ||
       [view.recipe.perArch?.x86_64, view.recipe.perArch?.aarch64].some((one) => one?.test !== undefined)
         ? []
         : [{ message: `${view.recipe.name} has no test` }],
@@ -200,67 +155,6 @@ export const ABOUT_RULES: readonly RecipeRule[] = [
       recipe.update === undefined && recipe.sources.some((source) => !('path' in source || 'deb' in source))
         ? [{ message: `${recipe.name} does not say where new versions show` }]
         : [],
-  },
-  {
-    name: 'depends-unprovided',
-    severity: 'warning',
-    why: 'No recipe around makes or provides what the package asks for, so it could never be installed.',
-    fix: 'Correct the name, or add the recipe that is missing.',
-    check: (view) =>
-      relations(view)
-        .filter(
-          ({ names }) => view.neighbours !== undefined && !names.some((name) => FOUND_BY_ITSELF.test(name)),
-        )
-        .filter(({ names }) => !names.some((name) => view.neighbours?.provided.has(name)))
-        .map(({ package: name, dependency }) => {
-          const guess = nearest(dependency, view.neighbours?.provided ?? []);
-          const hint = guess === undefined ? '' : `; ${guess} is near`;
-          return { message: `${name} needs ${dependency}, which no recipe makes${hint}` };
-        }),
-  },
-  {
-    name: 'depends-on-itself',
-    severity: 'warning',
-    why: 'A package that needs itself or what it provides says nothing.',
-    fix: 'Drop the dependency.',
-    check: (view) =>
-      relations(view)
-        .filter(({ package: name, names }) => names.includes(name))
-        .map(({ package: name }) => ({ message: `${name} depends on itself` })),
-  },
-  {
-    name: 'depends-found-anyway',
-    severity: 'style',
-    why: 'Libraries, commands and pkg-config files are found in the built files; what is typed besides grows wrong without notice.',
-    fix: 'Drop it, unless the program loads the library while it runs.',
-    check: (view) =>
-      packagesOf(view).flatMap((one) =>
-        [...(one.depends ?? []), ...(one.provides ?? [])]
-          .filter((text) => /^(?:so|pc):/.test(text))
-          .map((text) => ({ message: `${one.name} names ${text}, which the builder finds` })),
-      ),
-  },
-  {
-    name: 'list-unsorted',
-    severity: 'style',
-    why: 'Sorted lists show at a glance whether something is in them, and two authors add to them without conflict.',
-    fix: 'Sort the list by the alphabet; `musl` and `linux-headers` may stand first.',
-    check: (view) =>
-      listsOf(view)
-        .filter(({ list }) => !isSorted(list))
-        .map(({ name }) => ({ message: `${name} is not sorted` })),
-  },
-  {
-    name: 'list-repeats',
-    severity: 'warning',
-    why: 'A name that stands in a list twice was probably meant to be another one.',
-    fix: 'Drop one of them, or correct it.',
-    check: (view) =>
-      listsOf(view).flatMap(({ name, list }) =>
-        list
-          .filter((item, index) => list.indexOf(item) !== index)
-          .map((item) => ({ message: `${name} holds ${item} twice` })),
-      ),
   },
   {
     name: 'fields-unsorted',
@@ -286,7 +180,7 @@ export const ABOUT_RULES: readonly RecipeRule[] = [
         .split('\n')
         .flatMap((line, index) =>
           line.length > LONGEST_LINE && !/https?:/.test(line)
-            ? [{ message: `line ${index + 1} has ${line.length} letters` }]
+            ? [{ at: index + 1, message: `the line has ${line.length} letters` }]
             : [],
         ),
   },
@@ -299,9 +193,11 @@ export const ABOUT_RULES: readonly RecipeRule[] = [
       ...text
         .split('\n')
         .flatMap((line, index) =>
-          /[ \t]$/.test(line) ? [{ message: `line ${index + 1} ends with spaces` }] : [],
+          /[ \t]$/.test(line) ? [{ at: index + 1, message: 'the line ends with spaces' }] : [],
         ),
-      ...(text.endsWith('\n') ? [] : [{ message: 'the last line does not end' }]),
+      ...(text.endsWith('\n')
+        ? []
+        : [{ at: text.split('\n').length, message: 'the last line does not end' }]),
     ],
   },
   {
@@ -312,7 +208,7 @@ export const ABOUT_RULES: readonly RecipeRule[] = [
     check: ({ text }) =>
       text.startsWith('# yaml-language-server: $schema=')
         ? []
-        : [{ message: 'the first line does not name the schema' }],
+        : [{ at: 1, message: 'the first line does not name the schema' }],
   },
   {
     name: 'config-pattern-elsewhere',
@@ -320,10 +216,12 @@ export const ABOUT_RULES: readonly RecipeRule[] = [
     why: 'Operators look for configuration below `etc`, and read-only systems keep only that writable.',
     fix: 'Install it below `etc`, or take it off `configFiles`.',
     check: (view) =>
-      packagesOf(view).flatMap(({ name, configFiles }) =>
-        (configFiles ?? [])
-          .filter((pattern) => !pattern.startsWith('etc/'))
-          .map((pattern) => ({ message: `configFiles of ${name} holds ${pattern}, which is not below etc` })),
+      describedBy(view).flatMap(({ about: { name, configFiles = [] }, at }) =>
+        configFiles.flatMap((pattern, index) => {
+          if (pattern.startsWith('etc/')) return [];
+          const message = `configFiles of ${name} holds ${pattern}, which is not below etc`;
+          return [{ at: [...at, 'configFiles', index], message }];
+        }),
       ),
   },
   {
@@ -332,13 +230,14 @@ export const ABOUT_RULES: readonly RecipeRule[] = [
     why: 'A service that runs as an account that no package makes does not start.',
     fix: 'Declare the account under `users`.',
     check: (view) => {
-      const users = new Set(packagesOf(view).flatMap((one) => (one.users ?? []).map(({ name }) => name)));
-      return packagesOf(view).flatMap((one) =>
-        (one.services ?? [])
-          .filter(({ user }) => user !== undefined && !users.has(user) && !BASE_ACCOUNTS.has(user))
-          .map(({ name, user }) => ({
-            message: `service ${name} runs as ${user ?? ''}, which is not declared`,
-          })),
+      const packages = describedBy(view);
+      const users = new Set(packages.flatMap(({ about }) => (about.users ?? []).map(({ name }) => name)));
+      return packages.flatMap(({ about: { services = [] }, at }) =>
+        services.flatMap(({ name, user }, index) => {
+          if (user === undefined || users.has(user) || BASE_ACCOUNTS.has(user)) return [];
+          const message = `service ${name} runs as ${user}, which is not declared`;
+          return [{ at: [...at, 'services', index, 'user'], message }];
+        }),
       );
     },
   },
@@ -349,11 +248,12 @@ export const ABOUT_RULES: readonly RecipeRule[] = [
     fix: 'Drop one of them, or change the order.',
     check: ({ recipe }) => {
       const first = new Map<string, string>();
-      return (recipe.subpackages ?? []).flatMap(({ name, files = [] }) =>
-        files.flatMap((pattern) => {
+      return (recipe.subpackages ?? []).flatMap(({ name, files = [] }, index) =>
+        files.flatMap((pattern, place) => {
           const other = first.get(pattern);
           if (other === undefined) first.set(pattern, name);
-          return other === undefined ? [] : [{ message: `${pattern} of ${name} is taken by ${other}` }];
+          const at = ['subpackages', index, 'files', place];
+          return other === undefined ? [] : [{ at, message: `${pattern} of ${name} is taken by ${other}` }];
         }),
       );
     },
@@ -364,12 +264,16 @@ export const ABOUT_RULES: readonly RecipeRule[] = [
     why: 'The builder sets the variable; another value loses what it is for, such as reproducible paths.',
     fix: 'Add to it in the step: `CFLAGS="$CFLAGS -O2"`.',
     check: ({ recipe }) => {
-      const names = [recipe.env, recipe.perArch?.x86_64?.env, recipe.perArch?.aarch64?.env].flatMap((env) =>
-        Object.keys(env ?? {}),
+      const places = [
+        { at: [], env: recipe.env },
+        { at: ['perArch', 'x86_64'], env: recipe.perArch?.x86_64?.env },
+        { at: ['perArch', 'aarch64'], env: recipe.perArch?.aarch64?.env },
+      ];
+      return places.flatMap(({ at, env }) =>
+        Object.keys(env ?? {})
+          .filter((name) => REPLACED_VARIABLES.has(name))
+          .map((name) => ({ at: [...at, 'env', name], message: `env replaces ${name}` })),
       );
-      return [...new Set(names)]
-        .filter((name) => REPLACED_VARIABLES.has(name))
-        .map((name) => ({ message: `env replaces ${name}` }));
     },
   },
   {
@@ -378,11 +282,11 @@ export const ABOUT_RULES: readonly RecipeRule[] = [
     why: 'The recipe allows a rule that does not exist, so what was meant is not allowed.',
     fix: 'Correct the name; `docs/lint.md` lists all rules.',
     check: ({ recipe, ruleNames }) =>
-      (recipe.lint?.allow ?? [])
-        .filter(({ rule }) => !ruleNames.includes(rule))
-        .map(({ rule }) => {
-          const guess = nearest(rule, ruleNames);
-          return { message: `there is no rule ${rule}${guess === undefined ? '' : `; ${guess} is near`}` };
-        }),
+      (recipe.lint?.allow ?? []).flatMap(({ rule }, index) => {
+        if (ruleNames.includes(rule)) return [];
+        const guess = nearest(rule, ruleNames);
+        const message = `there is no rule ${rule}${guess === undefined ? '' : `; did you mean ${guess}?`}`;
+        return [{ at: ['lint', 'allow', index, 'rule'], message }];
+      }),
   },
 ];

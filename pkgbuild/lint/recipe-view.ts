@@ -21,6 +21,7 @@ export function readRecipeView(
     text: fs.readFileSync(loaded.file, 'utf8'),
     scripts: scriptsOf(loaded.recipe),
     files: filesBeside(loaded),
+    makes: namesMade(loaded.recipe),
     neighbours,
   };
 }
@@ -65,13 +66,25 @@ export function neighboursIn(roots: readonly string[]): Neighbours {
     for (const name of recipeNames(root)) {
       recipes.add(name);
       const recipe = recipeAt(path.join(root, name, RECIPE_FILE));
-      for (const suffix of ['', '-dev', '-doc']) provided.add(`${recipe?.name ?? name}${suffix}`);
-      for (const one of recipe === undefined ? [] : [recipe, ...(recipe.subpackages ?? [])]) {
-        provided.add(one.name);
-        for (const capability of one.provides ?? []) provided.add(bareName(capability));
-      }
+      for (const made of recipe === undefined ? splitNames(name) : namesMade(recipe)) provided.add(made);
     }
   return { recipes, provided };
+}
+
+/** The main package and those that the builder splits off. */
+const splitNames = (name: string): string[] => ['', '-dev', '-doc'].map((suffix) => `${name}${suffix}`);
+
+/** Names of the packages of a recipe, whatever the architecture and the options, and of what they provide. */
+function namesMade(recipe: Recipe): string[] {
+  const { perArch } = recipe;
+  const subpackages = [recipe, perArch?.x86_64 ?? {}, perArch?.aarch64 ?? {}].flatMap(
+    (part) => part.subpackages ?? [],
+  );
+  const names = subpackages.flatMap(({ name, forEach = [''] }) =>
+    forEach.map((each) => name.replaceAll('${each}', each)),
+  );
+  const provided = [recipe, ...subpackages].flatMap(({ provides = [] }) => provides.map(bareName));
+  return [...splitNames(recipe.name), ...names, ...provided];
 }
 
 function recipeAt(file: string): Recipe | undefined {

@@ -3,6 +3,7 @@ import type { FileEntry, Manifest, RegularFile } from '#schema/manifest';
 import type { ElfDetails } from '../elf-details.ts';
 import type { LoadedRecipe } from '../recipe.ts';
 import type { Recipe } from '../recipe-schema.ts';
+import type { Keys } from '../yaml.ts';
 
 /** An error blocks `icepkg build`; a warning is probably a fault; style is a matter of one look for all recipes. */
 export const SEVERITIES = ['error', 'warning', 'style'] as const;
@@ -12,6 +13,8 @@ export type Severity = (typeof SEVERITIES)[number];
 export interface Remark {
   /** Path in the package, or beside the recipe. */
   readonly path?: string;
+  /** Field or line of the recipe that it is about. */
+  readonly at?: Keys | number;
   /** One sentence that names the thing, without a trailing stop. */
   readonly message: string;
 }
@@ -50,6 +53,8 @@ export interface RecipeView extends LoadedRecipe {
   readonly scripts: readonly Script[];
   /** Files beside the recipe, by path. */
   readonly files: ReadonlyMap<string, string>;
+  /** Names of its packages and of what it says that they provide, without versions. */
+  readonly makes: readonly string[];
   /** What the recipes around it are and provide; `undefined` where no set of recipes is known. */
   readonly neighbours: Neighbours | undefined;
   /** Names of all rules. */

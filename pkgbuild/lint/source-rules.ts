@@ -1,28 +1,40 @@
 /** Rules on where a recipe takes its sources from, and on its patches. */
 import type { Source } from '../sources/schema.ts';
+import type { Keys } from '../yaml.ts';
 import type { RecipeRule, RecipeView, Remark } from './rule.ts';
+
+/** A source and where in the recipe it stands. */
+interface Placed {
+  readonly source: Source;
+  readonly at: Keys;
+}
 
 type FetchedSource = Extract<Source, { readonly file: string }>;
 
 const isFetched = (source: Source): source is FetchedSource => 'from' in source && 'file' in source;
-const fetched = ({ recipe }: RecipeView): FetchedSource[] => recipe.sources.filter(isFetched);
+const sourcesOf = ({ recipe }: RecipeView): Placed[] =>
+  recipe.sources.map((source, index) => ({ source, at: ['sources', index] }));
+const fetched = (view: RecipeView): (Placed & { readonly source: FetchedSource })[] =>
+  sourcesOf(view).flatMap(({ source, at }) => (isFetched(source) ? [{ source, at }] : []));
 
-interface NamedUrl {
+interface PlacedLocation {
+  readonly location: FetchedSource['from'][number];
   readonly file: string;
-  readonly url: string;
+  readonly at: Keys;
 }
 
-const urlsOf = (view: RecipeView): NamedUrl[] =>
-  fetched(view).flatMap(({ file, from }) =>
-    from.flatMap((place) => ('url' in place ? [{ file, url: place.url }] : [])),
+/** Every place that a source may come from. */
+const locationsOf = (view: RecipeView): PlacedLocation[] =>
+  fetched(view).flatMap(({ source: { file, from }, at }) =>
+    from.map((location, index) => ({ location, file, at: [...at, 'from', index] })),
   );
 
 const forUrls =
-  (test: (url: string, view: RecipeView) => boolean, message: (url: string) => string) =>
+  (test: (url: string) => boolean, message: (url: string) => string) =>
   (view: RecipeView): Remark[] =>
-    urlsOf(view)
-      .filter(({ url }) => test(url, view))
-      .map(({ url }) => ({ message: message(url) }));
+    locationsOf(view).flatMap(({ location, at }) =>
+      'url' in location && test(location.url) ? [{ at, message: message(location.url) }] : [],
+    );
 
 /** Hosts that have been closed, or that hand out advertisement pages instead of files. */
 const CLOSED =
@@ -44,15 +56,15 @@ const nameOf = (source: Source): string => {
   return 'deb' in source ? source.deb : source.npm;
 };
 
-function repeatedSums({ recipe }: RecipeView): Remark[] {
+function repeatedSums(view: RecipeView): Remark[] {
   const first = new Map<string, string>();
-  return recipe.sources.flatMap((source) =>
+  return sourcesOf(view).flatMap(({ source, at }) =>
     sumsOf(source).flatMap((sum) => {
       const other = first.get(sum);
       if (other === undefined) first.set(sum, nameOf(source));
       return other === undefined || other === nameOf(source)
         ? []
-        : [{ message: `${nameOf(source)} has the sha256 of ${other}` }];
+        : [{ at: [...at, 'sha256'], message: `${nameOf(source)} has the sha256 of ${other}` }];
     }),
   );
 }
@@ -66,6 +78,9 @@ function holdsVersion(text: string, { recipe }: RecipeView): boolean {
     ),
   );
 }
+
+const patchesOf = ({ recipe }: RecipeView): { path: string; at: Keys }[] =>
+  (recipe.patches ?? []).map((path, index) => ({ path, at: ['patches', index] }));
 
 function unusedPatches({ recipe, files }: RecipeView): Remark[] {
   const named = new Set(recipe.patches);
@@ -131,10 +146,13 @@ export const SOURCE_RULES: readonly RecipeRule[] = [
     severity: 'error',
     why: 'The sha256 is filler, or the digest of an empty file, so no source can ever have it.',
     fix: 'Write what `sha256sum FILE` says; `icepkg recipe bump` does it.',
-    check: ({ recipe }) =>
-      recipe.sources
-        .filter((source) => sumsOf(source).some((sum) => PLACEHOLDER.test(sum)))
-        .map((source) => ({ message: `the sha256 of ${nameOf(source)} is a placeholder` })),
+    check: (view) =>
+      sourcesOf(view)
+        .filter(({ source }) => sumsOf(source).some((sum) => PLACEHOLDER.test(sum)))
+        .map(({ source, at }) => ({
+          at: [...at, 'sha256'],
+          message: `the sha256 of ${nameOf(source)} is a placeholder`,
+        })),
   },
   {
     name: 'sha256-repeated',
@@ -160,8 +178,11 @@ export const SOURCE_RULES: readonly RecipeRule[] = [
     fix: 'Add a second place: a mirror, or the Debian source package.',
     check: (view) =>
       fetched(view)
-        .filter(({ from }) => from.length === 1 && from.some((place) => 'url' in place))
-        .map(({ file }) => ({ message: `${file} has only one place to come from` })),
+        .filter(({ source: { from } }) => from.length === 1 && from.some((place) => 'url' in place))
+        .map(({ source, at }) => ({
+          at: [...at, 'from'],
+          message: `${source.file} has only one place to come from`,
+        })),
   },
   {
     name: 'source-closed-host',
@@ -201,14 +222,15 @@ export const SOURCE_RULES: readonly RecipeRule[] = [
     check: (view) => {
       const [first] = fetched(view);
       if (first === undefined) return [];
-      const places = first.from.flatMap((place) => {
+      const { file, from } = first.source;
+      const places = from.flatMap((place) => {
         if ('url' in place) return [place.url];
         if ('git' in place) return [view.recipe.version];
         return [place.version ?? ''];
       });
-      return [first.file, ...places].some((text) => holdsVersion(text, view))
+      return [file, ...places].some((text) => holdsVersion(text, view))
         ? []
-        : [{ message: `${first.file} does not name version ${view.recipe.version}` }];
+        : [{ at: first.at, message: `${file} does not name version ${view.recipe.version}` }];
     },
   },
   {
@@ -217,12 +239,15 @@ export const SOURCE_RULES: readonly RecipeRule[] = [
     why: "A Debian mirror keeps only the newest revision, while upstream's archive stays the same from revision to revision; a pinned one is gone soon.",
     fix: 'Drop `version`, and pin by sha256 only.',
     check: (view) =>
-      fetched(view).flatMap(({ file, from }) =>
-        from.flatMap((place) =>
-          'debian' in place && place.version !== undefined && /\.orig\.tar/.test(file)
-            ? [{ message: `${file} is pinned to revision ${place.version} of ${place.debian}` }]
-            : [],
-        ),
+      locationsOf(view).flatMap(({ location, file, at }) =>
+        'debian' in location && location.version !== undefined && /\.orig\.tar/.test(file)
+          ? [
+              {
+                at: [...at, 'version'],
+                message: `${file} is pinned to revision ${location.version} of ${location.debian}`,
+              },
+            ]
+          : [],
       ),
   },
   {
@@ -230,10 +255,10 @@ export const SOURCE_RULES: readonly RecipeRule[] = [
     severity: 'error',
     why: 'A patch that is listed is not beside the recipe.',
     fix: 'Add the file, or take it off the list.',
-    check: ({ recipe, files }) =>
-      (recipe.patches ?? [])
-        .filter((patch) => !files.has(patch))
-        .map((patch) => ({ path: patch, message: `${patch} is listed and does not exist` })),
+    check: (view) =>
+      patchesOf(view)
+        .filter(({ path }) => !view.files.has(path))
+        .map(({ path, at }) => ({ path, at, message: `${path} is listed and does not exist` })),
   },
   {
     name: 'patch-unused',
@@ -247,10 +272,10 @@ export const SOURCE_RULES: readonly RecipeRule[] = [
     severity: 'style',
     why: 'Whoever bumps the version has to know what a patch is for and whether upstream took it.',
     fix: 'Write above the first `---` line what it does, and where it came from.',
-    check: ({ recipe, files }) =>
-      (recipe.patches ?? [])
-        .filter((patch) => /^(?:---|diff|Index:|\s*$)/.test(files.get(patch)?.trimStart() ?? 'none'))
-        .map((patch) => ({ path: patch, message: `${patch} does not say what it is for` })),
+    check: (view) =>
+      patchesOf(view)
+        .filter(({ path }) => /^(?:---|diff|Index:|\s*$)/.test(view.files.get(path)?.trimStart() ?? 'none'))
+        .map(({ path, at }) => ({ path, at, message: `${path} does not say what it is for` })),
   },
   {
     name: 'file-unused',

@@ -11,7 +11,8 @@ const matching =
   ({ scripts }: RecipeView): Remark[] =>
     scripts.flatMap(({ where, text }) => {
       const found = only === undefined || only.test(where) ? pattern.exec(text) : null;
-      return found === null ? [] : [{ message: message(where, found[0].trim().replace(/^[;&|(]\s*/, '')) }];
+      if (found === null) return [];
+      return [{ at: where.split('.'), message: message(where, found[0].trim().replace(/^[;&|(]\s*/, '')) }];
     });
 
 const stepsNamed = (view: RecipeView, name: string): Script[] =>
@@ -26,7 +27,7 @@ const lines =
     names
       .flatMap((name) => stepsNamed(view, name))
       .filter(({ text }) => joined(text).some(test))
-      .map(({ where }) => ({ message: message(where) }));
+      .map(({ where }) => ({ at: where.split('.'), message: message(where) }));
 
 const CONFIGURE = /^(?!\s*(?:chmod|sed|touch|rm)\s).*?(?:^|[\s;&/])configure(?=\s|$)/;
 

@@ -223,6 +223,52 @@ test('a clean recipe gives no finding', () => {
   expect(lint({})).toEqual([]);
 });
 
+/** The text of the line that the finding of a rule points to, from its column on. */
+function pointsTo(rule: string, change: Change): string | undefined {
+  const place = lint(change).find((finding) => finding.rule === rule)?.place;
+  if (place === undefined) return undefined;
+  const lines = fs.readFileSync(place.file, 'utf8').split('\n');
+  return lines[place.line - 1]?.slice(place.column - 1);
+}
+
+test.each<[string, Change, string]>([
+  ['description-style', description('A program'), 'description: A program'],
+  ['list-repeats', { from: '[musl]', to: '[musl, musl]' }, 'musl]'],
+  [
+    'source-closed-host',
+    url('https://demo.googlecode.com/demo-1.2.0.tar.gz'),
+    'url: https://demo.googlecode.com/demo-1.2.0.tar.gz',
+  ],
+  ['sha256-placeholder', { from: SUM, to: 'a'.repeat(64) }, `sha256: ${'a'.repeat(64)}`],
+  ['jobs-fixed', build('make -j4'), 'build: |'],
+  ['patch-missing', { more: 'patches: [a.patch]\n' }, 'a.patch]'],
+  ['space-at-end', { more: '# note \n' }, '# note '],
+  ['folder-name-differs', { folder: 'other' }, 'name: demo'],
+  [
+    'subpackage-description-missing',
+    { more: 'subpackages:\n  - { name: demo-x, files: [x] }\n' },
+    '{ name: demo-x, files: [x] }',
+  ],
+  ['url-missing', { from: 'url: https://example.org/demo\n' }, 'name: demo'],
+])('%s points to the field', (rule, change, text) => {
+  expect(pointsTo(rule, change)).toBe(text);
+});
+
+test('what the recipe itself makes is provided, wherever it lies', () => {
+  const home = path.join(root, 'outside', 'demo');
+  fs.mkdirSync(home, { recursive: true });
+  const more = `depends: [demo-tools, demo-de, "demo-api@=1.0.0", demo-tolls]
+subpackages:
+  - { name: demo-tools, files: [usr/bin/x], provides: ["demo-api@=1.0.0"] }
+  - { name: 'demo-\${each}', forEach: [de], files: [x] }
+`;
+  fs.writeFileSync(path.join(home, 'recipe.yaml'), CLEAN + more);
+  const { findings } = lintSubjects([home], [path.join(root, 'elsewhere')]);
+  expect(findings.filter(({ rule }) => rule === 'depends-unprovided')).toMatchObject([
+    { message: 'demo needs demo-tolls, which no recipe makes; did you mean demo-tools?' },
+  ]);
+});
+
 test('every rule on recipes has a case', () => {
   expect(Object.keys(CASES).toSorted()).toEqual(RECIPE_RULES.map(({ name }) => name).toSorted());
 });

@@ -1,4 +1,4 @@
-import { resolve } from 'node:path';
+import { relative, resolve } from 'node:path';
 import { BaseCommand } from '#cli/base-command';
 import { Args, Flags } from '#cli/oclif';
 import { countText } from '#cli/size';
@@ -6,6 +6,7 @@ import { IcepkgError } from '#schema/error';
 import { nearest } from '#schema/nearest';
 import type { Finding } from '#pkgbuild/lint/lint';
 import type { Rule } from '#pkgbuild/lint/rule';
+import type { Place } from '#pkgbuild/yaml';
 
 /** At most so many findings of one rule are shown for one recipe or package. */
 const SHOWN = 5;
@@ -85,6 +86,12 @@ style count as well. What is right as it is is allowed in the recipe, with a rea
   }
 }
 
+/** Below the working folder from there, as compilers and editors have it. */
+function shownPlace({ file, line, column }: Place): string {
+  const near = relative('', file);
+  return `${near.startsWith('..') ? file : near}:${line}:${column}`;
+}
+
 /** Lines for people: rule by rule, a few findings of each unless `all` are wanted. */
 function findingLines(findings: readonly Finding[], all: boolean): string[] {
   const shown = all ? findings : findings.filter(({ allowed }) => allowed === undefined);
@@ -96,8 +103,8 @@ function findingLines(findings: readonly Finding[], all: boolean): string[] {
   return [...groups.values()].flatMap((group) => {
     const first = all ? group : group.slice(0, SHOWN);
     const lines = first.map(
-      ({ subject, severity, message, rule, allowed }) =>
-        `${subject}: ${severity}: ${message} (${rule})${allowed === undefined ? '' : `; allowed: ${allowed}`}`,
+      ({ subject, place, severity, message, rule, allowed }) =>
+        `${place === undefined ? subject : shownPlace(place)}: ${severity}: ${message} (${rule})${allowed === undefined ? '' : `; allowed: ${allowed}`}`,
     );
     const more = group.length - first.length;
     const { subject, rule } = group[0] ?? { subject: '', rule: '' };
