@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { buildCommandTable } from '#cli/command-table';
 import { commandsDocument } from '#cli/commands-document';
@@ -30,4 +30,28 @@ test('every command has a summary, examples that name it, and a meaning for each
     for (const one of [...command.flags, ...command.args])
       expect(one.summary, `${name} ${one.name}`).not.toBe('');
   }
+});
+
+/** As headings are turned into addresses: letters, digits, hyphens and underscores are kept. */
+const anchorsOf = (markdown: string): string[] =>
+  [...markdown.replaceAll(/^```.*?^```/gms, '').matchAll(/^#+ (.*)$/gm)].map(({ 1: title = '' }) =>
+    title
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N}_ -]/gu, '')
+      .replaceAll(' ', '-'),
+  );
+
+test('links between the pages of the manual lead to pages and headings that there are', () => {
+  const docs = new URL('../../docs/', import.meta.url);
+  const pages = readdirSync(docs).filter((name) => name.endsWith('.md'));
+  const broken = pages.flatMap((page) => {
+    const links = [...document(page).matchAll(/\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)/g)];
+    return links.flatMap(([link, file = '', anchor]) => {
+      const target = file === '' ? new URL(page, docs) : new URL(file, docs);
+      if (!existsSync(target)) return [`${page}: ${link}`];
+      const there = anchor === undefined || anchorsOf(readFileSync(target, 'utf8')).includes(anchor);
+      return there ? [] : [`${page}: ${link}`];
+    });
+  });
+  expect(broken).toEqual([]);
 });
