@@ -24,6 +24,8 @@ export interface ChannelToSign {
   readonly snapshot: number | undefined;
   /** The channel is to serve something else than until now. */
   readonly changed: boolean;
+  /** New targets and snapshots get greater versions than this. */
+  readonly beyond?: number;
 }
 
 export interface SignedChannel {
@@ -40,8 +42,8 @@ export function signChannel(of: ChannelToSign): SignedChannel {
   checkRoot(root, of.now, of.repository);
   const folder = metadataFolder(of.channel);
   const files: FileToWrite[] = [];
-  const next = (role: SignedMetadata<{ version: number }> | undefined): number =>
-    (role?.signed.version ?? 0) + 1;
+  const next = (role: SignedMetadata<{ version: number }> | undefined, beyond = 0): number =>
+    Math.max(role?.signed.version ?? 0, beyond) + 1;
   const common = (role: 'targets' | 'snapshot' | 'timestamp', version: number) => ({
     _type: role,
     spec_version: SPEC_VERSION,
@@ -53,7 +55,7 @@ export function signChannel(of: ChannelToSign): SignedChannel {
   let targetsMeta = metadata.snapshot?.signed.meta['targets.json'];
   let targetsVersion = metadata.targets?.signed.version ?? 0;
   if (of.changed || targetsMeta === undefined || needsRenewal(of, 'targets', metadata.targets)) {
-    targetsVersion = next(metadata.targets);
+    targetsVersion = next(metadata.targets, of.beyond);
     const bytes = signAs(
       { root, role: 'targets', keys },
       {
@@ -74,7 +76,7 @@ export function signChannel(of: ChannelToSign): SignedChannel {
   let snapshotMeta = metadata.timestamp?.signed.meta['snapshot.json'];
   let snapshotVersion = metadata.snapshot?.signed.version ?? 0;
   if (files.length > 0 || snapshotMeta === undefined || needsRenewal(of, 'snapshot', metadata.snapshot)) {
-    snapshotVersion = next(metadata.snapshot);
+    snapshotVersion = next(metadata.snapshot, of.beyond);
     const bytes = signAs(
       { root, role: 'snapshot', keys },
       { ...common('snapshot', snapshotVersion), meta: { 'targets.json': targetsMeta } },

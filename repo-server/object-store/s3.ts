@@ -56,11 +56,11 @@ export class ObjectStore {
     return `s3://${this.#options.bucket}/${this.#options.prefix}${path}`;
   }
 
-  /** All objects below the prefix, by their path behind it. @throws IcepkgError `network-failed` */
-  async list(): Promise<Map<string, StoredObject>> {
+  /** All objects whose path behind the prefix begins so, by that path. @throws IcepkgError `network-failed` */
+  async list(beginning = ''): Promise<Map<string, StoredObject>> {
     const found = new Map<string, StoredObject>();
     for (let token = ''; ;) {
-      const query = { 'list-type': '2', prefix: this.#options.prefix, 'encoding-type': 'url' };
+      const query = { 'list-type': '2', prefix: this.#options.prefix + beginning, 'encoding-type': 'url' };
       const more = token === '' ? {} : { 'continuation-token': token };
       const { text } = await this.#expect([200], 'GET', '', { query: { ...query, ...more } });
       for (const [, entry = ''] of text.matchAll(/<Contents>(.*?)<\/Contents>/gs)) {

@@ -13,6 +13,7 @@ import { channelsOf, metadataFolder } from '../layout.ts';
 import { withLock, type LockOptions } from '../lock.ts';
 import { withAdvisoryLock, type StillHeld } from './advisory-lock.ts';
 import type { ObjectStore, StoredObject } from './s3.ts';
+import { descendsFrom, namedMetadata, readStoredEntry } from './stored-metadata.ts';
 
 export interface UploadOptions extends LockOptions {
   /** Files at a time. */
@@ -68,6 +69,8 @@ class UploadRun {
   readonly #store: ObjectStore;
   readonly #parallel: number;
   readonly #held: StillHeld;
+  /** Numbered metadata that channels lead to. */
+  readonly #named: ReadonlySet<string>;
   #files = 0;
   #bytes = 0;
 
@@ -76,6 +79,7 @@ class UploadRun {
     this.#store = store;
     this.#parallel = parallel;
     this.#held = held ?? (() => Promise.resolve());
+    this.#named = namedMetadata(repository);
   }
 
   async run(): Promise<Uploaded> {
@@ -110,14 +114,18 @@ class UploadRun {
     const file = join(this.#repository, path);
     if (!fs.existsSync(file)) return undefined;
     const bytes = fs.readFileSync(file);
-    const stored = await this.#store.get(path);
+    const stored = await readStoredEntry(this.#store, channel);
     if (stored === undefined) return { channel, path, bytes, replaces: 'none' };
     if (stored.text === bytes.toString('utf8')) return undefined;
+    const { version } = parseMetadata(bytes, 'timestamp', file).signed;
+    const isNewer = version > stored.version;
+    if (isNewer && descendsFrom(this.#repository, channel, stored))
+      return { channel, path, bytes, replaces: stored.etag };
     const address = this.#store.addressOf(path);
-    const before = parseMetadata(Buffer.from(stored.text), 'timestamp', address).signed.version;
-    const now = parseMetadata(bytes, 'timestamp', file).signed.version;
-    if (now > before) return { channel, path, bytes, replaces: stored.etag };
-    throw new IcepkgError('verify-failed', `${address}: has version ${before}, and here is version ${now}`, {
+    const why = isNewer
+      ? 'serves what did not come from this repository'
+      : `has version ${stored.version}, and here is version ${version}`;
+    throw new IcepkgError('verify-failed', `${address}: ${why}`, {
       hint: 'Somebody published there from another copy: bring this repository to that state first, then publish again',
     });
   }
@@ -132,6 +140,8 @@ class UploadRun {
     const headers = contentHeaders(path);
     const isNumbered = /^channels\/[^/]+\/metadata\/\d+\./.test(path);
     if (stored?.size === size && ((headers.immutable && !isNumbered) || stored.etag === md5Tag(file))) return;
+    // Numbers that were passed over: nobody is led to what is here, and what is there may be somebody's.
+    if (stored !== undefined && VERSIONED.test(path) && !this.#named.has(path)) return;
     if (!isNumbered) await this.#store.put(path, { file, size }, headers);
     // Two publishers that count on from the same state name different things alike.
     else await this.#putOnce(path, stored === undefined ? 'none' : 'nothing', fs.readFileSync(file));
@@ -156,6 +166,8 @@ class UploadRun {
     );
   }
 }
+
+const VERSIONED = /^channels\/[^/]+\/metadata\/\d+\.(?:snapshot|targets)\.json$/;
 
 /** The tag that stores give what was put in one piece. */
 const md5Tag = (file: string): string => `"${createHash('md5').update(fs.readFileSync(file)).digest('hex')}"`;

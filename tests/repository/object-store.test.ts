@@ -9,9 +9,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { loadIndexes } from '#engine/client/load-indexes';
 import { mirrorRepository } from '#repo-server/mirror';
+import { passOverTaken } from '#repo-server/object-store/pass-over';
 import { openStore, type ObjectStore } from '#repo-server/object-store/s3';
 import { signRequest } from '#repo-server/object-store/sign-request';
 import { uploadRepository } from '#repo-server/object-store/upload-repository';
+import { verifyStore } from '#repo-server/object-store/verify-store';
 import { publish } from '#repo-server/publish';
 import { addPackages, removePackages } from '#repo-server/add';
 import { collectStore } from '#repo-server/object-store/collect-store';
@@ -228,6 +230,29 @@ describe.runIf(wantsRadosGateway)('a real store', () => {
     expect(await offered('cut')).toEqual(before);
     await uploadRepository(depot.repository, storeAt('cut'));
     expect(await offered('cut')).toContain('later');
+  });
+
+  test('a publisher that is lost for good is passed over; all that is served then is whole', async () => {
+    await uploadRepository(depot.repository, storeAt('lost'));
+    const lost = join(depot.folder, 'lost');
+    cpSync(depot.repository, lost, { recursive: true });
+    await addPackages(lost, await depot.pack({ name: 'lost' }));
+    await publish(lost, { keys: [depot.key] });
+    const store = storeAt('lost');
+    const put = store.put.bind(store);
+    store.put = (path, body, options) => {
+      if (path.endsWith('timestamp.json')) throw new Error('killed');
+      return put(path, body, options);
+    };
+    await expect(uploadRepository(lost, store)).rejects.toThrow('killed');
+    await depot.publish({ name: 'found' });
+    const keys = [depot.key];
+    expect(await passOverTaken(depot.repository, storeAt('lost'), { keys })).toHaveLength(1);
+    await uploadRepository(depot.repository, storeAt('lost'));
+    expect(await offered('lost')).toContain('found');
+    const verified = await verifyStore(storeAt('lost'), { trustedRoot: readFileSync(depot.trustedRoot) });
+    expect(verified.problems).toEqual([]);
+    expect(verified.orphans).toContain('packages/x86_64/lost-1.0.0-r0.x86_64.icepkg');
   });
 
   test('what the repository needs no more is condemned, then removed', async () => {

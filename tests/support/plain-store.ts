@@ -26,7 +26,14 @@ export function plainStore(objects: Map<string, Buffer>, { conditional = false }
         objects.delete(key);
         return response.writeHead(204).end();
       }
-      if (search.includes('list-type')) response.end([...objects].map(entry).join(''));
+      const prefix = new URLSearchParams(search).get('prefix');
+      if (prefix !== null)
+        response.end(
+          [...objects]
+            .filter(([name]) => name.startsWith(prefix))
+            .map(entry)
+            .join(''),
+        );
       else if (found === undefined) response.writeHead(404).end();
       else response.writeHead(200, { etag: tag(found) }).end(found);
       return undefined;

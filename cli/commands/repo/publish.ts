@@ -56,9 +56,10 @@ days that a timestamp is good for.`;
     const { readKeyFile } = await import('#repo-server/key-files');
     // What is wrong with the address or the credentials is said before anything is published.
     const store = flags.to === undefined ? undefined : await openStoreOf(flags.to, flags.lock);
+    const keys = flags.key.map(readKeyFile);
     const published = await publish(args.repository, {
       channel: flags.channel,
-      keys: flags.key.map(readKeyFile),
+      keys,
       ...(flags.message === undefined ? {} : { message: flags.message }),
       ...(flags.patches === undefined ? {} : { patches: flags.patches }),
       ...waiting(flags.wait, (text) => this.remark(text)),
@@ -73,12 +74,19 @@ days that a timestamp is good for.`;
     if (made > 0) this.print(`made ${made} ${made === 1 ? 'patch' : 'patches'}, ${sizeText(bytes)}`);
     for (const problem of problems) this.remark(`no patch: ${problem}`);
     if (store === undefined) return published;
+    const { passOverTaken } = await import('#repo-server/object-store/pass-over');
+    const patience = waiting(flags.wait, (text) => this.remark(text));
+    const passed = await passOverTaken(args.repository, store, { keys, ...patience });
+    for (const { channel: of, taken, version } of passed)
+      this.remark(
+        `${of}: numbers up to ${taken} were taken there by a publisher that did not finish; signed anew as ${version}`,
+      );
     const { uploadRepository } = await import('#repo-server/object-store/upload-repository');
     const uploaded = await uploadRepository(args.repository, store, {
       ...(flags.lock === undefined ? {} : { lockDatabase: flags.lock }),
-      ...waiting(flags.wait, (text) => this.remark(text)),
+      ...patience,
     });
     this.print(`uploaded ${countText(uploaded.files, 'file')}, ${sizeText(uploaded.bytes)}`);
-    return { ...published, uploaded };
+    return { ...published, passed, uploaded };
   }
 }

@@ -1,0 +1,52 @@
+/** What an object store has of the metadata of a channel, beside what a folder has. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { sha256 } from '#schema/digest';
+import { historyIn } from '#schema/tuf/history';
+import { parseMetadata } from '#schema/tuf/metadata';
+import { channelsOf, metadataFolder, readIfAny } from '../layout.ts';
+import { readChannel } from '../metadata.ts';
+import type { ObjectStore } from './s3.ts';
+
+/** The entry of a channel in a store. */
+export interface StoredEntry {
+  readonly text: string;
+  readonly etag: string;
+  readonly version: number;
+  /** Of the snapshot that it leads to. */
+  readonly snapshot: { readonly version: number; readonly sha256: string | undefined };
+}
+
+/** `undefined` where the channel was never published there. @throws IcepkgError `trust-failed`, `network-failed` */
+export async function readStoredEntry(store: ObjectStore, channel: string): Promise<StoredEntry | undefined> {
+  const path = `${metadataFolder(channel)}/timestamp.json`;
+  const stored = await store.get(path);
+  if (stored === undefined) return undefined;
+  const { signed } = parseMetadata(Buffer.from(stored.text), 'timestamp', store.addressOf(path));
+  const { version, hashes } = signed.meta['snapshot.json'];
+  return { ...stored, version: signed.version, snapshot: { version, sha256: hashes?.['sha256'] } };
+}
+
+/**
+ * False where the folder had another snapshot metadata by the number that the store serves: then somebody published there from
+ * another copy. What the folder has collected since is not asked for.
+ */
+export function descendsFrom(repository: string, channel: string, { snapshot }: StoredEntry): boolean {
+  const own = readIfAny(join(repository, metadataFolder(channel), `${snapshot.version}.snapshot.json`));
+  return own === undefined || snapshot.sha256 === undefined || sha256(own) === snapshot.sha256;
+}
+
+/** Paths of the numbered snapshots and targets that the entries of all channels lead to, those they vouch for included. */
+export function namedMetadata(repository: string): ReadonlySet<string> {
+  const named = new Set<string>();
+  for (const channel of channelsOf(repository)) {
+    const folder = metadataFolder(channel);
+    if (!existsSync(join(repository, folder, 'timestamp.json'))) continue;
+    const { snapshot, targets } = readChannel(repository, channel);
+    if (snapshot === undefined || targets === undefined) continue;
+    named.add(`${folder}/${snapshot.signed.version}.snapshot.json`);
+    const older = Object.values(historyIn(targets.signed, `${folder}: history`));
+    for (const { version } of [targets.signed, ...older]) named.add(`${folder}/${version}.targets.json`);
+  }
+  return named;
+}

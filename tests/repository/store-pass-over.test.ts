@@ -1,0 +1,146 @@
+/** A publisher to an object store that is gone for good, between its metadata and the entry of the channel: others go on past it. */
+import { once } from 'node:events';
+import { cpSync } from 'node:fs';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { loadIndexes } from '#engine/client/load-indexes';
+import { addPackages } from '#repo-server/add';
+import { passOverTaken } from '#repo-server/object-store/pass-over';
+import { openStore, type ObjectStore } from '#repo-server/object-store/s3';
+import { uploadRepository } from '#repo-server/object-store/upload-repository';
+import { verifyStore } from '#repo-server/object-store/verify-store';
+import { publish } from '#repo-server/publish';
+import { plainStore } from '../support/plain-store.ts';
+import { makeDepot, type Depot } from '../support/repository.ts';
+
+let depot: Depot;
+let other: string;
+let server: Server;
+let objects: Map<string, Buffer>;
+beforeEach(async () => {
+  objects = new Map();
+  server = plainStore(objects, { conditional: true });
+  await once(server, 'listening');
+  depot = await makeDepot();
+  await depot.publish({ name: 'app' });
+  await uploadRepository(depot.repository, store());
+  other = join(depot.folder, 'other');
+  cpSync(depot.repository, other, { recursive: true });
+});
+afterEach(() => {
+  server.closeAllConnections();
+  server.close();
+  depot.dispose();
+});
+
+const address = (): string => `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+const store = (): ObjectStore => {
+  const env = { AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: 'b', AWS_ENDPOINT_URL: address() };
+  return openStore('s3://bucket', env);
+};
+const offered = async (): Promise<string[]> =>
+  (await loadIndexes(depot.root({ mirror: `${address()}/bucket` }), { refresh: 'force' }))
+    .map(({ record }) => record.name)
+    .sort();
+const keys = (): { keys: readonly Depot['key'][] } => ({ keys: [depot.key] });
+
+/** Publishes in a folder that is no longer the other one's state. */
+async function publishTheirs(name = 'theirs'): Promise<void> {
+  await addPackages(other, await depot.pack({ name }));
+  await publish(other, keys());
+}
+
+/** A store at which the publisher is killed as it comes to what ends so. */
+function killedAt(ending: string): ObjectStore {
+  const opened = store();
+  const put = opened.put.bind(opened);
+  opened.put = (path, ...more) => {
+    if (path.endsWith(ending)) throw new Error('killed');
+    return put(path, ...more);
+  };
+  return opened;
+}
+
+test.each(['timestamp.json', '2.targets.json'])(
+  'a publisher that died at %s keeps nobody out, and nothing that it left is touched',
+  async (ending) => {
+    await publishTheirs('lost');
+    await expect(uploadRepository(other, killedAt(ending))).rejects.toThrow('killed');
+    const left = new Map(objects);
+    await depot.publish({ name: 'mine' });
+    await expect(uploadRepository(depot.repository, store())).rejects.toMatchObject({ code: 'root-locked' });
+    const passed = await passOverTaken(depot.repository, store(), keys());
+    expect(passed).toEqual([{ channel: 'stable', taken: 2, version: 3 }]);
+    await uploadRepository(depot.repository, store());
+    expect(await offered()).toEqual(['app', 'mine']);
+    for (const [path, bytes] of left)
+      if (!/(?:timestamp|root|repository)\.json$/.test(path)) expect(objects.get(path)).toBe(bytes);
+    expect((await verifyStore(store())).problems).toEqual([]);
+    // From then on it is as ever, also for roots that stay at a snapshot.
+    await depot.publish({ name: 'next' });
+    expect(await passOverTaken(depot.repository, store(), keys())).toEqual([]);
+    await uploadRepository(depot.repository, store());
+    expect(await offered()).toEqual(['app', 'mine', 'next']);
+    expect(await verifyStore(store())).toMatchObject({ snapshots: 3, problems: [] });
+  },
+);
+
+test('the first publisher of a channel may be the one that died', async () => {
+  objects.clear();
+  await publishTheirs('lost');
+  await expect(uploadRepository(other, killedAt('timestamp.json'))).rejects.toThrow('killed');
+  await depot.publish({ name: 'mine' });
+  expect(await passOverTaken(depot.repository, store(), keys())).toMatchObject([{ taken: 2, version: 3 }]);
+  await uploadRepository(depot.repository, store());
+  expect(await offered()).toEqual(['app', 'mine']);
+});
+
+test('one that was only slow wins or loses as a whole', async () => {
+  await publishTheirs();
+  let resolve = (): void => undefined;
+  const passedOver = new Promise<void>((done) => (resolve = done));
+  const slow = store();
+  const put = slow.put.bind(slow);
+  slow.put = async (path, ...more) => {
+    if (path.endsWith('timestamp.json')) await passedOver;
+    return put(path, ...more);
+  };
+  // It comes to its entry once the other one, who took it for dead, is done.
+  const first = uploadRepository(other, slow);
+  first.catch(() => undefined);
+  await expect.poll(() => objects.has('channels/stable/metadata/2.targets.json')).toBe(true);
+  await depot.publish({ name: 'mine' });
+  await passOverTaken(depot.repository, store(), keys());
+  await uploadRepository(depot.repository, store());
+  resolve();
+  await expect(first).rejects.toMatchObject({ code: 'root-locked' });
+  expect(await offered()).toEqual(['app', 'mine']);
+  expect((await verifyStore(store())).problems).toEqual([]);
+});
+
+test('what another copy published is never passed over', async () => {
+  await publishTheirs();
+  await depot.publish({ name: 'mine' });
+  await uploadRepository(other, store());
+  // However many publishes this copy is ahead.
+  await depot.publish({ name: 'more' });
+  await depot.publish({ name: 'still-more' });
+  expect(await passOverTaken(depot.repository, store(), keys())).toEqual([]);
+  await expect(uploadRepository(depot.repository, store())).rejects.toMatchObject({
+    code: 'verify-failed',
+    message: expect.stringMatching(/serves what did not come from this repository/) as string,
+  });
+  expect(await offered()).toEqual(['app', 'theirs']);
+});
+
+test('one that passed the other over before that one served its state is refused', async () => {
+  await publishTheirs();
+  await expect(uploadRepository(other, killedAt('timestamp.json'))).rejects.toThrow('killed');
+  await depot.publish({ name: 'mine' });
+  expect(await passOverTaken(depot.repository, store(), keys())).toHaveLength(1);
+  await uploadRepository(other, store());
+  await expect(uploadRepository(depot.repository, store())).rejects.toMatchObject({ code: 'verify-failed' });
+  expect(await offered()).toEqual(['app', 'theirs']);
+});
