@@ -134,7 +134,15 @@ const AlternativeSchema = v.strictObject({
 const ServiceSchema = v.strictObject({
   name: PackageNameSchema,
   /** Argument vector; the first element is an absolute path. */
-  command: v.pipe(v.array(LineSchema), v.minLength(1), v.maxLength(MAX_DECLARED)),
+  command: v.pipe(
+    v.array(LineSchema),
+    v.minLength(1),
+    v.maxLength(MAX_DECLARED),
+    v.check(
+      ([program = '']) => program.startsWith('/'),
+      'expected the absolute path of the program first, such as /usr/bin/NAME',
+    ),
+  ),
   description: v.optional(LineSchema),
   user: v.optional(UserNameSchema),
   environment: v.optional(v.pipe(v.record(v.string(), LineSchema), v.maxEntries(MAX_DECLARED))),

@@ -4,10 +4,12 @@ import * as path from 'node:path';
 import { canonicalJson } from '#schema/canonical-json';
 import { sha256 } from '#schema/digest';
 import { IcepkgError, isErrno } from '#schema/error';
+import { nearest } from '#schema/nearest';
 import type { BuildNode } from './order.ts';
 import { namedFiles } from './recipe-files.ts';
 import { sha256File } from './sources/cache.ts';
-import { resolveSources, withoutPlaces } from './sources/resolve.ts';
+import { placed } from './sources/place.ts';
+import { resolveSources, sumOf, withoutPlaces, type ResolvedSource } from './sources/resolve.ts';
 import { toolchainId } from './toolchain.ts';
 import { walkTree } from './tree.ts';
 
@@ -49,7 +51,7 @@ export async function keyDocument(
 ): Promise<KeyDocument> {
   // What is done after the build does not change it.
   const { test: _test, testDepends: _depends, update: _update, ...recipe } = node.recipe;
-  const sources = resolveSources(recipe.sources, node.arch);
+  const sources = resolved(node);
   return {
     builder: BUILDER_REVISION,
     arch: node.arch,
@@ -58,7 +60,7 @@ export async function keyDocument(
       ...recipe,
       sources: sources.map(withoutPlaces),
     }),
-    files: namedFiles(node).map((file) => fingerprint(node.folder, file)),
+    files: namedFiles(node).map((file) => fingerprint(node, file)),
     root: [...root],
     toolchain: await toolchainId(node.toolArch),
     codec: options.codec,
@@ -67,17 +69,34 @@ export async function keyDocument(
   };
 }
 
+function resolved({ recipe, arch, loaded }: BuildNode): ResolvedSource[] {
+  try {
+    return resolveSources(recipe.sources, arch);
+  } catch (error) {
+    throw placed(
+      error,
+      loaded,
+      (one) => typeof one !== 'string' && 'deb' in one && sumOf(one, arch) === undefined,
+    );
+  }
+}
+
 /** Digest of a file, or of a folder's paths, modes and contents. */
-function fingerprint(folder: string, relative: string): string {
+function fingerprint({ folder, loaded }: BuildNode, relative: string): string {
   const target = path.join(folder, relative);
   try {
     if (!fs.statSync(target).isDirectory())
       return `${relative} ${fs.statSync(target).mode & 0o111} ${sha256File(target)}`;
   } catch (cause) {
-    if (!isErrno(cause, 'ENOENT')) throw cause;
-    throw new IcepkgError('source-failed', `${target}: the recipe names this file, and it does not exist`, {
+    if (!isErrno(cause, 'ENOENT', 'ENOTDIR')) throw cause;
+    const guess = nearest(relative, filesBelow(folder));
+    const missing = new IcepkgError('source-failed', `there is no file ${relative} beside the recipe`, {
       cause,
+      hint: guess === undefined ? `Put it at ${target}, or take the line out` : `Did you mean ${guess}?`,
     });
+    throw placed(missing, loaded, (one) =>
+      typeof one === 'string' ? one === relative : 'path' in one && one.path === relative,
+    );
   }
   const lines = walkTree(target).map((entry) =>
     [
@@ -89,3 +108,6 @@ function fingerprint(folder: string, relative: string): string {
   );
   return sha256(lines.join('\n'));
 }
+
+const filesBelow = (folder: string): string[] =>
+  fs.readdirSync(folder, { recursive: true, encoding: 'utf8' });

@@ -130,11 +130,12 @@ function graphOf(request: BuildRequest): Graph {
 
 async function buildGraph(request: BuildRequest, goOn: boolean): Promise<BuildOutcome[]> {
   const { nodes, asked } = graphOf(request);
-  if (!goOn) for (const { loaded } of nodes) refuseRecipe(loaded);
   const host = await hostPackages();
-  const declared = nodes.map(({ recipe }) => ({ recipe: recipe.name, names: recipe.hostDepends ?? [] }));
-  const versions = host.length === 0 ? new Map<string, string>() : declaredVersions(host, declared);
-  const builder: Builder = { request, asked, host, versions, offers: new Map() };
+  if (!goOn) {
+    for (const { loaded } of nodes) refuseRecipe(loaded);
+    versionsFor(nodes, host);
+  }
+  const builder: Builder = { request, asked, host, offers: new Map() };
   const options = { parallel: request.parallel ?? 1, goOn };
   const outcomes = await runInOrder(nodes, options, (node) => buildNode(node, builder));
   return [...outcomes].map(([node, outcome]): BuildOutcome => {
@@ -153,9 +154,15 @@ interface Builder {
   readonly request: BuildRequest;
   readonly asked: ReadonlySet<string>;
   readonly host: readonly HostPackage[];
-  readonly versions: ReadonlyMap<string, string>;
   /** What is built so far. */
   readonly offers: Map<BuildNode, readonly RootPackage[]>;
+}
+
+/** @throws IcepkgError `tool-missing` where the machine lacks what one of the recipes declares */
+function versionsFor(nodes: readonly BuildNode[], host: readonly HostPackage[]): Map<string, string> {
+  if (host.length === 0) return new Map();
+  const declared = nodes.map(({ recipe }) => ({ recipe: recipe.name, names: recipe.hostDepends ?? [] }));
+  return declaredVersions(host, declared);
 }
 
 async function buildNode(node: BuildNode, builder: Builder): Promise<BuiltRecipe> {
@@ -184,7 +191,7 @@ async function findOrBuild(
   const document = await keyDocument(node, rootLines(root), {
     codec,
     epoch: BUILD_EPOCH,
-    host: hostVersions(builder.versions, declared),
+    host: hostVersions(versionsFor([node], builder.host), declared),
   });
   const key = keyOfDocument(document);
   // Looked for only where something runs: what is cached needs none.

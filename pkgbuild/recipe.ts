@@ -7,7 +7,7 @@ import type { MachineArch } from '#schema/fields';
 import { nearest } from '#schema/nearest';
 import { checkRecipe } from './check-recipe.ts';
 import { RecipeSchema, type Recipe } from './recipe-schema.ts';
-import { decodeYaml, readYamlFile, type Keys, type Place, type YamlDocument } from './yaml.ts';
+import { decodeYaml, placeText, readYamlFile, type Keys, type Place, type YamlDocument } from './yaml.ts';
 
 /** A recipe and the folder that its patches and local sources are in. */
 export interface LoadedRecipe {
@@ -22,18 +22,17 @@ const RECIPE_FILE = 'recipe.yaml';
 
 /**
  * Finds a recipe by its file, its folder, or its name below one of the `roots`.
- * @throws IcepkgError `not-found` naming every place that was looked at
+ * @throws IcepkgError `not-found` naming every place that was looked at, `format-invalid` for a recipe that is wrong or
+ *   was found by a name that it does not have
  */
 export function findRecipe(nameOrPath: string, roots: readonly string[]): LoadedRecipe {
-  const tried: string[] = [];
-  const places = [nameOrPath, path.join(nameOrPath, RECIPE_FILE)];
-  if (!nameOrPath.includes('/'))
-    places.push(...roots.map((root) => path.join(root, nameOrPath, RECIPE_FILE)));
-  for (const place of places) {
-    tried.push(place);
-    if (fs.statSync(place, { throwIfNoEntry: false })?.isFile() === true)
-      return loadRecipe(path.resolve(place));
-  }
+  const paths = [nameOrPath, path.join(nameOrPath, RECIPE_FILE)];
+  const given = paths.find(isFile);
+  if (given !== undefined) return loadRecipe(path.resolve(given));
+  const named = nameOrPath.includes('/') ? [] : roots.map((root) => path.join(root, nameOrPath, RECIPE_FILE));
+  const found = named.find(isFile);
+  if (found !== undefined) return loadNamed(path.resolve(found));
+  const tried = [...paths, ...named];
   const known = roots.flatMap(recipeNames);
   const guess = nearest(path.basename(nameOrPath), known);
   throw new IcepkgError('not-found', `no recipe named ${nameOrPath}: looked for ${tried.join(', ')}`, {
@@ -90,7 +89,7 @@ export function allRecipes(roots: readonly string[], arch: MachineArch): string[
   for (const root of roots)
     for (const name of recipeNames(root))
       if (!files.has(name)) files.set(name, path.join(root, name, RECIPE_FILE));
-  const { read, problem } = readEach([...files.values()], loadRecipe);
+  const { read, problem } = readEach([...files.values()], loadNamed);
   if (problem !== undefined) throw problem;
   return read.filter(({ recipe }) => packageArch(recipe, arch) !== undefined).map(({ file }) => file);
 }
@@ -106,6 +105,20 @@ function loadRecipe(file: string): LoadedRecipe {
   const { value, place } = decodeRecipe(readYamlFile(file, 'recipe'), file);
   return { recipe: value, folder: path.dirname(file), file, place };
 }
+
+/** A recipe of a collection, where folders are what recipes are found and depended on by. */
+function loadNamed(file: string): LoadedRecipe {
+  const loaded = loadRecipe(file);
+  const [{ name }, folder] = [loaded.recipe, path.basename(loaded.folder)];
+  if (name === folder) return loaded;
+  throw new IcepkgError(
+    'format-invalid',
+    `${placeText(loaded.place(['name']))}: name: the recipe ${name} is in a folder called ${folder}, and recipes are found by their folder`,
+    { hint: `Rename the folder to ${name}, or write name: ${folder}` },
+  );
+}
+
+const isFile = (file: string): boolean => fs.statSync(file, { throwIfNoEntry: false })?.isFile() === true;
 
 /**
  * Checks the text of a recipe.

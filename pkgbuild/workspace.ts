@@ -15,6 +15,7 @@ import { isRunning } from './running.ts';
 import { runSandboxed, type SandboxMount } from './sandbox.ts';
 import { elfOf } from './scan.ts';
 import { fetchSource } from './sources/cache.ts';
+import { hasSum, placed } from './sources/place.ts';
 import { inspectDebs, licenseNotes, type Repackaged } from './sources/repackage.ts';
 import {
   DISTFILES,
@@ -120,7 +121,9 @@ async function linkSources(node: BuildNode, workspace: string, cacheFolder: stri
       mounts.push({ from: path.resolve(node.folder, source.path), to: source.shownAt });
   const files = new Map<FetchedFile, string>();
   for (const source of fetchedFiles(sources)) {
-    const cached = await fetchSource(source, cacheFolder);
+    const cached = await fetchSource(source, cacheFolder).catch((error: unknown) => {
+      throw placed(error, node.loaded, hasSum(source.sha256));
+    });
     files.set(source, cached);
     // The mount point; the sandbox cannot make one where the file system is read-only.
     fs.writeFileSync(path.join(workspace, 'distfiles', source.file), '');

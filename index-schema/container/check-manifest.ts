@@ -120,8 +120,6 @@ function checkDeclarations(manifest: Manifest, fail: Fail): void {
     }
   }
   for (const service of manifest.services ?? []) {
-    if (!(service.command[0] ?? '').startsWith('/'))
-      fail(`services (${service.name})`, 'command must start with an absolute path');
     for (const name of Object.keys(service.environment ?? {})) {
       if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name))
         fail(`services (${service.name})`, 'environment has an impossible name');

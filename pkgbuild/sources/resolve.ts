@@ -3,7 +3,7 @@ import { basename } from 'node:path';
 import { IcepkgError } from '#schema/error';
 import type { MachineArch } from '#schema/fields';
 import { BUILD_ROOT } from '../toolchain.ts';
-import type { ExtractRules, LocalSource, NpmSource, Source, SourceLocation } from './schema.ts';
+import type { DebSource, ExtractRules, LocalSource, NpmSource, Source, SourceLocation } from './schema.ts';
 
 /** Where sources and the recipe's own files are shown inside the sandbox. */
 export const DISTFILES = `${BUILD_ROOT}/distfiles`;
@@ -70,8 +70,7 @@ function resolveFetched(source: Exclude<Source, LocalSource>, arch: MachineArch 
   }
   const { deb, version } = source;
   const perArch = typeof source.sha256 !== 'string';
-  const sha256 =
-    typeof source.sha256 === 'string' ? source.sha256 : arch === 'noarch' ? undefined : source.sha256[arch];
+  const sha256 = sumOf(source, arch);
   if (sha256 === undefined)
     throw new IcepkgError('source-failed', `the source deb: ${deb} has no sha256 for ${arch}`, {
       hint: `Add a line ${arch}: under its sha256, or arch: to the source where it is for one architecture only`,
@@ -84,6 +83,12 @@ function resolveFetched(source: Exclude<Source, LocalSource>, arch: MachineArch 
     from: [{ deb, version, debianArch }, ...(source.from ?? [])],
     ...common,
   };
+}
+
+/** `undefined` where a Debian package has none for the architecture. */
+export function sumOf({ sha256 }: DebSource, arch: MachineArch | 'noarch'): string | undefined {
+  if (typeof sha256 === 'string') return sha256;
+  return arch === 'noarch' ? undefined : sha256[arch];
 }
 
 /** What is fetched; local sources are not. */

@@ -152,6 +152,7 @@ export const SourceSchema = v.union(
 
 export type Source = v.InferOutput<typeof SourceSchema>;
 export type LocalSource = v.InferOutput<typeof LocalSourceSchema>;
+export type DebSource = v.InferOutput<typeof DebSourceSchema>;
 export type NpmSource = v.InferOutput<typeof NpmSourceSchema>;
 export type ExtractRules = Exclude<v.InferOutput<typeof ExtractSchema>, boolean>;
 export type DebianLocation =

@@ -113,9 +113,9 @@ describe('a manifest is refused for', () => {
     ['a dependency that is a number', (m) => ({ ...m, depends: [1] }), 'depends[0]: expected a string'],
     ['too many dependencies', (m) => ({ ...m, depends: Array(10_001).fill('a') }), 'depends'],
     [
-      'a script as service',
+      'a service without the path of its program',
       (m) => ({ ...m, services: [{ name: 'a', command: ['reboot'] }] }),
-      'absolute path',
+      'services[0].command: expected the absolute path',
     ],
     ['no service command', (m) => ({ ...m, services: [{ name: 'a', command: [] }] }), 'services[0].command'],
     [

@@ -9,6 +9,7 @@ import { sha256 } from '#schema/digest';
 import { generateKey } from '#schema/keys';
 import { verifyManifest } from '#schema/signature';
 import { buildEverything, buildRecipes, type BuildRequest, type BuiltRecipe } from '#pkgbuild/build';
+import { allRecipes } from '#pkgbuild/recipe';
 import { buildRequest } from '../support/build-request.ts';
 
 let folder: string;
@@ -177,7 +178,7 @@ test('what the linter calls an error in a recipe is refused before anything is b
   const onProgress: BuildRequest['onProgress'] = (progress) => phases.push(progress.phase);
   await expect(build(['loud'], { onProgress })).rejects.toMatchObject({
     code: 'lint-failed',
-    message: 'loud: install runs sudo (sudo)',
+    message: `${path.join(folder, 'recipes/loud/recipe.yaml')}:6:1: install runs sudo (sudo)`,
     hint: expect.stringContaining('lint.allow') as string,
   });
   expect(phases).toEqual([]);
@@ -287,4 +288,45 @@ install: |
   expect((await build(['near']))[0]?.key).not.toBe(first?.key);
   recipe('near', body('../../../program'));
   await expect(build(['near'])).rejects.toThrow('one that begins with ../ or ../../');
+});
+
+test('a recipe in a folder of another name is not found by that name, and built where its path is given', async () => {
+  recipe('hello', 'install: mkdir -p "$DESTDIR/hello"\n');
+  const [recipes, other] = [path.join(folder, 'recipes'), path.join(folder, 'recipes/other')];
+  fs.renameSync(path.join(recipes, 'hello'), other);
+  const message = `${other}/recipe.yaml:1:1: name: the recipe hello is in a folder called other, and recipes are found by their folder`;
+  await expect(build(['other'])).rejects.toMatchObject({ code: 'format-invalid', message });
+  expect(() => allRecipes([recipes], 'x86_64')).toThrow(message);
+  expect(await build([other])).toMatchObject([{ recipe: 'hello', cached: false }]);
+});
+
+test('of many, those are built that the machine has the commands for', async () => {
+  recipe('lacks', 'hostDepends: [no-such-package]\ninstall: mkdir -p "$DESTDIR/lacks"\n');
+  recipe('needs', 'buildDepends: [lacks]\ninstall: mkdir -p "$DESTDIR/needs"\n');
+  recipe('plain', 'install: mkdir -p "$DESTDIR/plain"\n');
+  const outcomes = await buildEverything(request(['lacks', 'needs', 'plain']));
+  expect(outcomes).toMatchObject([
+    { recipe: 'lacks', state: 'failed', error: { code: 'tool-missing' } },
+    { recipe: 'needs', state: 'blocked', by: 'lacks' },
+    { state: 'built', built: { recipe: 'plain' } },
+  ]);
+  await expect(build(['plain', 'lacks'])).rejects.toMatchObject({ code: 'tool-missing' });
+});
+
+test('errors of sources name their place in the recipe', async () => {
+  fs.writeFileSync(path.join(folder, 'there'), 'other');
+  const source = (url: string): string =>
+    `sources:\n  - file: a.txt\n    sha256: ${sha256('content')}\n    from: [{url: "file://${path.join(folder, url)}"}]\n`;
+  const place = path.join(folder, 'recipes/hello/recipe.yaml:6:5: ');
+  for (const url of ['there', 'gone']) {
+    recipe('hello', source(url));
+    const message = expect.stringMatching(new RegExp(`^${place}cannot get a.txt`)) as string;
+    await expect(build(['hello'])).rejects.toMatchObject({ code: 'source-failed', message });
+  }
+  recipe('hello', 'sources:\n  - { path: hello.cnf }\ninstall: "true"\n', { 'hello.conf': '' });
+  await expect(build(['hello'])).rejects.toMatchObject({
+    code: 'source-failed',
+    message: `${place}there is no file hello.cnf beside the recipe`,
+    hint: 'Did you mean hello.conf?',
+  });
 });

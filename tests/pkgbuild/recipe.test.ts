@@ -65,6 +65,12 @@ describe('a recipe', () => {
       'Did you mean url?',
     ],
     [
+      'a service without the path of its program',
+      `${good}services:\n  - name: web\n    command: [bin/web, -d]\n`,
+      'hello/recipe.yaml:11:5: services[0].command: expected the absolute path of the program first, such as /usr/bin/NAME',
+      undefined,
+    ],
+    [
       'a version that YAML reads as a number',
       good.replace('"1.0.0"', '1.0'),
       'hello/recipe.yaml:2:1: version: expected a version such as "1.2.3", in quotes',
