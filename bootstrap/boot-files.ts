@@ -1,6 +1,7 @@
 /** What a boot loader needs beside the kernel: files for the boot partition, made of what packages brought. */
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import { IcepkgError } from '#schema/error';
 import type { MachineArch } from '#schema/fields';
 import { comparePaths } from '#schema/path';
@@ -112,7 +113,7 @@ const EFI_NAMES: Readonly<Record<MachineArch, string>> = { x86_64: 'x64', aarch6
 function systemdBoot(request: BootRequest): BootFile[] {
   const { definition, initramfs, cmdline } = request;
   const name = EFI_NAMES[definition.arch];
-  const { place, files } = kernelFiles(request);
+  const { place, files } = efiKernel(request);
   const entry = [
     `title ${definition.system}`,
     `linux /${place}`,
@@ -129,6 +130,18 @@ function systemdBoot(request: BootRequest): BootFile[] {
     made(`loader/entries/${definition.system}.conf`, `${entry.join('\n')}\n`),
     ...files,
   ];
+}
+
+/** Firmware starts programs as they are: what is packed, as kernels for aarch64 may be, lies on the boot partition unpacked. */
+function efiKernel(request: BootRequest): ReturnType<typeof kernelFiles> {
+  const found = kernelFiles(request);
+  const { content, packages } = copyOf(request, request.kernel, found.place);
+  if (Buffer.from(content.subarray(0, 2)).readUInt16BE() !== GZIP) return found;
+  const unpacked = { path: `${found.place}.efi`, content: gunzipSync(content), packages };
+  return {
+    place: unpacked.path,
+    files: [...found.files.filter((file) => file.path !== found.place), unpacked],
+  };
 }
 
 /** U-Boot's own menu file, in the syntax of extlinux. */
@@ -158,6 +171,8 @@ function raspberryPi(request: BootRequest): BootFile[] {
   return [made('config.txt', `${config.join('\n')}\n`), made('cmdline.txt', `${cmdline}\n`), ...files];
 }
 
+/** What a file begins with that gzip made, RFC 1952. */
+const GZIP = 0x1f8b;
 const INITRAMFS = 'initramfs.img';
 
 /** Where the kernel is on the boot partition, and what must be added: its package may put it there itself. */

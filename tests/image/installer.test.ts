@@ -17,7 +17,10 @@ import { qemuMachine, type Machine } from '#bootstrap/qemu';
 const repository = process.env['ICEPKG_IMAGE_REPOSITORY'];
 const MIB = 1024 ** 2;
 
-describe.runIf(repository !== undefined)('install-to-disk', () => {
+/** Both in one repository, unless the boards are named. */
+const boards = (process.env['ICEPKG_IMAGE_INSTALLERS'] ?? 'installer-x86_64 installer-aarch64').split(' ');
+
+describe.runIf(repository !== undefined).each(boards)('install-to-disk of %s', (board) => {
   let scratch: string;
   let definition: Definition;
   let description: ImageDescription;
@@ -44,7 +47,7 @@ describe.runIf(repository !== undefined)('install-to-disk', () => {
 
   beforeAll(async () => {
     scratch = fs.mkdtempSync(path.join(tmpdir(), 'icepkg-installer-'));
-    definition = loadDefinition({ image: 'golinux', board: 'installer-x86_64', roots: defaultImageRoots() });
+    definition = loadDefinition({ image: 'golinux', board, roots: defaultImageRoots() });
     const trust = path.join(repository ?? '', 'channels/stable/metadata/1.root.json');
     const cacheFolder = path.join(scratch, 'cache');
     const { arch } = definition;
@@ -61,7 +64,7 @@ describe.runIf(repository !== undefined)('install-to-disk', () => {
 
   test('it refuses what it must not write, installs, and the machine starts from the disk', async () => {
     const [target, small] = [disk('target', 600 * MIB), disk('small', 16 * MIB)];
-    const { program, arguments: words } = machine('bios');
+    const { program, arguments: words } = machine(board === 'installer-x86_64' ? 'bios' : 'uefi');
     const guest = await start({
       program,
       arguments: [...words, ...drive('one', target), ...drive('two', small)],
