@@ -20,14 +20,14 @@ import {
   type HostPackage,
 } from './host-commands.ts';
 import { keyRecord, writeKeyRecord } from './key-record.ts';
-import { refuseBuilt, refuseRecipe } from './lint/lint.ts';
+import { refuseBuilt, refuseRecipe, type Finding } from './lint/lint.ts';
 import { collectLicenses } from './licenses.ts';
 import { DEFAULT_LIMITS, type Limits } from './limits.ts';
 import { buildOrder, type BuildNode } from './order.ts';
 import { writeDocuments } from './provenance/write.ts';
 import { defaultRecipeRoots, findRecipe } from './recipe.ts';
 import { checkOptions, type Options } from './resolve-recipe.ts';
-import { buildRoot, packagesOf, rootLines, type RootPackage } from './root.ts';
+import { buildRoot, manifestsAround, packagesOf, rootLines, type RootPackage } from './root.ts';
 import { runInOrder } from './schedule.ts';
 import { testDigest, testPackages, testsOf } from './test-packages.ts';
 import { logFile, withBuiltTree } from './workspace.ts';
@@ -76,6 +76,8 @@ export interface BuiltRecipe {
   /** True where two builds were compared and found equal. */
   readonly reproducible: boolean;
   readonly packages: readonly BuiltPackage[];
+  /** What the linter warns of in the recipe and in the packages; empty for what was in the cache. */
+  readonly findings: readonly Finding[];
   /** How long it took. */
   readonly seconds: number;
 }
@@ -185,7 +187,7 @@ async function findOrBuild(
   const { request, offers } = builder;
   const { cacheFolder, codec } = request;
   const begun = Date.now();
-  refuseRecipe(node.loaded);
+  const remarks = refuseRecipe(node.loaded);
   const declared = node.recipe.hostDepends ?? [];
   const root = buildRoot(node, offers);
   const document = await keyDocument(node, rootLines(root), {
@@ -202,7 +204,9 @@ async function findOrBuild(
   const one: OneBuild = { builder, key, root, tell, commands };
   const kept = buildFolder(cacheFolder, key);
   const cached = !reproducible && !resume && isBuilt(kept);
-  const folder = cached ? kept : await buildOne(node, { ...one, reproducible, resume });
+  const { folder, findings } = cached
+    ? { folder: kept, findings: [] }
+    : await buildOne(node, { ...one, reproducible, resume });
   if (!cached) writeKeyRecord(folder, keyRecord(node, document, root));
   offers.set(node, packagesOf(node, key, folder));
   if (cached) await runTests(node, folder, one);
@@ -214,7 +218,16 @@ async function findOrBuild(
   );
   tell(cached ? 'cached' : 'done');
   const seconds = (Date.now() - begun) / 1000;
-  return { recipe: node.recipe.name, arch: node.arch, key, cached, reproducible, packages, seconds };
+  return {
+    recipe: node.recipe.name,
+    arch: node.arch,
+    key,
+    cached,
+    reproducible,
+    packages,
+    findings: cached ? [] : [...remarks, ...findings],
+    seconds,
+  };
 }
 
 interface OneBuild {
@@ -231,15 +244,21 @@ interface Wanted extends OneBuild {
   readonly resume: boolean;
 }
 
-/** Leaves the result in the cache, whole or not at all. @returns the folder that has the packages */
-async function buildOne(node: BuildNode, wanted: Wanted): Promise<string> {
+interface Made {
+  /** Has the packages. */
+  readonly folder: string;
+  readonly findings: readonly Finding[];
+}
+
+/** Leaves the result in the cache, whole or not at all. */
+async function buildOne(node: BuildNode, wanted: Wanted): Promise<Made> {
   const { cacheFolder } = wanted.builder.request;
   const builds = path.join(cacheFolder, 'builds');
   makeFolder(builds);
   const first = fs.mkdtempSync(path.join(builds, '.build-'));
   const second = fs.mkdtempSync(path.join(builds, '.again-'));
   try {
-    await buildInto(first, node, wanted);
+    const findings = await buildInto(first, node, wanted);
     if (wanted.reproducible) {
       await buildInto(second, node, wanted);
       await compareBuilds(node, first, second);
@@ -254,7 +273,7 @@ async function buildOne(node: BuildNode, wanted: Wanted): Promise<string> {
       fs.rmSync(final, { recursive: true, force: true });
       fs.renameSync(first, final);
     }
-    return final;
+    return { folder: final, findings };
   } finally {
     fs.rmSync(first, { recursive: true, force: true });
     fs.rmSync(second, { recursive: true, force: true });
@@ -264,8 +283,8 @@ async function buildOne(node: BuildNode, wanted: Wanted): Promise<string> {
 async function buildInto(
   folder: string,
   node: BuildNode,
-  { builder: { request }, root, tell, resume, reproducible, commands }: Wanted,
-): Promise<void> {
+  { builder: { request, offers }, root, tell, resume, reproducible, commands }: Wanted,
+): Promise<Finding[]> {
   const options = {
     cacheFolder: request.cacheFolder,
     root,
@@ -280,7 +299,7 @@ async function buildInto(
     onPhase: tell,
     ...(request.signal === undefined ? {} : { signal: request.signal }),
   };
-  await withBuiltTree(node, options, async (tree, { configFiles }, sources) => {
+  return withBuiltTree(node, options, async (tree, { configFiles }, sources) => {
     tell('pack');
     const packages = await assemblePackages(node, tree, {
       output: folder,
@@ -289,9 +308,13 @@ async function buildInto(
       configFiles,
       licenses: collectLicenses(sources, node.recipe),
     });
-    const files = packages.map(({ file }) => file);
-    refuseBuilt(node.recipe, folder, files);
+    const findings = refuseBuilt(
+      node.recipe,
+      packages.map(({ file }) => path.join(folder, file)),
+      manifestsAround(node, offers),
+    );
     writeResult(folder, packages);
+    return findings;
   });
 }
 

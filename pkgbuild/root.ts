@@ -10,6 +10,7 @@ import { CONFIG_DIRECTORY, STATE_DIRECTORY } from '#engine/transaction/layout';
 import { readHeader } from '#schema/container/read';
 import { IcepkgError } from '#schema/error';
 import type { MachineArch } from '#schema/fields';
+import type { Manifest } from '#schema/manifest';
 import { recordOf } from '#schema/record';
 import type { BuiltPackage } from './assemble.ts';
 import { readResult } from './cached-build.ts';
@@ -23,6 +24,8 @@ export interface RootPackage {
   /** Key of the build that it came out of. */
   readonly key: string;
   readonly built: BuiltPackage;
+  /** Path of the package. */
+  readonly file: string;
   readonly candidate: Candidate;
 }
 
@@ -35,7 +38,13 @@ export function packagesOf(node: BuildNode, key: string, folder: string): RootPa
     const file = path.join(folder, built.file);
     const { size, sha256 } = built;
     const record = recordOf(readHeader(file, built.file), { path: built.file, size, sha256 });
-    return { recipe: node.recipe.name, key, built, candidate: { record, source: { kind: 'file', file } } };
+    return {
+      recipe: node.recipe.name,
+      key,
+      built,
+      file,
+      candidate: { record, source: { kind: 'file', file } },
+    };
   });
 }
 
@@ -45,6 +54,12 @@ export function reachable(nodes: Iterable<BuildNode>): Set<BuildNode> {
   for (const node of found) for (const below of [...node.buildNodes, ...node.testNodes]) found.add(below);
   return found;
 }
+
+/** The manifests of what a recipe is built and tested with: as much as is known of what its packages may need. */
+export const manifestsAround = (node: BuildNode, offers: Offers): Manifest[] =>
+  [...reachable([...node.buildNodes, ...node.testNodes])]
+    .flatMap((one) => offered(offers, one))
+    .map(({ file }) => readHeader(file, file).manifest);
 
 /**
  * The root of a build: every package but documentation of the declared build dependencies, and what these need.

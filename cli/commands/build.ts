@@ -2,9 +2,10 @@ import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { archFlag, BaseCommand } from '#cli/base-command';
 import { createBuildReporter } from '#cli/build-progress';
+import { briefLines } from '#cli/finding-lines';
 import { Args, Flags } from '#cli/oclif';
 import { tableText } from '#cli/table';
-import type { BuildOutcome, BuildRequest } from '#pkgbuild/build';
+import type { BuildOutcome, BuildRequest, BuiltRecipe } from '#pkgbuild/build';
 import { IcepkgError } from '#schema/error';
 
 /** `icepkg build`: recipes to packages. */
@@ -124,13 +125,28 @@ delivered along with those of the recipes, because a repository needs both.`;
       return { status };
     }
     const end = (): void => reporter?.end();
-    if (flags.all) return this.reportAll(await buildEverything(request).finally(end));
+    if (flags.all) {
+      const outcomes = await buildEverything(request).finally(end);
+      if (!flags.quiet) this.reportFindings(outcomes.flatMap((one) => ('built' in one ? [one.built] : [])));
+      return this.reportAll(outcomes);
+    }
     const built = await buildRecipes(request).finally(end);
+    if (!flags.quiet) this.reportFindings(built);
     for (const { packages, reproducible } of built) {
       const remark = reproducible ? ' (reproducible)' : '';
       for (const { file } of packages) this.print(`${join(flags.output, file)}${remark}`);
     }
     return { recipes: built };
+  }
+
+  /** On stderr, where a script that reads the names of the packages does not see them. */
+  private reportFindings(built: readonly BuiltRecipe[]): void {
+    const lines = briefLines(built.flatMap(({ findings }) => findings));
+    for (const line of lines) this.remark(line);
+    if (lines.length > 0)
+      this.remark(
+        'icepkg recipe lint --explain RULE says more; what is right as it is goes under lint.allow in the recipe',
+      );
   }
 
   private async buildOnQueue(queue: string, request: BuildRequest): Promise<unknown> {

@@ -4,7 +4,8 @@ import { PACKAGE_RULES, RECIPE_RULES } from './rules.ts';
 
 const HEAD = `# Lint
 
-\`icepkg recipe lint\` looks for mistakes in recipes and in built packages. \`icepkg build\` looks as well and refuses errors.
+\`icepkg recipe lint\` looks for mistakes in recipes and in built packages. \`icepkg build\` looks as well: it refuses errors, and ends with the
+warnings on what it has just built.
 
 \`\`\`sh
 icepkg recipe lint                        # all recipes below recipes/

@@ -284,6 +284,7 @@ export const LAYOUT_RULES: readonly PackageRule[] = [
   {
     name: 'symlink-dangling',
     severity: 'warning',
+    needsAll: true,
     why: 'No package here holds what the link leads to, so it leads to nothing unless a dependency brings it.',
     fix: 'Depend on the package that holds it and allow the link under `lint`, or remove the link.',
     check: dangling,

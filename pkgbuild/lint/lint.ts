@@ -7,6 +7,7 @@ import type { LoadedRecipe } from '../recipe.ts';
 import type { Recipe } from '../recipe-schema.ts';
 import { globToRegExp } from '../tree.ts';
 import { placeText, type Keys, type Place } from '../yaml.ts';
+import { needsAreKnown } from './metadata-rules.ts';
 import { readPackageView } from './package-view.ts';
 import { readRecipeView } from './recipe-view.ts';
 import { SEVERITIES, type RecipeView, type Remark, type Rule, type Severity } from './rule.ts';
@@ -40,6 +41,8 @@ export interface LintedPackages {
   readonly files: readonly string[];
   /** Packages that are there besides, and are not looked at themselves. */
   readonly around?: readonly Manifest[];
+  /** There may be others yet: rules that judge by what is missing look only where all that a package needs is here. */
+  readonly partial?: boolean;
   /** The recipe of that name, where it is known. */
   readonly recipeOf: (origin: string) => Recipe | undefined;
 }
@@ -48,14 +51,16 @@ export interface LintedPackages {
  * Looks at packages, each beside those that can be installed with it.
  * @throws IcepkgError where a file is no sound package
  */
-export function lintPackages({ files, around = [], recipeOf }: LintedPackages): Finding[] {
+export function lintPackages({ files, around = [], partial = false, recipeOf }: LintedPackages): Finding[] {
   const known = [...files.map((file) => readHeader(file, file).manifest), ...around];
   return files.flatMap((file, index) => {
     const arch = known[index]?.arch;
     const recipe = recipeOf(known[index]?.origin ?? '');
     const beside = known.filter((one) => arch === 'noarch' || one.arch === arch || one.arch === 'noarch');
     const view = readPackageView(file, { around: beside, recipe });
-    const remarks = PACKAGE_RULES.map((rule): [Rule, Remark[]] => [rule, [...rule.check(view)]]);
+    const all = !partial || needsAreKnown(view);
+    const rules = PACKAGE_RULES.filter(({ needsAll = false }) => all || !needsAll);
+    const remarks = rules.map((rule): [Rule, Remark[]] => [rule, [...rule.check(view)]]);
     return findings(path.basename(file, '.icepkg'), remarks, recipe);
   });
 }
@@ -106,16 +111,26 @@ export function refuseFindings(what: string, found: readonly Finding[], from: Se
   });
 }
 
-/** Looks at a recipe that is to be built, and refuses errors. */
-export function refuseRecipe(loaded: LoadedRecipe): void {
-  refuseFindings(loaded.recipe.name, lintRecipe(readRecipeView(loaded, undefined)));
+/** Looks at a recipe that is to be built. @returns the warnings @throws IcepkgError `lint-failed` for an error */
+export function refuseRecipe(loaded: LoadedRecipe): Finding[] {
+  const found = lintRecipe(readRecipeView(loaded, undefined));
+  refuseFindings(loaded.recipe.name, found);
+  return blocking(found, 'warning');
 }
 
-/** Looks at what a build made, and refuses errors. @param folder holds the package files */
-export function refuseBuilt(recipe: Recipe, folder: string, files: readonly string[]): void {
-  const found = lintPackages({
-    files: files.map((file) => path.join(folder, file)),
-    recipeOf: () => recipe,
-  });
+/**
+ * Looks at what a build made.
+ * @param files package files
+ * @param around what is known of the packages that they need
+ * @returns the warnings
+ * @throws IcepkgError `lint-failed` for an error
+ */
+export function refuseBuilt(
+  recipe: Recipe,
+  files: readonly string[],
+  around: readonly Manifest[] = [],
+): Finding[] {
+  const found = lintPackages({ files, around, partial: true, recipeOf: () => recipe });
   refuseFindings(recipe.name, found);
+  return blocking(found, 'warning');
 }

@@ -36,6 +36,10 @@ function unprovided(view: PackageView, kind: RegExp): Remark[] {
   });
 }
 
+/** Whether everything that the package needs is among those that are looked at together. */
+export const needsAreKnown = (view: PackageView): boolean =>
+  installedWith(view).every((manifest) => unprovided({ ...view, manifest }, /./).length === 0);
+
 const isExecutable = (entry: FileEntry): boolean => 'mode' in entry && (entry.mode & 0o111) !== 0;
 
 function undeclaredInterpreters(view: PackageView): Remark[] {
@@ -151,6 +155,7 @@ export const METADATA_RULES: readonly PackageRule[] = [
   {
     name: 'library-unprovided',
     severity: 'warning',
+    needsAll: true,
     why: 'A program is linked to a library that no package here has, so the package cannot be installed with what is here.',
     fix: 'Add the recipe of the library, or configure without it.',
     check: (view) => unprovided(view, /^so:/),
@@ -158,6 +163,7 @@ export const METADATA_RULES: readonly PackageRule[] = [
   {
     name: 'dependency-unprovided',
     severity: 'warning',
+    needsAll: true,
     why: 'No package here has that name or capability, so the package cannot be installed with what is here.',
     fix: 'Correct the name, or add the recipe that is missing.',
     check: (view) => unprovided(view, /^(?!so:)/),
@@ -165,6 +171,7 @@ export const METADATA_RULES: readonly PackageRule[] = [
   {
     name: 'interpreter-undeclared',
     severity: 'warning',
+    needsAll: true,
     why: 'A script does not start where its interpreter is not installed.',
     fix: 'Add the interpreter under `depends`, as `cmd:NAME` where any will do, or leave the script out.',
     check: undeclaredInterpreters,
@@ -238,6 +245,7 @@ export const METADATA_RULES: readonly PackageRule[] = [
   {
     name: 'account-undeclared',
     severity: 'warning',
+    needsAll: true,
     why: 'A service or a file names an account that no package makes, so the service does not start or the file has no owner.',
     fix: 'Declare the account under `users` or `groups`.',
     check: undeclaredAccounts,
@@ -245,6 +253,7 @@ export const METADATA_RULES: readonly PackageRule[] = [
   {
     name: 'service-command-missing',
     severity: 'warning',
+    needsAll: true,
     why: 'The program of the service is neither in the package nor in what it depends on.',
     fix: 'Correct the path of `command`, or depend on the package that holds the program.',
     check: missingCommands,

@@ -34,6 +34,8 @@ export interface RecipeRule extends RuleText {
 }
 
 export interface PackageRule extends RuleText {
+  /** It judges by what is missing, so it needs to see everything that is installed with a package. */
+  readonly needsAll?: true;
   readonly check: (view: PackageView) => Iterable<Remark>;
 }
 

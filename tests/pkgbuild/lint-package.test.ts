@@ -281,7 +281,7 @@ test('a build is refused for an error, unless the recipe allows it for that path
   const refuse = (paths: readonly string[]): void => {
     const allow = [{ rule: 'local-path', paths, reason: 'made for one machine' }];
     const recipe = v.parse(RecipeSchema, { name: 'demo', version: '1.0.0', license: 'MIT', lint: { allow } });
-    refuseBuilt(recipe, path.dirname(built), [path.basename(built)]);
+    refuseBuilt(recipe, [built]);
   };
   expect(() => refuse(['opt/other'])).toThrow(
     "demo: opt/demo/x is in a folder of the machine's operator (local-path)",

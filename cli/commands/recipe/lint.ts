@@ -1,15 +1,12 @@
-import { relative, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { BaseCommand } from '#cli/base-command';
+import { findingLines } from '#cli/finding-lines';
 import { Args, Flags } from '#cli/oclif';
 import { countText } from '#cli/size';
 import { IcepkgError } from '#schema/error';
 import { nearest } from '#schema/nearest';
 import type { Finding } from '#pkgbuild/lint/lint';
 import type { Rule } from '#pkgbuild/lint/rule';
-import type { Place } from '#pkgbuild/yaml';
-
-/** At most so many findings of one rule are shown for one recipe or package. */
-const SHOWN = 5;
 
 /** `icepkg recipe lint`: what is wrong with recipes and packages. */
 export default class RecipeLint extends BaseCommand {
@@ -84,31 +81,4 @@ style count as well. What is right as it is is allowed in the recipe, with a rea
     this.print(`${rule.name}: ${rule.severity}, on ${about}\n\n${rule.why}\n\n${rule.fix}`);
     return rule;
   }
-}
-
-/** Below the working folder from there, as compilers and editors have it. */
-function shownPlace({ file, line, column }: Place): string {
-  const near = relative('', file);
-  return `${near.startsWith('..') ? file : near}:${line}:${column}`;
-}
-
-/** Lines for people: rule by rule, a few findings of each unless `all` are wanted. */
-function findingLines(findings: readonly Finding[], all: boolean): string[] {
-  const shown = all ? findings : findings.filter(({ allowed }) => allowed === undefined);
-  const groups = new Map<string, Finding[]>();
-  for (const finding of shown) {
-    const key = `${finding.subject}\0${finding.rule}`;
-    groups.set(key, [...(groups.get(key) ?? []), finding]);
-  }
-  return [...groups.values()].flatMap((group) => {
-    const first = all ? group : group.slice(0, SHOWN);
-    const lines = first.map(
-      ({ subject, place, severity, message, rule, allowed }) =>
-        `${place === undefined ? subject : shownPlace(place)}: ${severity}: ${message} (${rule})${allowed === undefined ? '' : `; allowed: ${allowed}`}`,
-    );
-    const more = group.length - first.length;
-    const { subject, rule } = group[0] ?? { subject: '', rule: '' };
-    if (more > 0) lines.push(`${subject}: and ${more} more (${rule}); --all shows them`);
-    return lines;
-  });
 }
