@@ -9,8 +9,9 @@ import { openContext, type EngineContext } from '#engine/context';
 import { initRoot } from '#engine/init-root';
 import type { OnProgress } from '#engine/model';
 import { sha256 } from '#schema/digest';
-import { IcepkgError, isErrno } from '#schema/error';
+import { IcepkgError } from '#schema/error';
 import type { MachineArch } from '#schema/fields';
+import { readInput } from './read-input.ts';
 
 export interface DepotRepository {
   readonly name: string;
@@ -61,17 +62,8 @@ export function openDepot(options: DepotOptions): EngineContext {
   });
 }
 
-function readTrust(file: string): Buffer {
-  try {
-    return fs.readFileSync(file);
-  } catch (cause) {
-    if (!isErrno(cause, 'ENOENT', 'ENOTDIR', 'EACCES', 'EISDIR')) throw cause;
-    throw new IcepkgError('not-found', `${file} cannot be read`, {
-      cause,
-      hint: 'Name the root.json that the operator of the repository gave you',
-    });
-  }
-}
+const readTrust = (file: string): Buffer =>
+  readInput(file, 'Name the root.json that the operator of the repository gave you');
 
 function makeFolder(folder: string): string {
   fs.mkdirSync(folder, { recursive: true });

@@ -1,13 +1,12 @@
 /** What a built image says of itself, and where that is kept. */
-import * as fs from 'node:fs';
 import * as path from 'node:path';
 import * as v from 'valibot';
 import { parseJson } from '#schema/canonical-json';
 import { decode } from '#schema/decode';
-import { IcepkgError, isErrno } from '#schema/error';
 import { DependencySchema, PackageNameSchema, PathSchema, Sha256Schema } from '#schema/fields';
 import { FORMATS } from './definition-schema.ts';
 import { LockedPackagesSchema } from './lock.ts';
+import { readInput } from './read-input.ts';
 
 const Size = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const Id = v.pipe(v.number(), v.integer(), v.minValue(0));
@@ -73,15 +72,7 @@ export const DESCRIPTION = 'image.json';
 /** @throws IcepkgError `not-found`, `format-invalid` */
 export function readDescription(folder: string, name = DESCRIPTION): ImageDescription {
   const file = path.join(folder, name);
-  try {
-    return decodeDescription(fs.readFileSync(file), file);
-  } catch (cause) {
-    if (!isErrno(cause, 'ENOENT', 'ENOTDIR')) throw cause;
-    throw new IcepkgError('not-found', `${file} is not there`, {
-      cause,
-      hint: 'Build the image first: icepkg image build',
-    });
-  }
+  return decodeDescription(readInput(file, 'Build the image first: icepkg image build'), file);
 }
 
 /** @throws IcepkgError `format-invalid` */

@@ -1,9 +1,8 @@
 /** What differs between two images, or two locks: packages, licences, sizes, files. */
-import * as fs from 'node:fs';
 import { parseJson } from '#schema/canonical-json';
-import { IcepkgError, isErrno } from '#schema/error';
 import { decodeDescription, type ImageDescription, type RootEntry } from './description.ts';
 import { decodeLock, type Lock } from './lock.ts';
+import { readInput } from './read-input.ts';
 
 export interface ImageDiff {
   readonly packages: {
@@ -37,22 +36,10 @@ type Side = Lock | ImageDescription;
 
 /** @throws IcepkgError `not-found`, `format-invalid` for what is neither a lock nor a description */
 export function readSide(file: string): Side {
-  const bytes = readBytes(file);
+  const bytes = readInput(file, 'Name a lock, or the NAME.ARCH.json that lies beside an image');
   const document = parseJson(bytes, file);
   const isImage = typeof document === 'object' && document !== null && 'entries' in document;
   return isImage ? decodeDescription(bytes, file) : decodeLock(bytes, file);
-}
-
-function readBytes(file: string): Buffer {
-  try {
-    return fs.readFileSync(file);
-  } catch (cause) {
-    if (!isErrno(cause, 'ENOENT', 'ENOTDIR', 'EACCES', 'EISDIR')) throw cause;
-    throw new IcepkgError('not-found', `${file} cannot be read`, {
-      cause,
-      hint: 'Name a lock, or the NAME.ARCH.json that lies beside an image',
-    });
-  }
 }
 
 export function diffImages(before: Side, after: Side): ImageDiff {

@@ -8,11 +8,12 @@ import type { EngineContext } from '#engine/context';
 import type { Candidate, Change, FetchedPackage } from '#engine/model';
 import { parseJson } from '#schema/canonical-json';
 import { decode } from '#schema/decode';
-import { IcepkgError, isErrno } from '#schema/error';
+import { IcepkgError } from '#schema/error';
 import { DependencySchema, PackageNameSchema } from '#schema/fields';
 import { PackageRecordSchema } from '#schema/index-shard';
 import { sha256File } from '#pkgbuild/sources/cache';
 import type { Definition } from './definition.ts';
+import { readInput } from './read-input.ts';
 
 /** In the order in which they are installed. */
 export const LockedPackagesSchema = v.array(
@@ -71,19 +72,8 @@ async function solve(definition: Definition, depot: EngineContext): ReturnType<t
 }
 
 /** @throws IcepkgError `not-found`, `format-invalid` */
-export function readLock(file: string): Lock {
-  let bytes: Buffer;
-  try {
-    bytes = fs.readFileSync(file);
-  } catch (cause) {
-    if (!isErrno(cause, 'ENOENT', 'ENOTDIR', 'EACCES', 'EISDIR')) throw cause;
-    throw new IcepkgError('not-found', `${file} cannot be read`, {
-      cause,
-      hint: 'Make it: icepkg image lock',
-    });
-  }
-  return decodeLock(bytes, file);
-}
+export const readLock = (file: string): Lock =>
+  decodeLock(readInput(file, 'Make it: icepkg image lock'), file);
 
 /** @throws IcepkgError `format-invalid` */
 export const decodeLock = (bytes: Uint8Array, file: string): Lock =>

@@ -1,12 +1,12 @@
 /** Checks that a file of a release folder is what its maker released. */
-import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { parseJson } from '#schema/canonical-json';
 import { decode } from '#schema/decode';
-import { IcepkgError, isErrno } from '#schema/error';
+import { IcepkgError } from '#schema/error';
 import type { PublicKey } from '#schema/keys';
 import { SignaturesSchema, verifyRelease } from '#schema/signature';
 import { SUMS, SUMS_SIGNATURE } from './deliver.ts';
+import { readInput } from './read-input.ts';
 
 /**
  * The sha256 that the folder's checksums give for a file.
@@ -37,14 +37,5 @@ export function releasedDigest(folder: string, file: string, trustedKeys: readon
   });
 }
 
-function read(folder: string, name: string): Buffer {
-  try {
-    return fs.readFileSync(path.join(folder, name));
-  } catch (cause) {
-    if (!isErrno(cause, 'ENOENT', 'ENOTDIR', 'EACCES')) throw cause;
-    throw new IcepkgError('not-found', `${path.join(folder, name)} cannot be read`, {
-      cause,
-      hint: 'Build the image, and sign it with: icepkg image build --key FILE',
-    });
-  }
-}
+const read = (folder: string, name: string): Buffer =>
+  readInput(path.join(folder, name), 'Build the image, and sign it with: icepkg image build --key FILE');
