@@ -5,6 +5,8 @@ import { IcepkgError } from '#schema/error';
 import { run } from '../command.ts';
 import { sha256File } from '../sources/cache.ts';
 import { fetchFromDebian } from '../sources/debian.ts';
+import { fetchGit } from '../sources/git.ts';
+import { fetchFromNpm } from '../sources/npm.ts';
 import { fetchUrl } from '../sources/url.ts';
 import { parseControl, type Stanza } from './control.ts';
 
@@ -22,19 +24,23 @@ export interface FreshSource {
   readonly copyright?: string;
 }
 
-/** `file` is the name to keep it by; that of the address without. */
-export type FreshOrigin = { readonly url: string; readonly file?: string } | { readonly debian: string };
+/** Where a first recipe may come from. `file` is the name to keep it by; that of the address without. */
+export type FirstOrigin = { readonly url: string; readonly file?: string } | { readonly debian: string };
+export type FreshOrigin =
+  | FirstOrigin
+  | { readonly 'debian-binary': string }
+  | { readonly git: string; readonly commit: string; readonly file: string }
+  | { readonly npm: string; readonly version: string };
 
 /** @throws IcepkgError `source-failed` where it cannot be had */
-export async function fetchFresh(
-  origin: FreshOrigin | { readonly 'debian-binary': string },
-  cacheFolder: string,
-): Promise<FreshSource> {
+export async function fetchFresh(origin: FreshOrigin, cacheFolder: string): Promise<FreshSource> {
   const folder = path.join(cacheFolder, 'sources');
   fs.mkdirSync(folder, { recursive: true });
   const scratch = fs.mkdtempSync(path.join(folder, '.new-'));
   try {
     if ('url' in origin) return keep(await fetchOne(origin, scratch), folder);
+    if ('git' in origin) return keep(await fetchCommit(origin, scratch), folder);
+    if ('npm' in origin) return keep(await fetchTarball(origin, scratch), folder);
     const files = await fetchFromDebian(origin, { scratch, cacheFolder });
     if ('debian-binary' in origin) return keepBinary(files, folder);
     return { ...keep(pickArchive(origin.debian, files), folder), ...(await packaging(files, scratch)) };
@@ -54,6 +60,23 @@ async function fetchOne(
     });
   const file = path.join(scratch, name);
   await fetchUrl(url, file);
+  return file;
+}
+
+async function fetchCommit(
+  { git, commit, file }: { readonly git: string; readonly commit: string; readonly file: string },
+  scratch: string,
+): Promise<string> {
+  const tar = path.join(scratch, file);
+  await fetchGit({ git, commit }, tar);
+  return tar;
+}
+
+async function fetchTarball(
+  wanted: { readonly npm: string; readonly version: string },
+  scratch: string,
+): Promise<string> {
+  const [file = ''] = await fetchFromNpm(wanted, scratch);
   return file;
 }
 

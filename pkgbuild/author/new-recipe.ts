@@ -11,13 +11,13 @@ import { readDebianCopyright } from '../sources/debian-copyright.ts';
 import { queryApt } from '../sources/debian.ts';
 import { planBuild, type BuildPlan } from './build-system.ts';
 import { parseControl, relationNames, type Stanza } from './control.ts';
-import { fetchFresh, type FreshOrigin, type FreshSource } from './fresh-source.ts';
+import { fetchFresh, type FirstOrigin, type FreshSource } from './fresh-source.ts';
 import { recogniseLicense } from './license-text.ts';
 import { unpackSource, type UnpackedSource } from './source-tree.ts';
 
 export interface NewRecipeRequest {
   readonly name: string;
-  readonly origin: FreshOrigin;
+  readonly origin: FirstOrigin;
   /** The recipe's folder is made in it. */
   readonly into: string;
   /** Folders of recipes to depend on. */
@@ -67,7 +67,7 @@ interface Facts {
   readonly license: string;
   readonly url: string | undefined;
   readonly source: FreshSource;
-  readonly origin: FreshOrigin;
+  readonly origin: FirstOrigin;
   readonly buildDepends: readonly string[];
   readonly remarks: readonly string[];
 }
@@ -159,7 +159,7 @@ function statedDescription(tree: UnpackedSource): string | undefined {
   return cargo ?? node ?? pc.find((text) => text !== undefined);
 }
 
-const homepage = (origin: FreshOrigin): string | undefined =>
+const homepage = (origin: FirstOrigin): string | undefined =>
   'url' in origin && /^https?:/.test(origin.url)
     ? /^https?:\/\/[^/]+\/(?:[^/]+\/[^/]+)?/.exec(origin.url)?.[0]
     : undefined;

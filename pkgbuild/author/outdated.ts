@@ -4,14 +4,15 @@ import * as os from 'node:os';
 import * as path from 'node:path';
 import { IcepkgError } from '#schema/error';
 import { compareVersions, parseRange, parseVersion, satisfies, type Version } from '#schema/version';
-import { run } from '../command.ts';
 import type { LoadedRecipe } from '../recipe.ts';
 import type { Recipe } from '../recipe-schema.ts';
 import { mapDebianVersion } from '../sources/debian-version.ts';
 import { queryApt } from '../sources/debian.ts';
+import { npmVersions } from '../sources/npm.ts';
 import type { Source } from '../sources/schema.ts';
 import { fetchUrl } from '../sources/url.ts';
 import { parseControl } from './control.ts';
+import { listTags } from './git-tags.ts';
 
 export interface UpdateState {
   readonly name: string;
@@ -58,7 +59,10 @@ async function stateOf(
   if (source === undefined && update === undefined)
     return { name, version, state: 'unknown', reason: 'it is made here' };
   const reasons: string[] = [];
-  const ask = update === undefined ? questions(source, version, debian) : updateQuestions(update, debian);
+  const ask = [
+    ...updateQuestions(update ?? {}, debian),
+    ...(namesPlace(update) ? [] : questions(source, { version, update, debian })),
+  ];
   for (const question of ask) {
     try {
       const { asked, versions } = await question();
@@ -138,25 +142,37 @@ async function askDebian(names: readonly DebianName[], cacheFolder: string): Pro
 
 type Question = () => Promise<Offer>;
 
+interface Asking {
+  readonly version: string;
+  readonly update: Update | undefined;
+  readonly debian: DebianOffers;
+}
+
 /** In the order to ask: what apt knows answers without a connection. */
-function questions(source: Source | undefined, version: string, debian: DebianOffers): Question[] {
+function questions(source: Source | undefined, { version, update, debian }: Asking): Question[] {
   if (source === undefined) return [];
+  if ('npm' in source) return [() => askNpm(source.npm, update?.within !== undefined)];
   const packages = debianNames(source).map(
     (name): Question =>
       () =>
         debian.offer(name),
   );
   const from = 'file' in source ? source.from : [];
-  const lists = from.flatMap((place): Question[] =>
-    'url' in place && place.url.startsWith('http') ? [() => askList(place.url, version)] : [],
-  );
+  const lists = from.flatMap((place): Question[] => {
+    if ('git' in place) return [() => askTags(place.git, VERSION)];
+    return 'url' in place && place.url.startsWith('http') ? [() => askList(place.url, version)] : [];
+  });
   return [...packages, ...lists];
 }
 
 type Update = NonNullable<Recipe['update']>;
 
+/** Else the source is asked, within what the recipe says of versions. */
+const namesPlace = (update: Update | undefined): boolean =>
+  (update?.debian ?? update?.url ?? update?.git) !== undefined;
+
 const namesToAsk = ({ update }: Recipe, source: Source | undefined): DebianName[] => {
-  if (update !== undefined)
+  if (update !== undefined && namesPlace(update))
     return update.debian === undefined ? [] : [{ name: update.debian, kind: 'source' }];
   return source === undefined ? [] : debianNames(source);
 };
@@ -204,11 +220,13 @@ async function askPage(url: string, pattern: RegExp): Promise<Offer> {
 }
 
 async function askTags(url: string, pattern: RegExp): Promise<Offer> {
-  const result = await run(['git', 'ls-remote', '--tags', '--refs', '--', url]);
-  if (result.status !== 0)
-    throw new IcepkgError('source-failed', `${url}: ${result.stderr.trim().split('\n')[0] ?? ''}`);
-  const tags = [...result.stdout.matchAll(/refs\/tags\/(\S+)/g)].map((match) => match[1] ?? '');
-  return { asked: url, versions: versionsIn(tags.join('\n'), pattern) };
+  return { asked: url, versions: versionsIn([...(await listTags(url)).keys()].join('\n'), pattern) };
+}
+
+/** The one that the registry calls the latest, or, to choose from by a range, all that are no pre-releases. */
+async function askNpm(name: string, all: boolean): Promise<Offer> {
+  const versions = await npmVersions(name);
+  return { asked: `npm ${name}`, versions: all ? versions.all : [versions.latest] };
 }
 
 const versionsIn = (text: string, pattern: RegExp): string[] =>

@@ -5,8 +5,9 @@ import { Args, Flags } from '#cli/oclif';
 /** `icepkg recipe bump`: another version of what a recipe builds. */
 export default class RecipeBump extends BaseCommand {
   static override summary = 'Raise a recipe to another version';
-  static override description = `Fetches the sources of that version and changes version, file names, addresses and sha256 in recipe.yaml. The
-release begins at 0 again; comments and everything else stay as they are. Nothing is written where a source does not come.`;
+  static override description = `Fetches the sources of that version and changes version, file names, addresses and sha256 in recipe.yaml: from addresses,
+Debian's source packages, the tags of git repositories, and the registry that npm is set up for. The release begins at 0 again; comments and
+everything else stay as they are. Nothing is written where a source does not come.`;
   static override examples = ['icepkg recipe bump zlib 1.3.1', 'icepkg recipe bump ./openssh 9.3p1'];
   static override args = {
     recipe: Args.string({ required: true, description: 'name, folder or file of the recipe' }),

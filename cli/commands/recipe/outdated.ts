@@ -6,9 +6,14 @@ import { tableText } from '#cli/table';
 /** `icepkg recipe outdated`: recipes with newer versions. */
 export default class RecipeOutdated extends BaseCommand {
   static override summary = 'Show recipes that newer versions exist of';
-  static override description = `Asks for each recipe where its first source comes from: Debian's index of sources through apt, which is refreshed once
-a day and answers without a connection otherwise, then the folder that an address names, where the server lists it.`;
-  static override examples = ['icepkg recipe outdated', 'icepkg recipe outdated zlib xz --all'];
+  static override description = `Asks for each recipe what its update names or, without, where its first source comes from: Debian's index of sources
+through apt, which is refreshed once a day and answers without a connection otherwise, the tags of a git repository, the registry that npm is set up
+for, and the folder that an address names, where the server lists it. Of all recipes only those that are outdated are shown, of those that are named each.`;
+  static override examples = [
+    'icepkg recipe outdated',
+    'icepkg recipe outdated zlib xz',
+    'icepkg recipe outdated --all',
+  ];
   static override strict = false;
   static override args = { recipe: Args.string({ description: 'recipe to ask for; all without' }) };
   static override flags = {
@@ -29,7 +34,8 @@ a day and answers without a connection otherwise, then the folder that an addres
       names.map((name) => findRecipe(name, roots)),
       cacheFolder,
     );
-    const shown = flags.all ? recipes : recipes.filter(({ state }) => state === 'outdated');
+    const whole = flags.all || argv.length > 0;
+    const shown = whole ? recipes : recipes.filter(({ state }) => state === 'outdated');
     if (shown.length > 0)
       this.print(
         tableText(
