@@ -84,13 +84,12 @@ export function requireTools(tools: Readonly<Record<string, string>>): void {
 const makeNode = ({ path: file, type, device }: RootEntry): string =>
   `mknod ${quote(file)} ${type === 'block-device' ? 'b' : 'c'} ${device?.major ?? 0} ${device?.minor ?? 0}`;
 
+/** Whose a file is on disk counts for nothing: fakeroot shows all files as root's until they are given to somebody. */
 function owners(entries: readonly RootEntry[]): string[] {
   const groups = new Map<string, string[]>();
   for (const { uid, gid, path: file } of entries)
     if (uid !== 0 || gid !== 0) append(groups, `${uid}:${gid}`, file);
-  // As real root the owners on disk are real, and may be anybody's.
-  const all = process.getuid?.() === 0 ? ['chown -hR 0:0 .'] : [];
-  return [...all, ...[...groups].flatMap(([owner, files]) => command(`chown -h ${owner} --`, files))];
+  return [...groups].flatMap(([owner, files]) => command(`chown -h ${owner} --`, files));
 }
 
 /** Changing an owner clears set-id bits, so modes come after. */
