@@ -1,7 +1,7 @@
 /** The commands as an operator types them, through the real program. */
 import { spawn } from 'node:child_process';
-import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { icepkg, program } from '../cli/icepkg.ts';
 import { makeDepot, type Depot } from '../support/repository.ts';
@@ -47,6 +47,21 @@ test('from a key to a root that sees a package', async () => {
   ok('repo', 'publish', at('repo'), '--key', at('next.key'));
   expect(icepkg(['update', '--quiet', '--root', at('machine')]).status).toBe(0);
   expect(existsSync(at('repo/channels/stable/metadata/2.root.json'))).toBe(true);
+});
+
+test('a folder stands for the packages in it; one without any is refused', async () => {
+  const files = [...(await depot.pack({ name: 'one' })), ...(await depot.pack({ name: 'two' }))];
+  ok('key', 'generate', at('folders'));
+  ok('repo', 'init', at('of-folders'), '--key', at('folders.key'));
+  mkdirSync(at('built/more'), { recursive: true });
+  for (const file of files) copyFileSync(file, join(at('built'), basename(file)));
+  writeFileSync(at('built/notes.txt'), 'no package');
+  expect(ok('repo', 'add', at('of-folders'), at('built'))).toBe(
+    'added one-1.0.0-r0 (x86_64)\nadded two-1.0.0-r0 (x86_64)\n',
+  );
+  const { status, stderr } = icepkg(['repo', 'add', at('of-folders'), at('built/more')]);
+  expect(stderr).toMatch(/built\/more: no packages here\nhint: Name package files, or a folder/);
+  expect(status).toBe(8);
 });
 
 test('repo serve prints its address, answers, and ends on SIGTERM', async () => {
