@@ -62,5 +62,22 @@ export function parseCapability(text: string): Capability | undefined {
   return version === undefined ? undefined : { name, version };
 }
 
+const OPERATORS: Readonly<Record<string, string>> = { '>>': '>', '<<': '<', '==': '=', '~=': '~' };
+
+/**
+ * How a dependency on one name is written that stands there as other package managers have it: `busybox>=1.0`,
+ * `busybox (>= 1.0)`, `busybox=1.0`.
+ */
+export function dependencySpelling(text: string): string | undefined {
+  const found =
+    /^(!?)\s*([^\s<>=~^@(|]+)\s*@?\s*\(?\s*([<>]=|>>|<<|==|~=|[<>=~^])\s*([^\s)<>=]+)\s*\)?$/.exec(
+      text.trim(),
+    );
+  if (found === null) return undefined;
+  const [, conflict = '', name = '', operator = '', version = ''] = found;
+  const meant = `${conflict}${name}@${OPERATORS[operator] ?? operator}${version}`;
+  return parseDependency(meant) === undefined ? undefined : meant;
+}
+
 export const isDependency = (text: string): boolean => parseDependency(text) !== undefined;
 export const isCapability = (text: string): boolean => parseCapability(text) !== undefined;

@@ -1,7 +1,7 @@
 /** The small grammars that every format shares: names, versions, dependencies, paths, digests. */
 import * as v from 'valibot';
 import { isSafePath } from './path.ts';
-import { isDependency, isCapability } from './dependency.ts';
+import { dependencySpelling, isDependency, isCapability } from './dependency.ts';
 import { isVersion } from './version.ts';
 
 /** Architectures a package can be for; `noarch` installs on every machine. */
@@ -28,14 +28,22 @@ export const VersionSchema = v.pipe(
   v.check(isVersion, 'expected a version such as 1.2.3-r0'),
   v.description('A semantic version and a release: 1.36.1-r2.'),
 );
+function spelling(text: string): string {
+  const guess = dependencySpelling(text);
+  return guess === undefined ? '' : `: did you mean ${guess}?`;
+}
+
 export const DependencySchema = v.pipe(
   v.string('expected a string'),
-  v.check(isDependency, 'expected a dependency such as zlib@^1.2'),
+  v.check(isDependency, ({ input }) => `expected a dependency such as zlib@^1.2${spelling(input)}`),
   v.description('A dependency: NAME, NAME@RANGE, alternatives A | B, or a conflict !NAME@RANGE.'),
 );
 export const CapabilitySchema = v.pipe(
   v.string('expected a string'),
-  v.check(isCapability, 'expected a name such as cmd:awk or so:libz.so.1@=1.3.1'),
+  v.check(
+    isCapability,
+    ({ input }) => `expected a name such as cmd:awk or so:libz.so.1@=1.3.1${spelling(input)}`,
+  ),
   v.description('What a package offers: NAME or NAME@=VERSION.'),
 );
 export const Sha256Schema = v.pipe(

@@ -20,7 +20,8 @@ import {
   type HostPackage,
 } from './host-commands.ts';
 import { keyRecord, writeKeyRecord } from './key-record.ts';
-import { refuseBuilt, refuseRecipe, type Finding } from './lint/lint.ts';
+import { recipeWarnings, refuseBuilt, refuseRecipe, type Finding } from './lint/lint.ts';
+import { providedIn } from './lint/recipe-view.ts';
 import { collectLicenses } from './licenses.ts';
 import { DEFAULT_LIMITS, type Limits } from './limits.ts';
 import { buildOrder, type BuildNode } from './order.ts';
@@ -118,6 +119,8 @@ interface Graph {
   readonly nodes: readonly BuildNode[];
   /** Names of the recipes that were asked for. */
   readonly asked: ReadonlySet<string>;
+  /** Folders of recipes that they were looked for in. */
+  readonly roots: readonly string[];
 }
 
 function graphOf(request: BuildRequest): Graph {
@@ -127,17 +130,18 @@ function graphOf(request: BuildRequest): Graph {
   return {
     nodes: buildOrder(named, request.arch, roots, request.options),
     asked: new Set(named.map(({ recipe }) => recipe.name)),
+    roots: [...named.map(({ folder }) => path.dirname(folder)), ...roots],
   };
 }
 
 async function buildGraph(request: BuildRequest, goOn: boolean): Promise<BuildOutcome[]> {
-  const { nodes, asked } = graphOf(request);
+  const { nodes, asked, roots } = graphOf(request);
   const host = await hostPackages();
   if (!goOn) {
     for (const { loaded } of nodes) refuseRecipe(loaded);
     versionsFor(nodes, host);
   }
-  const builder: Builder = { request, asked, host, offers: new Map() };
+  const builder: Builder = { request, asked, host, provided: providedIn(roots), offers: new Map() };
   const options = { parallel: request.parallel ?? 1, goOn };
   const outcomes = await runInOrder(nodes, options, (node) => buildNode(node, builder));
   return [...outcomes].map(([node, outcome]): BuildOutcome => {
@@ -156,6 +160,8 @@ interface Builder {
   readonly request: BuildRequest;
   readonly asked: ReadonlySet<string>;
   readonly host: readonly HostPackage[];
+  /** What the recipes around make. */
+  readonly provided: () => ReadonlySet<string>;
   /** What is built so far. */
   readonly offers: Map<BuildNode, readonly RootPackage[]>;
 }
@@ -187,7 +193,7 @@ async function findOrBuild(
   const { request, offers } = builder;
   const { cacheFolder, codec } = request;
   const begun = Date.now();
-  const remarks = refuseRecipe(node.loaded);
+  refuseRecipe(node.loaded);
   const declared = node.recipe.hostDepends ?? [];
   const root = buildRoot(node, offers);
   const document = await keyDocument(node, rootLines(root), {
@@ -225,7 +231,7 @@ async function findOrBuild(
     cached,
     reproducible,
     packages,
-    findings: cached ? [] : [...remarks, ...findings],
+    findings: cached ? [] : [...recipeWarnings(node.loaded, builder.provided), ...findings],
     seconds,
   };
 }

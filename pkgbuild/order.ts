@@ -3,7 +3,9 @@ import * as path from 'node:path';
 import { IcepkgError } from '#schema/error';
 import type { MachineArch } from '#schema/fields';
 import { findRecipe, packageArch, type LoadedRecipe } from './recipe.ts';
+import { makersOf } from './makers.ts';
 import { resolveRecipe, type Options, type ResolvedRecipe } from './resolve-recipe.ts';
+import { placeText, type Keys } from './yaml.ts';
 
 /** One recipe as it is built for one architecture. */
 export interface BuildNode {
@@ -55,16 +57,18 @@ export function buildOrder(
     const near = [path.dirname(loaded.folder), ...roots];
     // A package for every machine must not differ by the one it was asked for.
     const toolArch = packages === 'noarch' ? 'x86_64' : packages;
-    const visitAll = (names: readonly string[] = []): BuildNode[] =>
-      names.map((needed) => visit(dependencyOf(loaded, needed, near), toolArch, [...trail, name]));
+    const visitAll = (field: 'buildDepends' | 'testDepends'): BuildNode[] =>
+      (recipe[field] ?? []).map((needed) =>
+        visit(dependencyOf({ loaded, field, needed }, near), toolArch, [...trail, name]),
+      );
     const node: BuildNode = {
       recipe,
       loaded,
       folder: loaded.folder,
       arch: packages,
       toolArch,
-      buildNodes: visitAll(recipe.buildDepends),
-      testNodes: visitAll(recipe.testDepends),
+      buildNodes: visitAll('buildDepends'),
+      testNodes: visitAll('testDepends'),
     };
     done.set(`${name}.${packages}`, node);
     return node;
@@ -73,14 +77,37 @@ export function buildOrder(
   return [...done.values()];
 }
 
-function dependencyOf(recipe: LoadedRecipe, name: string, roots: readonly string[]): LoadedRecipe {
+interface Need {
+  readonly loaded: LoadedRecipe;
+  readonly field: 'buildDepends' | 'testDepends';
+  readonly needed: string;
+}
+
+function dependencyOf(need: Need, roots: readonly string[]): LoadedRecipe {
+  const { needed, field } = need;
   try {
-    return findRecipe(name, roots);
+    return findRecipe(needed, roots);
   } catch (cause) {
     if (!(cause instanceof IcepkgError) || cause.code !== 'not-found') throw cause;
-    throw new IcepkgError('not-found', `${recipe.file}: buildDepends names ${name}, and ${cause.message}`, {
+    const [maker] = makersOf(needed, roots);
+    const hint =
+      maker === undefined ? cause.hint : `${needed} is a package of the recipe ${maker}: name that`;
+    throw new IcepkgError('not-found', `${placeOf(need)}: ${field} names ${needed}, and ${cause.message}`, {
       cause,
-      ...(cause.hint === undefined ? {} : { hint: cause.hint }),
+      ...(hint === undefined ? {} : { hint }),
     });
   }
+}
+
+/** Of the name in the list, which may be that of one architecture. */
+function placeOf({ loaded: { recipe, place }, field, needed }: Need): string {
+  const isIt = (one: string | { readonly name: string }): boolean =>
+    (typeof one === 'string' ? one : one.name) === needed;
+  const index = (recipe[field] ?? []).findIndex(isIt);
+  if (index !== -1) return placeText(place([field, index]));
+  const perArch = (['x86_64', 'aarch64'] as const).flatMap((arch): Keys[] => {
+    const at = (recipe.perArch?.[arch]?.buildDepends ?? []).findIndex(isIt);
+    return at === -1 ? [] : [['perArch', arch, field, at]];
+  });
+  return placeText(place(perArch[0] ?? [field]));
 }

@@ -7,6 +7,7 @@ import { CapabilitySchema, DependencySchema, LineSchema, PackageNameSchema } fro
 import { ManifestSchema } from '#schema/manifest';
 import { isVersion } from '#schema/version';
 import { isLicenseExpression } from './license-expression.ts';
+import { nearLicense } from './license-names.ts';
 import { mapDebianVersion } from './sources/debian-version.ts';
 import { LintSchema } from './lint/schema.ts';
 import { GlobSchema, ownerFields, PathRuleSchema } from './path-rules.ts';
@@ -150,6 +151,13 @@ function semanticSpelling(text: string): string {
   return version === undefined ? '' : `: version: '${version}' and upstreamVersion: '${text}'`;
 }
 
+function licenseSpelling(text: string): string {
+  const guess = nearLicense(text);
+  return guess === undefined
+    ? 'such as MIT or GPL-2.0-or-later AND BSD-3-Clause; name others LicenseRef-NAME'
+    : `and found ${text}: did you mean ${guess}?`;
+}
+
 export const RecipeSchema = v.strictObject({
   name: PackageNameSchema,
   /** The semantic version, without the release. */
@@ -168,10 +176,7 @@ export const RecipeSchema = v.strictObject({
   upstreamVersion: v.optional(Text),
   license: v.pipe(
     Text,
-    v.check(
-      isLicenseExpression,
-      'expected an SPDX expression such as MIT or GPL-2.0-or-later AND BSD-3-Clause; name others LicenseRef-NAME',
-    ),
+    v.check(isLicenseExpression, ({ input }) => `expected an SPDX expression ${licenseSpelling(input)}`),
   ),
   /** Licence texts in the source folder; without it they are found by their names. */
   licenseFiles: v.optional(v.array(GlobSchema, 'expected a list of path patterns')),

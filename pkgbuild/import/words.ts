@@ -3,15 +3,8 @@ import { isVersion } from '#schema/version';
 import { isLicenseExpression } from '../license-expression.ts';
 import { mapDebianVersion } from '../sources/debian-version.ts';
 import type { Notes } from './draft.ts';
-import {
-  BUILD_TOOLS,
-  HOST_PACKAGES,
-  LAYOUT,
-  LICENSE_NAMES,
-  RECIPE_NAMES,
-  TOOLCHAIN,
-  VAGUE_LICENSES,
-} from './names.ts';
+import { BUILD_TOOLS, HOST_PACKAGES, LAYOUT, RECIPE_NAMES, TOOLCHAIN, VAGUE_LICENSES } from './names.ts';
+import { LICENSE_NAMES } from '../license-names.ts';
 
 export interface ImportedVersion {
   readonly version: string;

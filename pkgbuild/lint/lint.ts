@@ -111,12 +111,15 @@ export function refuseFindings(what: string, found: readonly Finding[], from: Se
   });
 }
 
-/** Looks at a recipe that is to be built. @returns the warnings @throws IcepkgError `lint-failed` for an error */
-export function refuseRecipe(loaded: LoadedRecipe): Finding[] {
-  const found = lintRecipe(readRecipeView(loaded, undefined));
-  refuseFindings(loaded.recipe.name, found);
-  return blocking(found, 'warning');
+/** Looks at a recipe that is to be built. @throws IcepkgError `lint-failed` for an error */
+export function refuseRecipe(loaded: LoadedRecipe): void {
+  // What is around it matters for warnings only.
+  refuseFindings(loaded.recipe.name, lintRecipe(readRecipeView(loaded, () => new Set())));
 }
+
+/** @param provided what the recipes around it make */
+export const recipeWarnings = (loaded: LoadedRecipe, provided: () => ReadonlySet<string>): Finding[] =>
+  blocking(lintRecipe(readRecipeView(loaded, provided)), 'warning');
 
 /**
  * Looks at what a build made.

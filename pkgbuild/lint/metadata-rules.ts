@@ -1,6 +1,7 @@
 /** Rules on what a package says of itself, and on whether its files keep it. */
 import { posix } from 'node:path';
 import type { FileEntry, Manifest } from '#schema/manifest';
+import { nearest } from '#schema/nearest';
 import { interpreterOf } from '../shebang.ts';
 import { BASE_ACCOUNTS, bareName, type PackageRule, type PackageView, type Remark } from './rule.ts';
 
@@ -32,7 +33,9 @@ function unprovided(view: PackageView, kind: RegExp): Remark[] {
   return (view.manifest.depends ?? []).flatMap((dependency) => {
     const names = alternatives(dependency);
     if (names.length === 0 || !kind.test(dependency) || names.some((name) => offered.has(name))) return [];
-    return [{ message: `${view.manifest.name} needs ${dependency}, which no package here provides` }];
+    const guess = names.map((name) => nearest(name, offered)).find((name) => name !== undefined);
+    const hint = guess === undefined ? '' : `; did you mean ${guess}?`;
+    return [{ message: `${view.manifest.name} needs ${dependency}, which no package here provides${hint}` }];
   });
 }
 

@@ -1,20 +1,19 @@
 /** Reads what rules look at in a recipe. */
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { IcepkgError } from '#schema/error';
-import { findRecipe, recipeNames, type LoadedRecipe } from '../recipe.ts';
+import { namesMade, readableRecipe, splitNames } from '../makers.ts';
+import { recipeNames, type LoadedRecipe } from '../recipe.ts';
 import type { Recipe } from '../recipe-schema.ts';
 import { shellOf, type Steps } from '../step-schema.ts';
 import { walkTree } from '../tree.ts';
-import { bareName, type Neighbours, type RecipeView, type Script } from './rule.ts';
+import type { RecipeView, Script } from './rule.ts';
 
-const RECIPE_FILE = 'recipe.yaml';
 const MAX_TEXT = 1024 * 1024;
 
 /** Everything of a recipe that rules look at, but the names of the rules. */
 export function readRecipeView(
   loaded: LoadedRecipe,
-  neighbours: Neighbours | undefined,
+  provided: () => ReadonlySet<string>,
 ): Omit<RecipeView, 'ruleNames'> {
   return {
     ...loaded,
@@ -22,7 +21,7 @@ export function readRecipeView(
     scripts: scriptsOf(loaded.recipe),
     files: filesBeside(loaded),
     makes: namesMade(loaded.recipe),
-    neighbours,
+    provided,
   };
 }
 
@@ -59,39 +58,16 @@ function filesBeside({ folder, file }: LoadedRecipe): Map<string, string> {
 }
 
 /** Names that the recipes below folders make and say that they provide. A recipe that is wrong counts by its name. */
-export function neighboursIn(roots: readonly string[]): Neighbours {
-  const recipes = new Set<string>();
-  const provided = new Set<string>();
-  for (const root of roots)
-    for (const name of recipeNames(root)) {
-      recipes.add(name);
-      const recipe = recipeAt(path.join(root, name, RECIPE_FILE));
-      for (const made of recipe === undefined ? splitNames(name) : namesMade(recipe)) provided.add(made);
-    }
-  return { recipes, provided };
-}
-
-/** The main package and those that the builder splits off. */
-const splitNames = (name: string): string[] => ['', '-dev', '-doc'].map((suffix) => `${name}${suffix}`);
-
-/** Names of the packages of a recipe, whatever the architecture and the options, and of what they provide. */
-function namesMade(recipe: Recipe): string[] {
-  const { perArch } = recipe;
-  const subpackages = [recipe, perArch?.x86_64 ?? {}, perArch?.aarch64 ?? {}].flatMap(
-    (part) => part.subpackages ?? [],
-  );
-  const names = subpackages.flatMap(({ name, forEach = [''] }) =>
-    forEach.map((each) => name.replaceAll('${each}', each)),
-  );
-  const provided = [recipe, ...subpackages].flatMap(({ provides = [] }) => provides.map(bareName));
-  return [...splitNames(recipe.name), ...names, ...provided];
-}
-
-function recipeAt(file: string): Recipe | undefined {
-  try {
-    return findRecipe(file, []).recipe;
-  } catch (error) {
-    if (error instanceof IcepkgError) return undefined;
-    throw error;
-  }
+export function providedIn(folders: readonly string[]): () => ReadonlySet<string> {
+  let provided: ReadonlySet<string> | undefined;
+  const read = (): ReadonlySet<string> =>
+    new Set(
+      [...new Set(folders)].flatMap((root) =>
+        recipeNames(root).flatMap((name) => {
+          const recipe = readableRecipe(path.join(root, name));
+          return recipe === undefined ? splitNames(name) : namesMade(recipe);
+        }),
+      ),
+    );
+  return () => (provided ??= read());
 }

@@ -72,11 +72,12 @@ export const RELATION_RULES: readonly RecipeRule[] = [
     why: 'Neither this recipe nor one around makes or provides what the package asks for, so it could never be installed.',
     fix: 'Correct the name, or add the recipe that is missing.',
     check: (view) => {
-      if (view.neighbours === undefined) return [];
-      const provided = new Set([...view.neighbours.provided, ...view.makes]);
+      const own = new Set(view.makes);
       return relations(view)
-        .filter(({ names }) => !names.some((name) => FOUND_BY_ITSELF.test(name) || provided.has(name)))
+        .filter(({ names }) => !names.some((name) => FOUND_BY_ITSELF.test(name) || own.has(name)))
+        .filter(({ names }) => !names.some((name) => view.provided().has(name)))
         .map(({ package: name, dependency, names, at }) => {
+          const provided = [...own, ...view.provided()];
           const guess = names.map((one) => nearest(one, provided)).find((one) => one !== undefined);
           const hint = guess === undefined ? '' : `; did you mean ${guess}?`;
           return { at, message: `${name} needs ${dependency}, which no recipe makes${hint}` };

@@ -57,16 +57,10 @@ export interface RecipeView extends LoadedRecipe {
   readonly files: ReadonlyMap<string, string>;
   /** Names of its packages and of what it says that they provide, without versions. */
   readonly makes: readonly string[];
-  /** What the recipes around it are and provide; `undefined` where no set of recipes is known. */
-  readonly neighbours: Neighbours | undefined;
+  /** Names that the recipes around it make and say that they provide; read when they are first asked for. */
+  readonly provided: () => ReadonlySet<string>;
   /** Names of all rules. */
   readonly ruleNames: readonly string[];
-}
-
-export interface Neighbours {
-  readonly recipes: ReadonlySet<string>;
-  /** Names of packages and of what recipes say that they provide, without versions. */
-  readonly provided: ReadonlySet<string>;
 }
 
 /** What is known of the content of a regular file. */

@@ -7,7 +7,7 @@ import type { Manifest } from '#schema/manifest';
 import { findRecipe, readEach, recipeNames, type LoadedRecipe } from '../recipe.ts';
 import type { Recipe } from '../recipe-schema.ts';
 import { lintPackages, lintRecipe, type Finding } from './lint.ts';
-import { neighboursIn, readRecipeView } from './recipe-view.ts';
+import { providedIn, readRecipeView } from './recipe-view.ts';
 
 const PACKAGE = /\.icepkg$/;
 
@@ -26,16 +26,15 @@ export function lintSubjects(names: readonly string[], roots: readonly string[])
   const wanted = names.length > 0 ? names : allRecipes(roots[0] ?? 'recipes');
   const packages = wanted.flatMap(packagesAt);
   const recipes = wanted.filter((name) => packagesAt(name).length === 0);
-  const neighbours = neighboursIn(roots);
-  const { read, problem } = readEach(recipes, (name) =>
-    lintRecipe(readRecipeView(findRecipe(name, roots), neighbours)),
-  );
+  const { read, problem } = readEach(recipes, (name) => findRecipe(name, roots));
+  const provided = providedIn([...read.map(({ folder }) => path.dirname(folder)), ...roots]);
+  const ofRecipes = read.flatMap((loaded) => lintRecipe(readRecipeView(loaded, provided)));
   const ofPackages = lintPackages({
     files: packages,
     around: packagesAround(packages),
     recipeOf: (origin) => recipeNamed(origin, roots),
   });
-  return { findings: [...read.flat(), ...ofPackages], problem };
+  return { findings: [...ofRecipes, ...ofPackages], problem };
 }
 
 function allRecipes(root: string): string[] {

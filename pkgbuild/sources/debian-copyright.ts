@@ -1,4 +1,5 @@
 /** The licence that a `debian/copyright` file states, where it has the machine-readable format (DEP-5), in SPDX's words. */
+import { COMMON_LICENSES } from '../license-names.ts';
 
 export interface DebianLicense {
   /** All licences of the files, joined by AND; `undefined` where the file is prose or names no licence. */
@@ -28,11 +29,6 @@ const SPDX: Readonly<Record<string, string>> = {
   x11: 'X11',
   zlib: 'Zlib',
 };
-const PLAIN = [
-  '0BSD Apache-2.0 Artistic-2.0 BSD-1-Clause BSD-2-Clause BSD-3-Clause BSD-4-Clause BSL-1.0 CC-BY-3.0 CC-BY-4.0',
-  'CC-BY-SA-3.0 CC-BY-SA-4.0 CC0-1.0 ISC Libpng MIT MIT-0 MPL-1.1 MPL-2.0 NCSA OFL-1.1 OpenSSL PostgreSQL Unlicense',
-  'Unicode-DFS-2016 WTFPL X11 Zlib curl FTL HPND BSD-4-Clause-UC IPL-1.0 AFL-2.1',
-].flatMap((line) => line.split(' '));
 
 export function readDebianCopyright(text: string): DebianLicense {
   const stanzas = text.split(/\n\s*\n/).map(readStanza);
@@ -93,7 +89,8 @@ function toIdentifier(name: string, unmapped: Set<string>): string {
     return `${(gnu[1] ?? '').toUpperCase()}-${version}-${later ? 'or-later' : 'only'}`;
   }
   const plain = name.replace(/-clause$/i, '-Clause');
-  const known = PLAIN.find((one) => one.toLowerCase() === plain.toLowerCase()) ?? SPDX[name.toLowerCase()];
+  const known =
+    COMMON_LICENSES.find((one) => one.toLowerCase() === plain.toLowerCase()) ?? SPDX[name.toLowerCase()];
   if (known !== undefined) return known;
   unmapped.add(name);
   return `LicenseRef-${name.replaceAll(/[^A-Za-z0-9.]+/g, '-').replaceAll(/^-|-$/g, '')}`;

@@ -25,10 +25,13 @@ version: '1.0.0'
 description: Demonstrates
 license: MIT
 arch: noarch
-depends: [musl]
+depends: [demo-tolls]
+subpackages:
+  - { name: demo-tools, files: [usr/bin/tool] }
 install: |
   mkdir -p "$DESTDIR/etc" "$DESTDIR/usr/bin"
   touch "$DESTDIR/etc/one" "$DESTDIR/etc/two"
+  install -m755 /dev/null "$DESTDIR/usr/bin/tool"
   echo "#!/bin/sh" >"$DESTDIR/usr/bin/demo"
   chmod 4755 "$DESTDIR/usr/bin/demo"
 `;
@@ -41,17 +44,18 @@ test('warnings are told once per package, apart from the names of the packages',
       .trim()
       .split('\n')
       .map((line) => path.basename(line)),
-  ).toEqual(['demo-1.0.0-r0.noarch.icepkg']);
+  ).toEqual(['demo-1.0.0-r0.noarch.icepkg', 'demo-tools-1.0.0-r0.noarch.icepkg']);
   const warnings = stderr.split('\n').filter((line) => line.includes(': warning: '));
-  // Nothing is known of musl here, so nobody can tell whether it brings a shell.
+  // Nothing is known of the dependency here, so nobody can tell whether it brings a shell.
   expect(warnings).toEqual([
+    `${path.join(folder, 'recipes/demo/recipe.yaml')}:6:11: warning: demo needs demo-tolls, which no recipe makes; did you mean demo-tools? (depends-unprovided)`,
     'demo-1.0.0-r0.noarch: warning: usr/bin/demo is setuid (4755) (setuid)',
     'demo-1.0.0-r0.noarch: warning: etc/one is not declared as a configuration file (config-undeclared), and 1 more',
   ]);
 });
 
 test('what the recipe allows is not told, and --json has a field for what is left', () => {
-  const allowed = `${RECIPE.replace('depends: [musl]\n', '')}lint:\n  allow:\n    - { rule: setuid, reason: it greets as root }\n`;
+  const allowed = `${RECIPE.replace('depends: [demo-tolls]\n', '')}lint:\n  allow:\n    - { rule: setuid, reason: it greets as root }\n`;
   const { stdout, stderr } = build(allowed, '--json');
   expect(stderr).toBe('');
   const { recipes } = JSON.parse(stdout) as { recipes: { findings: { rule: string }[] }[] };

@@ -216,8 +216,13 @@ test('a cycle, a missing recipe and an architecture that is not built for are na
   await expect(build(['a'])).rejects.toThrow('build dependencies form a cycle: a -> b -> a');
   await expect(build(['c'])).rejects.toMatchObject({
     code: 'not-found',
-    message: expect.stringContaining('buildDepends names hallo') as string,
+    message: expect.stringContaining('c/recipe.yaml:5:16: buildDepends names hallo') as string,
     hint: 'Did you mean hello?',
+  });
+  recipe('d', 'testDepends: [hello-dev]\n');
+  await expect(build(['d'])).rejects.toMatchObject({
+    message: expect.stringContaining('testDepends names hello-dev') as string,
+    hint: 'hello-dev is a package of the recipe hello: name that',
   });
   fs.writeFileSync(
     path.join(folder, 'recipes/hello/recipe.yaml'),

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { readHeader } from '#schema/container/read';
 import { IcepkgError } from '#schema/error';
 import { buildRecipes } from '#pkgbuild/build';
+import { nearLicense } from '#pkgbuild/license-names';
 import { collectLicenses } from '#pkgbuild/licenses';
 import { parseRecipe } from '#pkgbuild/recipe';
 import { buildRequest } from '../support/build-request.ts';
@@ -103,4 +104,24 @@ subpackages: [{name: demo-extra, files: [usr/share/extra]}]
     'demo-dev': [],
     'demo-extra': ['usr/share/licenses/demo-extra', 'usr/share/licenses/demo-extra/COPYING'],
   });
+});
+
+test.each([
+  ['GPLv2', 'GPL-2.0-only'],
+  ['GPLv3+', 'GPL-3.0-or-later'],
+  ['GPL-2.0-or-newer', 'GPL-2.0-or-later'],
+  ['gpl-3.0', 'GPL-3.0-only'],
+  ['LGPLv2.1', 'LGPL-2.1-only'],
+  ['GPL', 'GPL-2.0-or-later'],
+  ['BSD', 'BSD-3-Clause'],
+  ['BSD 3-Clause', 'BSD-3-Clause'],
+  ['Apache2', 'Apache-2.0'],
+  ['Apache License, Version 2.0', 'Apache-2.0'],
+  ['mit', 'MIT'],
+  ['MITT', 'MIT'],
+  ['(GPLv2+ and BSD) or MIT', '(GPL-2.0-or-later AND BSD-3-Clause) OR MIT'],
+  ['GPLv2 with Classpath-exception-2.0', 'GPL-2.0-only WITH Classpath-exception-2.0'],
+  ['whatever the author said', undefined],
+])('%s was probably meant to be %s', (written, meant) => {
+  expect(nearLicense(written)).toBe(meant);
 });

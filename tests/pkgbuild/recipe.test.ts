@@ -65,6 +65,18 @@ describe('a recipe', () => {
       'Did you mean url?',
     ],
     [
+      'a licence by an old name',
+      good.replace('MIT', 'GPLv2'),
+      'hello/recipe.yaml:3:1: license: expected an SPDX expression and found GPLv2: did you mean GPL-2.0-only?',
+      undefined,
+    ],
+    [
+      'a dependency as other package managers have it',
+      `${good}depends:\n  - musl\n  - busybox>=1.0\n`,
+      'hello/recipe.yaml:11:5: depends[1]: expected a dependency such as zlib@^1.2: did you mean busybox@>=1.0?',
+      undefined,
+    ],
+    [
       'a service without the path of its program',
       `${good}services:\n  - name: web\n    command: [bin/web, -d]\n`,
       'hello/recipe.yaml:11:5: services[0].command: expected the absolute path of the program first, such as /usr/bin/NAME',
