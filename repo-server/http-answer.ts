@@ -1,10 +1,18 @@
 /** Answers one request: which file, whether at all, whole or in part. */
 import { closeSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { sendPart } from './http-body.ts';
-import { ifRangeHolds, isNotModified, parseRange, type Validators } from './http-conditions.ts';
+import type { HotFiles } from './hot-files.ts';
+import { fileToSend, SAFE_HEADERS, sendFile } from './http-file.ts';
 import type { HealthReport } from './http-health.ts';
 import { openServed, type ServedFile } from './http-path.ts';
+import type { SharedFiles } from './shared-files.ts';
+
+/** What is open or in memory between requests. */
+export interface FilesAtHand {
+  readonly shared: SharedFiles;
+  /** Unless every request must be seen. */
+  readonly hot: HotFiles | undefined;
+}
 
 export interface Exchange {
   /** Real path of the repository. */
@@ -14,11 +22,10 @@ export interface Exchange {
   readonly path: string;
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
+  readonly files: FilesAtHand;
 }
 
-const SAFE_HEADERS = { 'X-Content-Type-Options': 'nosniff' } as const;
-
-export async function answer({ root, health, path, request, response }: Exchange): Promise<void> {
+export async function answer({ root, health, path, request, response, files }: Exchange): Promise<void> {
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     refuse(response, 405, { Allow: 'GET, HEAD', Connection: 'close' });
     return;
@@ -31,54 +38,27 @@ export async function answer({ root, health, path, request, response }: Exchange
   }
   const served = openServed(root, path);
   if (typeof served === 'number') {
-    refuse(response, served);
+    refuse(response, served, served === 503 ? { 'Retry-After': '10' } : {});
     return;
   }
+  const kept = keepingWhole(served, () => files.hot?.offer(request.url ?? '', served));
+  if (kept === undefined) {
+    const send = async (fd: number): Promise<void> => sendFile(request, response, fileToSend(served, { fd }));
+    await files.shared.during(served, send);
+    return;
+  }
+  closeSync(served.fd);
+  void sendFile(request, response, kept);
+}
+
+/** Closes the file where `work` fails. */
+function keepingWhole<T>({ fd }: ServedFile, work: () => T): T {
   try {
-    await sendFile(request, response, served);
-  } finally {
-    closeSync(served.fd);
+    return work();
+  } catch (error) {
+    closeSync(fd);
+    throw error;
   }
-}
-
-async function sendFile(request: IncomingMessage, response: ServerResponse, file: ServedFile): Promise<void> {
-  const validators = validatorsOf(file);
-  const headers = {
-    ...SAFE_HEADERS,
-    'Accept-Ranges': 'bytes',
-    'Cache-Control': file.immutable ? 'public, max-age=31536000, immutable' : 'no-cache',
-    ETag: validators.etag,
-    'Last-Modified': validators.lastModified.toUTCString(),
-  };
-  if (isNotModified(request.headers, validators)) {
-    response.writeHead(304, headers).end();
-    return;
-  }
-  const asked = ifRangeHolds(request.headers, validators) ? request.headers.range : undefined;
-  const range = parseRange(asked, file.size);
-  if (range === 'unsatisfiable') {
-    refuse(response, 416, { ...headers, 'Content-Range': `bytes */${file.size}` });
-    return;
-  }
-  const start = range?.start ?? 0;
-  const length = range === undefined ? file.size : range.end - range.start + 1;
-  response.writeHead(range === undefined ? 200 : 206, {
-    ...headers,
-    'Content-Type': file.type,
-    'Content-Length': length,
-    ...(range === undefined ? {} : { 'Content-Range': `bytes ${range.start}-${range.end}/${file.size}` }),
-  });
-  if (request.method === 'HEAD' || length === 0) {
-    response.end();
-    return;
-  }
-  await sendPart(response, { fd: file.fd, start, length });
-}
-
-/** Strong: a file is replaced by rename, so another content is another inode or another time. */
-function validatorsOf({ ino, size, mtimeNs }: ServedFile): Validators {
-  const etag = `"${ino.toString(36)}-${size.toString(36)}-${mtimeNs.toString(36)}"`;
-  return { etag, lastModified: new Date(Math.floor(Number(mtimeNs / 1_000_000_000n)) * 1000) };
 }
 
 function sendText(

@@ -24,6 +24,8 @@ export class Metrics {
   readonly #started = Date.now() / 1000;
   readonly #counters = new Map<string, Map<string, number>>();
   readonly #buckets = new Map<number, number>();
+  /** Texts of labels that most requests have. */
+  readonly #texts = new Map<string, string>();
   #seconds = 0;
   #answered = 0;
   #running = 0;
@@ -39,14 +41,22 @@ export class Metrics {
     for (const bound of BUCKETS)
       if (seconds <= bound) this.#buckets.set(bound, (this.#buckets.get(bound) ?? 0) + 1);
     const known = /^(?:GET|HEAD|POST|PUT|DELETE|OPTIONS|PATCH)$/.test(method) ? method : 'other';
-    this.count('icepkg_http_requests_total', { repository, method: known, status });
-    this.count('icepkg_http_response_bytes_total', { repository }, bytes);
+    const key = `${repository}/${known}/${status}`;
+    const text = this.#texts.get(key) ?? labelText({ repository, method: known, status });
+    this.#texts.set(key, text);
+    this.#add('icepkg_http_requests_total', text, 1);
+    const of = this.#texts.get(repository) ?? labelText({ repository });
+    this.#texts.set(repository, of);
+    this.#add('icepkg_http_response_bytes_total', of, bytes);
   }
 
   count(name: string, labels: Labels, by = 1): void {
+    this.#add(name, labelText(labels), by);
+  }
+
+  #add(name: string, labels: string, by: number): void {
     const series = this.#counters.get(name) ?? new Map<string, number>();
-    const key = labelText(labels);
-    series.set(key, (series.get(key) ?? 0) + by);
+    series.set(labels, (series.get(labels) ?? 0) + by);
     this.#counters.set(name, series);
   }
 

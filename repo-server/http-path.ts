@@ -8,6 +8,7 @@ export interface ServedFile {
   /** Whoever asked for it closes it. */
   readonly fd: number;
   readonly size: number;
+  readonly dev: bigint;
   readonly ino: bigint;
   readonly mtimeNs: bigint;
   readonly type: string;
@@ -44,7 +45,7 @@ export const contentHeaders = (
  * repository. It does not hand these four calls to a thread: that takes many times as long as they do.
  * @param root real path of the repository
  */
-export function openServed(root: string, requestPath: string): ServedFile | 400 | 403 | 404 {
+export function openServed(root: string, requestPath: string): ServedFile | 400 | 403 | 404 | 503 {
   const path = decodeRequestPath(requestPath);
   if (path === undefined) return 400;
   if (isPrivate(path)) return 404;
@@ -54,6 +55,8 @@ export function openServed(root: string, requestPath: string): ServedFile | 400 
   } catch (error) {
     if (isErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG', 'ENXIO')) return 404;
     if (isErrno(error, 'EACCES', 'EPERM')) return 403;
+    // More files are open than may be: that passes.
+    if (isErrno(error, 'EMFILE', 'ENFILE')) return 503;
     throw error;
   }
   let kept = false;
@@ -68,6 +71,7 @@ export function openServed(root: string, requestPath: string): ServedFile | 400 
     return {
       fd,
       size: Number(stat.size),
+      dev: stat.dev,
       ino: stat.ino,
       mtimeNs: stat.mtimeNs,
       type: TYPES[extname(path)] ?? 'application/octet-stream',

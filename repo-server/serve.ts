@@ -7,13 +7,15 @@ import { IcepkgError } from '#schema/error';
 import type { PrivateKey } from '#schema/keys';
 import { AccessLog } from './access-log.ts';
 import { prepareCache, PullThrough, type CacheOptions, type Unavailable } from './cache/pull-through.ts';
-import { answer, refuse } from './http-answer.ts';
+import { HotFiles } from './hot-files.ts';
+import { answer, refuse, type FilesAtHand } from './http-answer.ts';
 import { addressOf, listen, mostConnections, newApp, useIdentity } from './http-app.ts';
 import { RateLimit } from './http-limits.ts';
 import { decodeRequestPath } from './http-path.ts';
 import { Metrics, type Gauge } from './http-metrics.ts';
 import { openSites, siteOf, type Site, type Sites } from './sites.ts';
 import { Renewal } from './renewal.ts';
+import { SharedFiles } from './shared-files.ts';
 import { readTlsIdentity, type TlsFiles, type TlsIdentity } from './tls.ts';
 import { uploadRoutes } from './upload-routes.ts';
 import { Web } from './web/web.ts';
@@ -58,6 +60,8 @@ export interface RepositoryServer {
   readonly url: string;
   /** Where metrics are. */
   readonly metricsUrl: string | undefined;
+  /** Who comes beyond so many clients is turned away until one leaves. */
+  readonly mostConnections: number;
   /**
    * Reads the settings of all repositories and the certificate again and goes on with a new access log; no connection is
    * lost. @throws IcepkgError where something cannot be read; then the former settings and certificate stay
@@ -90,6 +94,7 @@ export async function serve(
   return {
     url: server.url,
     metricsUrl: server.metricsUrl,
+    mostConnections: server.mostConnections,
     reload: async () => server.reload(await openSites(folders)),
     close: () => server.close(),
   };
@@ -111,11 +116,13 @@ class Server {
   readonly #web: Web | undefined;
   readonly #courier: Courier;
   readonly #cache: PullThrough | undefined;
+  readonly #files: FilesAtHand;
   #sites: Sites;
   #app: FastifyInstance | undefined;
   #metricsApp: FastifyInstance | undefined;
   #identity: TlsIdentity | undefined;
   #closing = false;
+  readonly mostConnections = mostConnections();
 
   constructor(sites: Sites, options: ServeOptions) {
     this.#sites = sites;
@@ -134,6 +141,9 @@ class Server {
       onError: (error) => options.onError?.(error),
     });
     const [first] = sites.all;
+    // A cache goes by what is asked for.
+    const hot = options.cache === undefined ? new HotFiles() : undefined;
+    this.#files = { shared: new SharedFiles(), hot };
     this.#cache =
       options.cache === undefined || first === undefined ? undefined : this.#openCache(first, options.cache);
     this.#courier = new Courier({
@@ -178,6 +188,7 @@ class Server {
       useIdentity(this.#app, this.#identity);
     }
     this.#sites = sites;
+    this.#files.hot?.clear();
   }
 
   async close(): Promise<void> {
@@ -193,7 +204,7 @@ class Server {
 
   async #publicApp(): Promise<FastifyInstance> {
     const app = await newApp(this.#identity);
-    app.server.maxConnections = mostConnections();
+    app.server.maxConnections = this.mostConnections;
     app.addHook('onRequest', (request, reply, done) => {
       this.#observe(request, reply);
       const wait = this.#limit?.take(request.ip, Date.now()) ?? 0;
@@ -224,6 +235,7 @@ class Server {
 
   async #answer({ raw: request }: FastifyRequest, { raw: response }: FastifyReply): Promise<void> {
     try {
+      if (this.#files.hot?.answer(request, response) === true) return;
       const url = request.url ?? '/';
       const path = url.split('?', 1)[0] ?? '/';
       const reads = request.method === 'GET' || request.method === 'HEAD';
@@ -240,6 +252,7 @@ class Server {
           path: found.path,
           request,
           response,
+          files: this.#files,
         });
       };
       const cached = this.#cache && reads ? decodeRequestPath(found.path) : undefined;
@@ -261,14 +274,14 @@ class Server {
   }
 
   #observe(request: FastifyRequest, { raw: response }: FastifyReply): void {
-    const started = process.hrtime.bigint();
+    const started = performance.now();
     // Taken now: a response that is over has no socket any more.
     const { socket } = request.raw;
     const sentBefore = socket.bytesWritten;
     this.#metrics.begin();
     response.on('close', () => {
       const { method = '', url = '' } = request.raw;
-      const seconds = Number(process.hrtime.bigint() - started) / 1e9;
+      const seconds = (performance.now() - started) / 1000;
       const bytes = Math.max(0, socket.bytesWritten - sentBefore);
       const status = response.statusCode;
       const repository = this.#nameOf(url);
@@ -291,12 +304,23 @@ class Server {
     return site?.name ?? '';
   }
 
-  #gauges(): readonly Gauge[] {
+  #connections(): Promise<number> {
+    return new Promise((resolve) => {
+      if (this.#app === undefined) resolve(0);
+      else this.#app.server.getConnections((error, count) => resolve(error === null ? count : 0));
+    });
+  }
+
+  async #gauges(): Promise<readonly Gauge[]> {
     const gauges: Gauge[] = this.#courier.waiting().map(({ repository, events }) => ({
       name: 'icepkg_webhook_events_waiting',
       labels: { repository },
       value: events,
     }));
+    gauges.push(
+      { name: 'icepkg_http_connections', labels: {}, value: await this.#connections() },
+      { name: 'icepkg_http_connections_limit', labels: {}, value: this.mostConnections },
+    );
     if (this.#cache !== undefined)
       gauges.push({ name: 'icepkg_cache_bytes', labels: {}, value: this.#cache.bytes });
     if (this.#identity !== undefined) {
@@ -308,11 +332,11 @@ class Server {
 
   async #adminApp(): Promise<FastifyInstance> {
     const app = await newApp();
-    app.get('/metrics', (_request, reply) =>
+    app.get('/metrics', async (_request, reply) =>
       reply.type('text/plain; version=0.0.4; charset=utf-8').send(
         this.#metrics.render(
           this.#sites.all.map(({ health }) => health.report()),
-          this.#gauges(),
+          await this.#gauges(),
         ),
       ),
     );

@@ -41,19 +41,19 @@ export class Web {
       response.writeHead(308, { Location: `${found.site.name}/`, 'Content-Length': 0 }).end();
       return true;
     }
+    if (!ASSETS.has(found.path) && !isPage(found.path)) return false;
     const sheet = await this.#sheetFor(found, new URLSearchParams(query.slice(0, LONGEST_QUERY)), request);
-    sheet?.send(request, response);
-    return sheet !== undefined;
+    sheet.send(request, response);
+    return true;
   }
 
   async #sheetFor(
     { site, path }: FoundSite,
     query: URLSearchParams,
     request: IncomingMessage,
-  ): Promise<Sheet | undefined> {
+  ): Promise<Sheet> {
     const asset = ASSETS.get(path);
     if (asset !== undefined) return this.#find(path) ?? this.#keep(path, asset);
-    if (!isPage(path)) return undefined;
     const shelf = this.#shelf(site.root);
     const view = await shelf.library.view();
     const address = path.startsWith('/feed.') ? addressOf(request) : undefined;

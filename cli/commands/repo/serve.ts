@@ -125,11 +125,12 @@ the trusted root, kept up to --cache-size and served, also while upstream cannot
         ? { onRequest: ({ method, path, status }) => this.remark(`${status} ${method} ${path}`) }
         : {}),
     });
-    const { url, metricsUrl } = server;
+    const { url, metricsUrl, mostConnections } = server;
     process.on('SIGHUP', () => void server.reload().catch(problem));
-    if (this.jsonEnabled()) process.stdout.write(`${JSON.stringify({ url, metricsUrl })}\n`);
+    if (this.jsonEnabled()) process.stdout.write(`${JSON.stringify({ url, metricsUrl, mostConnections })}\n`);
     this.print(`serving ${repositories.join(', ')} at ${url}`);
     if (metricsUrl !== undefined) this.print(`metrics at ${metricsUrl}/metrics`);
+    this.print(`at most ${mostConnections} clients at once, as the limit of open files allows`);
     await stopped;
     await server.close();
     return { url, closed: true };

@@ -1,0 +1,88 @@
+/**
+ * Small files that never change and are asked for again and again, in memory: one takes no call of the system but the one that
+ * sends it. Each is looked at again on the disk once it was not for a second, so what an operator takes away is soon gone here, too.
+ */
+import * as fs from 'node:fs';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { etagOf, fileToSend, sendFile, type FileToSend } from './http-file.ts';
+import type { ServedFile } from './http-path.ts';
+
+const MOST_BYTES = 64 * 1024 * 1024;
+const LARGEST_FILE = 2 * 1024 * 1024;
+/** Longer ones have made-up parameters. */
+const LONGEST_URL = 512;
+const FRESH_MS = 1000;
+/** Addresses that were asked for once: a mirror that takes every file drives out none. */
+const MOST_ASKED = 4096;
+
+interface Kept {
+  readonly file: FileToSend;
+  /** When it was last seen on the disk. */
+  seen: number;
+}
+
+export class HotFiles {
+  /** By the address that was asked for, the longest unused first. */
+  readonly #kept = new Map<string, Kept>();
+  readonly #asked = new Set<string>();
+  #bytes = 0;
+
+  /** True where it is in memory and has been answered. */
+  answer(request: IncomingMessage, response: ServerResponse): boolean {
+    const { url = '', method } = request;
+    const kept = this.#kept.get(url);
+    if (kept === undefined || Date.now() - kept.seen > FRESH_MS) return false;
+    if (method !== 'GET' && method !== 'HEAD') return false;
+    void sendFile(request, response, kept.file);
+    return true;
+  }
+
+  /**
+   * Tells of a file that is about to be sent.
+   * @param url address that it was asked for by
+   * @returns the file in memory, where it is or should be there
+   */
+  offer(url: string, served: ServedFile): FileToSend | undefined {
+    if (!served.immutable || served.size > LARGEST_FILE || url.length > LONGEST_URL) return undefined;
+    const kept = this.#kept.get(url);
+    const now = Date.now();
+    if (kept?.file.validators.etag === etagOf(served)) {
+      // Put back last: the map's order is that of use.
+      this.#kept.delete(url);
+      this.#kept.set(url, { ...kept, seen: now });
+      return kept.file;
+    }
+    this.#drop(url);
+    if (!this.#isAskedAgain(url)) return undefined;
+    const bytes = Buffer.allocUnsafeSlow(served.size);
+    if (fs.readSync(served.fd, bytes, 0, served.size, 0) < served.size) return undefined;
+    const file = fileToSend(served, { bytes });
+    this.#kept.set(url, { file, seen: now });
+    this.#bytes += file.size;
+    for (const oldest of this.#kept.keys()) {
+      if (this.#bytes <= MOST_BYTES) break;
+      this.#drop(oldest);
+    }
+    return file;
+  }
+
+  /** After what addresses lead to has changed. */
+  clear(): void {
+    this.#kept.clear();
+    this.#asked.clear();
+    this.#bytes = 0;
+  }
+
+  #drop(url: string): void {
+    this.#bytes -= this.#kept.get(url)?.file.size ?? 0;
+    this.#kept.delete(url);
+  }
+
+  #isAskedAgain(url: string): boolean {
+    if (this.#asked.delete(url)) return true;
+    this.#asked.add(url);
+    const [oldest] = this.#asked;
+    if (this.#asked.size > MOST_ASKED && oldest !== undefined) this.#asked.delete(oldest);
+    return false;
+  }
+}
