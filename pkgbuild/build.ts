@@ -335,6 +335,7 @@ async function runTests(
   if (tests.length === 0 || testedBy(folder) === digest) return;
   tell('test');
   await testPackages(node, tests, {
+    cacheFolder: request.cacheFolder,
     log: logFile(request.cacheFolder, node),
     commands: await commands(),
     limits: request.limits ?? DEFAULT_LIMITS,

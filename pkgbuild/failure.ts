@@ -1,34 +1,68 @@
 /** What to say where a step fails: the end of the log, and a guess where one is at hand. */
 import * as fs from 'node:fs';
+import { isOnMachine, packageOf, usualPackageOf } from './host-programs.ts';
 import type { Stop } from './limits.ts';
+import { missingInput, missingInputHint, type Surroundings } from './missing-input.ts';
 
 /** Lines of the log that a failure shows. */
 const LOG_TAIL = 15;
+/** Lines that several compilers at once may write after one has failed. */
+const COMPILER_TAIL = 100;
 
 export const howEnded = (status: number, stopped: Stop | undefined): string =>
   stopped === undefined ? `ended with status ${status}` : `was stopped: ${stopped.why}`;
 
-export const logTail = (log: string): string[] =>
-  fs.readFileSync(log, 'utf8').trimEnd().split('\n').slice(-LOG_TAIL);
+export const logTail = (log: string, lines = LOG_TAIL): string[] =>
+  fs.readFileSync(log, 'utf8').trimEnd().split('\n').slice(-lines);
 
-export function failureHint(log: string): string {
+/** @param around where to look for who has what is missing */
+export async function failureHint(log: string, around: Surroundings): Promise<string> {
   const tail = logTail(log);
   const guess =
-    undeclaredCommand(tail) ?? undeclaredFile(tail) ?? foreignProgram(tail) ?? refusedBySandbox(tail);
+    (await undeclaredCommand(tail)) ??
+    undeclaredFile(tail) ??
+    foreignProgram(tail) ??
+    refusedBySandbox(tail) ??
+    undeclaredInput(log, around) ??
+    commandToInstall(tail);
   const said = guess === undefined ? '' : `${guess}\n`;
   return `${said}The whole log is ${log}; it ends with:\n${tail.join('\n')}`;
 }
 
 /** A program that the machine has and the build was not shown. */
-function undeclaredCommand(tail: readonly string[]): string | undefined {
-  for (const line of tail.toReversed()) {
+async function undeclaredCommand(tail: readonly string[]): Promise<string | undefined> {
+  const name = notFound(tail).find(isOnMachine);
+  if (name === undefined) return undefined;
+  const owner = await packageOf(name);
+  return owner === undefined
+    ? `The machine has ${name}, but the recipe does not declare it: name its Debian package under hostDepends`
+    : `The machine has ${name}, but the recipe does not declare it: name ${owner} under hostDepends`;
+}
+
+/** Names of commands that were not found, the last first. */
+const notFound = (tail: readonly string[]): string[] =>
+  tail.toReversed().flatMap((line) => {
     const name =
       /(?:^|[\s:])([A-Za-z0-9_.+-]+): (?:command )?not found$/.exec(line)?.[1] ??
-      /env: [‘']([A-Za-z0-9_.+-]+)['’]: No such file/.exec(line)?.[1];
-    if (name !== undefined && ['/usr/bin', '/usr/sbin'].some((folder) => fs.existsSync(`${folder}/${name}`)))
-      return `The machine has ${name}, but the recipe does not declare it: name its Debian package (dpkg -S ${name}) under hostDepends`;
-  }
-  return undefined;
+      /env: [‘']([A-Za-z0-9_.+-]+)['’]: No such file/.exec(line)?.[1] ??
+      /^make(?:\[\d+\])?: ([A-Za-z0-9_+-]+): No such file or directory$/.exec(line)?.[1];
+    return name === undefined ? [] : [name];
+  });
+
+/** A program that nobody has installed. */
+function commandToInstall(tail: readonly string[]): string | undefined {
+  const [name] = notFound(tail);
+  if (name === undefined) return undefined;
+  const owner = usualPackageOf(name);
+  return owner === undefined
+    ? undefined
+    : `${name} is in the Debian package ${owner}: install that, and name it under hostDepends`;
+}
+
+/** A header or library that no declared recipe brings. The compiler may have gone on with other files after it. */
+function undeclaredInput(log: string, around: Surroundings): string | undefined {
+  const missing = missingInput(logTail(log, COMPILER_TAIL));
+  return missing === undefined ? undefined : missingInputHint(missing, around);
 }
 
 /** A file beside the recipe that the sandbox was not given. */

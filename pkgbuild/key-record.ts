@@ -52,16 +52,37 @@ export function readKeyRecord(folder: string): KeyRecord | undefined {
   }
 }
 
+interface KeptBuild {
+  /** Name of the recipe. */
+  readonly name: string;
+  readonly record: KeyRecord;
+  readonly folder: string;
+  readonly time: number;
+}
+
 /** The newest build of a recipe for an architecture that the cache holds. */
-export function lastRecord(cacheFolder: string, name: string, arch: string): KeyRecord | undefined {
+export const lastRecord = (cacheFolder: string, name: string, arch: string): KeyRecord | undefined =>
+  keptBuilds(cacheFolder).find(({ record }) => record.name === name && record.arch === arch)?.record;
+
+/** The newest build of each recipe that the cache holds, for whatever architecture. */
+export function newestBuilds(cacheFolder: string): KeptBuild[] {
+  const newest = new Map<string, KeptBuild>();
+  for (const one of keptBuilds(cacheFolder)) if (!newest.has(one.name)) newest.set(one.name, one);
+  return [...newest.values()];
+}
+
+/** All that the cache holds, the newest first. */
+function keptBuilds(cacheFolder: string): KeptBuild[] {
   const builds = path.join(cacheFolder, 'builds');
   const keys = fs.existsSync(builds)
     ? fs.readdirSync(builds).filter((key) => /^[0-9a-f]{64}$/.test(key))
     : [];
-  const found = keys.flatMap((key) => {
-    const record = readKeyRecord(path.join(builds, key));
-    if (record?.name !== name || record.arch !== arch) return [];
-    return [{ record, time: fs.statSync(path.join(builds, key, RECORD_FILE)).mtimeMs }];
+  const kept = keys.flatMap((key): KeptBuild[] => {
+    const folder = path.join(builds, key);
+    const record = readKeyRecord(folder);
+    if (record === undefined) return [];
+    const time = fs.statSync(path.join(folder, RECORD_FILE)).mtimeMs;
+    return [{ name: record.name, record, folder, time }];
   });
-  return found.toSorted((a, b) => b.time - a.time)[0]?.record;
+  return kept.toSorted((a, b) => b.time - a.time);
 }

@@ -17,6 +17,7 @@ import { BUILD_ROOT } from './toolchain.ts';
 
 export interface TestOptions {
   readonly log: string;
+  readonly cacheFolder: string;
   /** Programs of the machine that the test sees. */
   readonly commands: string | undefined;
   readonly limits: Limits;
@@ -102,7 +103,7 @@ async function testPackage(
       'build-failed',
       `${node.recipe.name} for ${node.arch}: the test of ${name} ${howEnded(status, stopped)}`,
       {
-        hint: failureHint(log),
+        hint: await failureHint(log, { node, cacheFolder: options.cacheFolder }),
         data: { phase: 'test', package: name, status, log },
       },
     );

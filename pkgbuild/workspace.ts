@@ -11,6 +11,7 @@ import { discardFailed, keepFailed, takeUp, type FailedBuild } from './failed-bu
 import type { Limits, Stop } from './limits.ts';
 import { showRecipeFiles } from './recipe-files.ts';
 import { installFiles, type RootPackage } from './root.ts';
+import type { Surroundings } from './missing-input.ts';
 import { isRunning } from './running.ts';
 import { runSandboxed, type SandboxMount } from './sandbox.ts';
 import { elfOf } from './scan.ts';
@@ -177,7 +178,8 @@ async function runPhases(node: BuildNode, workspace: string, context: PhaseConte
         commands: context.commands,
         script,
       });
-    throw phaseFailed(node, phase, { status: result.status, log, stopped: result.stopped });
+    const failure = { status: result.status, log, stopped: result.stopped };
+    throw await phaseFailed(phase, failure, { node, cacheFolder: context.cacheFolder });
   };
   const fixed: SandboxMount[] = ['sysroot', 'tools'].map((name) => ({
     from: path.join(workspace, name),
@@ -231,13 +233,18 @@ interface Failure {
   readonly stopped: Stop | undefined;
 }
 
-function phaseFailed(node: BuildNode, phase: string, { status, log, stopped }: Failure): IcepkgError {
+async function phaseFailed(
+  phase: string,
+  { status, log, stopped }: Failure,
+  around: Surroundings,
+): Promise<IcepkgError> {
+  const { node } = around;
   const { name, version, release } = node.recipe;
   return new IcepkgError(
     'build-failed',
     `${name} ${version}-r${release} for ${node.arch}: ${phase} ${howEnded(status, stopped)}`,
     {
-      hint: failureHint(log),
+      hint: await failureHint(log, around),
       data: { phase, status, log },
     },
   );
