@@ -35,7 +35,7 @@ const ContentsSchema = v.strictObject({
   patches: v.optional(v.boolean()),
 });
 
-export type BundleFilter = Omit<MirrorSettings, 'format' | 'from'>;
+export type BundleFilter = Omit<MirrorSettings, 'format' | 'from' | 'snapshots'>;
 
 export interface Exported {
   readonly file: string;

@@ -23,6 +23,8 @@ const SettingsSchema = v.strictObject({
   closure: v.optional(v.boolean()),
   /** Whether patches come along; they do unless it is false. */
   patches: v.optional(v.boolean()),
+  /** How many snapshots come along that a channel served before, of each channel; none where absent. */
+  snapshots: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0))),
 });
 export type MirrorSettings = v.InferOutput<typeof SettingsSchema>;
 

@@ -10,6 +10,7 @@ import { canonicalJson } from '#schema/canonical-json';
 import { IcepkgError } from '#schema/error';
 import type { PackageRecord } from '#schema/index-shard';
 import { LEAST_PATCHED_SIZE, MAX_PATCH_LIST_BYTES, patchListPath } from '#schema/patch/format';
+import { parseMetadata, type Targets } from '#schema/tuf/metadata';
 import { DEFAULT_EXPIRY_DAYS, writeRepositoryConfig } from './config.ts';
 import { CONFIG_FILE, doing, makeFolder, metadataFolder, syncFolder } from './layout.ts';
 import { inParallel } from './in-parallel.ts';
@@ -21,9 +22,13 @@ import {
   writeMirrorSettings,
   type MirrorSettings,
 } from './mirror-settings.ts';
+import { olderSnapshots, type OlderSnapshot } from './older-snapshots.ts';
 import { decodePatchList, patchesIn } from './patches/patch-files.ts';
 import { filesOf, readForeignShard, recordsNamedBy, type IndexTargets } from './served.ts';
 import { addressIn, checkPlace, expiryOf, openTransport, Upstream, type WantedFile } from './upstream.ts';
+
+/** What ends a run, whatever it was at. */
+const ENDING: ReadonlySet<string> = new Set(['cancelled', 'disk-full', 'io-failed', 'path-unsafe']);
 
 /** How whoever copies repositories asks them. */
 export const MIRROR_NETWORK = {
@@ -58,6 +63,10 @@ export interface Mirrored {
     readonly channel: string;
     readonly packages: number;
     readonly expires: string;
+    /** Numbers of the older snapshots that are here, newest first. */
+    readonly snapshots: readonly number[];
+    /** Each says which older snapshot is not here, and why. */
+    readonly problems: readonly string[];
   }[];
   /** Files that were fetched; what was there already is not fetched again. */
   readonly fetched: number;
@@ -118,17 +127,52 @@ class Run {
   }
 
   async copyChannel(channel: string): Promise<Mirrored['channels'][number]> {
-    const { settings, now = new Date() } = this.#options;
+    const { now = new Date() } = this.#options;
     const refreshed = await this.#upstream.refresh(channel, now);
-    const shards = mirroredShards(refreshed.trusted.targets.targets, settings);
+    const { targets } = refreshed.trusted;
+    const packages = await this.#fetchIndex(targets.targets);
+    await this.#fetchPatches(packages);
+    await this.#fetchFiles(packages);
+    const older = await this.#copyOlder(channel, targets);
+    await this.#upstream.publishMetadata(refreshed);
+    return { channel, packages: packages.length, expires: expiryOf(refreshed.store), ...older };
+  }
+
+  /** The shards. @returns the packages of them that are wanted */
+  async #fetchIndex(targets: IndexTargets): Promise<readonly PackageRecord[]> {
+    const { settings } = this.#options;
+    const shards = mirroredShards(targets, settings);
     await this.#fetchShards(shards);
     const records = [...recordsNamedBy(this.#folder, shards, readForeignShard).values()];
     const packages = mirroredPackages(records, settings);
     for (const record of packages) for (const { path } of filesOf(record)) checkPlace(path);
-    await this.#fetchPatches(packages);
-    await this.#fetchFiles(packages);
-    await this.#upstream.publishMetadata(refreshed);
-    return { channel, packages: packages.length, expires: expiryOf(refreshed.store) };
+    return packages;
+  }
+
+  /** What upstream has given up of them, or got wrong, is no reason to go without what is served now. */
+  async #copyOlder(
+    channel: string,
+    targets: Targets,
+  ): Promise<Pick<Mirrored['channels'][number], 'snapshots' | 'problems'>> {
+    const [snapshots, problems]: [number[], string[]] = [[], []];
+    for (const older of olderSnapshots(channel, targets, this.#options.settings.snapshots ?? 0)) {
+      try {
+        await this.#copySnapshot(older);
+        snapshots.push(older.number);
+      } catch (error) {
+        if (!(error instanceof IcepkgError) || ENDING.has(error.code)) throw error;
+        problems.push(`snapshot ${older.number} of ${channel} is not here: ${error.message}`);
+      }
+    }
+    return { snapshots, problems };
+  }
+
+  /** Its targets file last: where that is, all is that it names. */
+  async #copySnapshot(older: OlderSnapshot): Promise<void> {
+    const bytes = await this.#upstream.fetchTargets(older);
+    const { targets } = parseMetadata(bytes, 'targets', older.path).signed;
+    await this.#fetchFiles(await this.#fetchIndex(targets));
+    this.#upstream.write(older.path, bytes);
   }
 
   async #fetchShards(shards: IndexTargets): Promise<void> {

@@ -7,6 +7,7 @@ import { parseMetadata } from '#schema/tuf/metadata';
 import { channelsOf, metadataFolder, readIfAny } from './layout.ts';
 import { readChannel } from './metadata.ts';
 import { mirroredPackages, mirroredShards, readMirrorSettings } from './mirror-settings.ts';
+import { carriedIndexes } from './older-snapshots.ts';
 import type { Pool } from './pool.ts';
 import { filesOf, recordsNamedBy, rememberingReader, shardFileOf, type IndexTargets } from './served.ts';
 import { channelNumber, readSnapshot } from './snapshots.ts';
@@ -33,6 +34,10 @@ export function referencedFiles(repository: string, pool: Pool, kept: ReadonlySe
     files.add(`${folder}/${snapshot.signed.version}.snapshot.json`);
     files.add(`${folder}/${targets.signed.version}.targets.json`);
     addIndex(targets.signed.targets);
+    for (const older of carriedIndexes(repository, channel, { targets: targets.signed, settings })) {
+      files.add(older.path);
+      addIndex(older.targets);
+    }
     for (const name of targetsFiles(repository, folder)) {
       const bytes = readIfAny(join(repository, folder, name));
       if (bytes === undefined) continue;

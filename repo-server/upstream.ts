@@ -14,12 +14,13 @@ import { getBytes, networkError, type Transport } from '#engine/client/transport
 import type { NetworkConfig } from '#engine/config';
 import { openTrustStore, type TrustStore } from '#engine/trust/store';
 import { checkMeta, trustInitialRoot, trustNextRoot } from '#engine/trust/trusted-metadata';
-import { refreshTrust, type TrustedRepository } from '#engine/trust/updater';
+import { MAX_BYTES, refreshTrust, type TrustedRepository } from '#engine/trust/updater';
 import { sha256 } from '#schema/digest';
 import { IcepkgError } from '#schema/error';
 import { parseMetadata, type Root } from '#schema/tuf/metadata';
 import { withHint } from './hint.ts';
 import { doing, makeFolder, metadataFolder, PRIVATE_FOLDER, readIfAny, writeDurably } from './layout.ts';
+import type { OlderSnapshot } from './older-snapshots.ts';
 import { shardFileOf, type IndexTargets } from './served.ts';
 
 const ROOT_LIMIT = 512_000;
@@ -114,6 +115,16 @@ export class Upstream {
     if (bytes === undefined) throw missing(this.#transport.addressOf(file));
     checkMeta(bytes, target, this.#transport.addressOf(file));
     this.write(file, bytes);
+  }
+
+  /** A targets file that a channel vouches for; it is not written. @throws IcepkgError `network-failed`, `trust-failed` */
+  async fetchTargets({ path, meta }: OlderSnapshot): Promise<Uint8Array> {
+    const bytes =
+      readIfAny(join(this.#folder, path)) ??
+      (await this.fetchBytes(path, Math.min(meta.length, MAX_BYTES.targets)));
+    if (bytes === undefined) throw missing(this.#transport.addressOf(path));
+    checkMeta(bytes, meta, this.#transport.addressOf(path));
+    return bytes;
   }
 
   /**

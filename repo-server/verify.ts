@@ -15,6 +15,7 @@ import {
 } from './served.ts';
 import { readChannel } from './metadata.ts';
 import { mirroredPackages, mirroredShards, readMirrorSettings } from './mirror-settings.ts';
+import { carriedIndexes } from './older-snapshots.ts';
 import { listedPatches, type PatchFile } from './patches/patch-files.ts';
 import { refreshAsClient } from './refresh-as-client.ts';
 import { readSnapshot, snapshotNumbers } from './snapshots.ts';
@@ -59,7 +60,12 @@ export async function verifyRepository(
   const transport = folderTransport(repository);
   for (const channel of channels) {
     await problemOf(problems, () => refreshAsClient({ transport, channel, now }));
-    await problemOf(problems, () => addIndex(readChannel(repository, channel).targets?.signed.targets ?? {}));
+    await problemOf(problems, () => {
+      const targets = readChannel(repository, channel).targets?.signed;
+      if (targets === undefined) return;
+      addIndex(targets.targets);
+      for (const older of carriedIndexes(repository, channel, { targets, settings })) addIndex(older.targets);
+    });
   }
   const numbers = snapshotNumbers(repository);
   for (const number of numbers)

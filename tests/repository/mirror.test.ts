@@ -16,6 +16,9 @@ import { fileURLToPath } from 'node:url';
 import { create } from 'tar';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { loadIndexes } from '#engine/client/load-indexes';
+import { attachRepository } from '#engine/config-attach';
+import { openContext } from '#engine/context';
+import { initRoot } from '#engine/init-root';
 import { removePackages } from '#repo-server/add';
 import { exportBundle, importBundle } from '#repo-server/bundle';
 import { collectGarbage } from '#repo-server/gc';
@@ -247,4 +250,65 @@ test('with a bound on its rate a mirror takes no less time than that', async () 
   // Rounded: clocks differ by a little.
   expect(performance.now() - started).toBeGreaterThan((bytes / rate) * 1000 * 0.9 - 50);
   expect(publicFiles(copy)).toEqual(publicFiles(depot.repository));
+});
+
+/** A root that stays at a snapshot and asks the copy only. */
+async function offeredAt(snapshot: number): Promise<string[]> {
+  const root = join(depot.folder, `pinned-${snapshot}-${Math.random()}`);
+  initRoot(root, { arch: 'x86_64' });
+  const { trustedRoot: trusted } = depot;
+  attachRepository(root, { name: 'main', mirrors: [copy], trustedRoot: trusted, snapshot });
+  return (await loadIndexes(openContext({ root, arch: 'x86_64', sync: false }), { refresh: 'force' }))
+    .map(({ record }) => record.name)
+    .sort();
+}
+
+test('older snapshots come along, whole, for roots that stay at one; those that are too many go', async () => {
+  await removePackages(depot.repository, ['other']);
+  await depot.publish({ name: 'second' });
+  await depot.publish({ name: 'third' });
+  expect((await mirror()).channels).toMatchObject([{ snapshots: [], problems: [] }]);
+  await expect(offeredAt(1)).rejects.toMatchObject({ code: 'network-failed' });
+  expect((await mirror({ snapshots: 2 })).channels).toMatchObject([{ snapshots: [2, 1], problems: [] }]);
+  expect(await offeredAt(1)).toEqual(['app', 'lib', 'other']);
+  expect(await offeredAt(2)).toEqual(['app', 'lib', 'second']);
+  expect(packagesIn(copy)).toContain('other');
+  expect((await verifyRepository(copy)).problems).toEqual([]);
+  const named = /other-1/;
+  const other = join(copy, 'packages/x86_64/other-1.0.0-r0.x86_64.icepkg');
+  writeFileSync(other, 'damaged');
+  expect((await verifyRepository(copy)).problems).toEqual([expect.stringMatching(named)]);
+  rmSync(other);
+  expect((await mirror({ snapshots: 2 })).fetched).toBe(1);
+  const day = 86_400_000;
+  const collect = async (): Promise<readonly string[]> => {
+    await collectGarbage(copy);
+    return (await collectGarbage(copy, { now: new Date(Date.now() + 2 * day) })).removed;
+  };
+  expect(await collect()).not.toContainEqual(expect.stringMatching(named));
+  await mirror({ snapshots: 1 });
+  expect(await collect()).toContainEqual(expect.stringMatching(named));
+  expect(await offeredAt(2)).toEqual(['app', 'lib', 'second']);
+  await expect(offeredAt(1)).rejects.toThrow();
+});
+
+test('an older snapshot that upstream has lost or spoilt is told of, and never half there', async () => {
+  await removePackages(depot.repository, ['other']);
+  await depot.publish({ name: 'second' });
+  const lost = join(depot.repository, 'packages/x86_64/other-1.0.0-r0.x86_64.icepkg');
+  const bytes = readFileSync(lost);
+  for (const spoil of [() => rmSync(lost), () => writeFileSync(lost, Buffer.alloc(bytes.length))]) {
+    spoil();
+    const [channel] = (await mirror({ snapshots: 5 })).channels;
+    expect(channel).toMatchObject({
+      snapshots: [],
+      problems: [expect.stringMatching(/snapshot 1 of stable/)],
+    });
+    expect(await offered()).toEqual(['app', 'lib', 'second']);
+    expect(existsSync(join(copy, 'channels/stable/metadata/1.targets.json'))).toBe(false);
+    expect((await verifyRepository(copy)).problems).toEqual([]);
+  }
+  writeFileSync(lost, bytes);
+  expect((await mirror({ snapshots: 5 })).channels).toMatchObject([{ snapshots: [1] }]);
+  expect(await offeredAt(1)).toEqual(['app', 'lib', 'other']);
 });
