@@ -2,7 +2,7 @@
  * Last step of the build: bundles the program into few files, because finding and opening hundreds of modules takes longer than
  * most commands, and writes the table of commands. With --from-source it reads the TypeScript sources instead of what tsc wrote.
  */
-import { readdirSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -11,6 +11,8 @@ const fromSource = process.argv.includes('--from-source');
 const dist = fileURLToPath(new URL('../../dist/', import.meta.url));
 const input = fromSource ? fileURLToPath(new URL('../../', import.meta.url)) : dist;
 const ending = fromSource ? '.ts' : '.js';
+// Native modules, what is loaded with require, and what few commands need.
+const external = JSON.parse(readFileSync(new URL('./external.json', import.meta.url), 'utf8'));
 const nothing = fileURLToPath(new URL('./nothing.cjs', import.meta.url));
 // Only oclif's plug-in search, templates and spinners use these; no command here reaches them.
 const unused = ['ejs', 'cli-spinners', 'tinyglobby', 'lilconfig', 'minimatch', 'wsl-utils'];
@@ -56,18 +58,7 @@ await build({
   target: 'node20.19',
   format: 'esm',
   logLevel: 'error',
-  external: [
-    'better-sqlite3',
-    'bullmq',
-    'esbuild',
-    'fastify',
-    'ioredis',
-    'lzma-native',
-    'pg',
-    'prettier',
-    'typescript',
-    'zstd-napi',
-  ],
+  external,
   alias: Object.fromEntries(unused.map((name) => [name, nothing])),
   plugins: [lazyParts],
   banner: {

@@ -20,28 +20,42 @@ beforeAll(() => {
 });
 afterAll(() => fs.rmSync(folder, { recursive: true, force: true }));
 
+interface NpmSource {
+  readonly npm: string;
+  readonly version: string;
+  readonly into?: string | undefined;
+}
+
+function npmSources(name: string): NpmSource[] {
+  const file = path.join(top, 'recipes', name, 'recipe.yaml');
+  const recipe = parseRecipe(fs.readFileSync(file, 'utf8'), file);
+  return recipe.sources.flatMap((source) => ('npm' in source ? [source] : []));
+}
+
+const fields = (file: string): Record<'packages' | 'dependencies', Record<string, unknown>> =>
+  JSON.parse(fs.readFileSync(path.join(top, file), 'utf8')) as ReturnType<typeof fields>;
+
 test('the recipes have the versions that package-lock.json has', () => {
-  const lock = JSON.parse(fs.readFileSync(path.join(top, 'package-lock.json'), 'utf8')) as {
-    packages: Record<string, { version: string }>;
-  };
-  const sources = ['icepkg', 'icepkg-modules', 'icepkg-fastify'].flatMap((name) => {
-    const file = path.join(top, 'recipes', name, 'recipe.yaml');
-    const recipe = parseRecipe(fs.readFileSync(file, 'utf8'), file);
-    return recipe.sources.flatMap((source) => ('npm' in source ? [source] : []));
-  });
+  const packages = fields('package-lock.json').packages as Record<string, { version: string }>;
+  const sources = ['icepkg', 'icepkg-modules', 'icepkg-fastify'].flatMap(npmSources);
   const locked = (name: string, folder = ''): string | undefined =>
     [`node_modules/zstd-napi/node_modules/${name}`, folder, `node_modules/${name}`]
-      .map((place) => lock.packages[place]?.version)
+      .map((place) => packages[place]?.version)
       .find((version) => version !== undefined);
   expect(sources.map(({ npm, version }) => [npm, version])).toEqual(
     sources.map(({ npm, into }) => [npm, locked(npm, into)]),
   );
-  const { dependencies } = JSON.parse(fs.readFileSync(path.join(top, 'package.json'), 'utf8')) as {
-    dependencies: Record<string, string>;
-  };
-  const missing = Object.keys(dependencies).filter((name) => !sources.some(({ npm }) => npm === name));
+});
+
+test('the recipe of icepkg has what is bundled, and others have what is not', () => {
+  const external = JSON.parse(fs.readFileSync(path.join(top, 'cli/bin/external.json'), 'utf8')) as string[];
+  const bundled = new Set(npmSources('icepkg').map(({ npm }) => npm));
+  const beside = new Set(['icepkg-modules', 'icepkg-fastify'].flatMap(npmSources).map(({ npm }) => npm));
+  const needed = Object.keys(fields('package.json').dependencies);
+  const isExternal = (name: string): boolean => external.includes(name);
+  expect(needed.filter((name) => !isExternal(name) && !bundled.has(name))).toEqual([]);
   // Build workers and publishers are no devices: where these are not installed, the command says how to get them.
-  expect(missing).toEqual(['bullmq', 'ioredis', 'pg']);
+  expect(needed.filter((name) => isExternal(name) && !beside.has(name))).toEqual(['bullmq', 'ioredis', 'pg']);
 });
 
 const icepkg = (...args: string[]): string =>
