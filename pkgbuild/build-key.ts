@@ -82,7 +82,7 @@ function resolved({ recipe, arch, loaded }: BuildNode): ResolvedSource[] {
 }
 
 /** Digest of a file, or of a folder's paths, modes and contents. */
-function fingerprint({ folder, loaded }: BuildNode, relative: string): string {
+export function fingerprint({ folder, loaded }: BuildNode, relative: string): string {
   const target = path.join(folder, relative);
   try {
     if (!fs.statSync(target).isDirectory())

@@ -6,6 +6,7 @@ import { IcepkgError, isErrno } from '#schema/error';
 import { run } from './command.ts';
 import type { BuildNode } from './order.ts';
 import { openShell, type SandboxMount } from './sandbox.ts';
+import type { TakenInputs } from './taken-inputs.ts';
 import { BUILD_ROOT } from './toolchain.ts';
 
 export interface FailedBuild {
@@ -17,6 +18,8 @@ export interface FailedBuild {
   readonly commands: string | undefined;
   /** The shell text that failed. */
   readonly script: string;
+  /** What the tree was made with. */
+  readonly taken: TakenInputs;
 }
 
 const STATE_FILE = 'failed.json';
@@ -45,9 +48,11 @@ export function discardFailed(cacheFolder: string, node: BuildNode): void {
 
 function readFailed(cacheFolder: string, node: BuildNode): FailedBuild | undefined {
   try {
-    return JSON.parse(
+    const failed = JSON.parse(
       fs.readFileSync(path.join(folderOf(cacheFolder, node), STATE_FILE), 'utf8'),
-    ) as FailedBuild;
+    ) as Partial<FailedBuild>;
+    // Of other times nobody knows what is in the tree.
+    return failed.taken === undefined ? undefined : (failed as FailedBuild);
   } catch (error) {
     if (isErrno(error, 'ENOENT')) return undefined;
     throw error;

@@ -63,9 +63,7 @@ export function missingInputHint(missing: MissingInput, { node, cacheFolder }: S
   }
   if (best !== undefined)
     return `${what} is in ${best.package} of the recipe ${best.recipe}: name ${best.recipe} under ${field}`;
-  const guess = recipesAround(node).find(
-    (recipe) => likely(missing).includes(recipe) && !near.has(recipe),
-  );
+  const guess = recipesAround(node).find((recipe) => likely(missing).includes(recipe) && !near.has(recipe));
   return guess === undefined
     ? `Nothing that was built here brings ${what}: name the recipe that does under ${field}, write one, or configure without it`
     : `The recipe ${guess} may bring ${what}: name it under ${field}`;

@@ -26,6 +26,7 @@ import {
   type FetchedFile,
 } from './sources/resolve.ts';
 import { phasesOf, stripScript, type Phase } from './steps.ts';
+import { refuseChanged, takenInputs } from './taken-inputs.ts';
 import { buildEnvironment, BUILD_ROOT, writeToolchain } from './toolchain.ts';
 import { walkTree } from './tree.ts';
 
@@ -72,10 +73,11 @@ export async function withBuiltTree<T>(
     // Anew for a kept tree, too: ccache may have come to the machine, or gone.
     fs.rmSync(path.join(workspace, 'tools'), { recursive: true, force: true });
     writeToolchain(path.join(workspace, 'tools'), node.toolArch, compilerCache !== undefined);
-    if (resumed === undefined) {
-      await installFiles(path.join(workspace, 'sysroot'), node.toolArch, options.root);
-      discardFailed(options.cacheFolder, node);
-    }
+    // Steps only read it, so that of a kept tree is made anew, for dependencies that were added since.
+    fs.rmSync(path.join(workspace, 'sysroot'), { recursive: true });
+    fs.mkdirSync(path.join(workspace, 'sysroot'));
+    await installFiles(path.join(workspace, 'sysroot'), node.toolArch, options.root);
+    if (resumed === undefined) discardFailed(options.cacheFolder, node);
     await runPhases(node, workspace, {
       ...options,
       mounts,
@@ -134,6 +136,9 @@ async function linkSources(node: BuildNode, workspace: string, cacheFolder: stri
   return { mounts, repackaged };
 }
 
+/** `strip` is the builder's own. */
+const PHASE_ORDER = ['unpack', 'patch', 'prepare', 'build', 'check', 'install', 'strip'];
+
 interface PhaseContext extends WorkspaceOptions {
   readonly mounts: readonly SandboxMount[];
   /** Lines for the log. */
@@ -145,6 +150,9 @@ interface PhaseContext extends WorkspaceOptions {
 async function runPhases(node: BuildNode, workspace: string, context: PhaseContext): Promise<void> {
   const { recipe } = node;
   const log = logFile(context.cacheFolder, node);
+  const phases = phasesOf(recipe, resolveSources(recipe.sources, node.arch), context.check);
+  const phasesBefore = (name: string): Phase[] =>
+    phases.filter((one) => PHASE_ORDER.indexOf(one.name) < PHASE_ORDER.indexOf(name));
   if (context.resumed === undefined) fs.writeFileSync(log, context.notes.map((note) => `${note}\n`).join(''));
   const environment = {
     ...buildEnvironment(node.toolArch, context.epoch, context.jobs),
@@ -177,6 +185,7 @@ async function runPhases(node: BuildNode, workspace: string, context: PhaseConte
         environment,
         commands: context.commands,
         script,
+        taken: takenInputs(node, context.root, phasesBefore(phase)),
       });
     const failure = { status: result.status, log, stopped: result.stopped };
     throw await phaseFailed(phase, failure, { node, cacheFolder: context.cacheFolder });
@@ -186,11 +195,10 @@ async function runPhases(node: BuildNode, workspace: string, context: PhaseConte
     to: `${BUILD_ROOT}/${name}`,
   }));
   if (context.cache !== undefined) fixed.push(context.cache.mount);
-  const phases = phasesOf(recipe, resolveSources(recipe.sources, node.arch), context.check);
-  const failed = phases.findIndex(({ name }) => name === context.resumed?.phase);
-  // What is not among them comes after them.
-  const done = context.resumed === undefined ? 0 : failed === -1 ? phases.length : failed;
-  for (const phase of phases.slice(done))
+  const done = context.resumed === undefined ? [] : phasesBefore(context.resumed.phase);
+  if (context.resumed !== undefined)
+    refuseChanged(recipe.name, context.resumed.taken, takenInputs(node, context.root, done));
+  for (const phase of phases.slice(done.length))
     await sandboxed(phase.name, scriptOf(phase), [...fixed, ...context.mounts]);
   const tree = path.join(workspace, 'dest');
   fs.appendFileSync(
