@@ -22,7 +22,7 @@ export interface Guest {
 
 /** No emulated machine takes longer to boot, in seconds. */
 const BOOT_LIMIT = 300;
-const COMMAND_LIMIT = 300;
+const COMMAND_LIMIT = 900;
 /** How long a shell that listens takes to answer. */
 const ANSWER_LIMIT = 5;
 /** What Ctrl-C sends. */
