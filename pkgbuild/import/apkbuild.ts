@@ -1,9 +1,15 @@
 /** Alpine's APKBUILD as a recipe. */
-import * as path from 'node:path';
 import { IcepkgError } from '#schema/error';
-import { accountsOfScript, type Accounts } from './apk-accounts.ts';
 import { apkSubpackages } from './apk-subpackages.ts';
 import { sayable, type Draft, type Notes } from './draft.ts';
+import {
+  importScripts,
+  scriptBeside,
+  withScripts,
+  type ForeignScript,
+  type ScriptName,
+  type Scripted,
+} from './install-scripts.ts';
 import { importSource, isArchive, placeSources, splitPatches, stemOf } from './places.ts';
 import { exportsOf, readShellFile, variableReader, type Reader, type ShellFile } from './shell-file.ts';
 import { importStep, SOURCE_FOLDER, type StepContext } from './steps.ts';
@@ -63,6 +69,15 @@ const LEFT: Readonly<Record<string, string>> = {
 };
 const ACCOUNT_FIELDS = new Set(['pkgusers', 'pkggroups']);
 const SCRIPTS = /^(.*)\.(pre|post)-(install|upgrade|deinstall)$/;
+/** When scripts of apk run; melange has the same names. */
+export const RUNS: Readonly<Record<string, ScriptName>> = {
+  'pre-install': 'preInstall',
+  'post-install': 'postInstall',
+  'pre-upgrade': 'preUpgrade',
+  'post-upgrade': 'postUpgrade',
+  'pre-deinstall': 'preRemove',
+  'post-deinstall': 'postRemove',
+};
 
 export function importApkbuild(text: string, context: ImportContext): Draft {
   const { notes } = context;
@@ -98,15 +113,6 @@ export function importApkbuild(text: string, context: ImportContext): Draft {
     notes.add('left', 'pkgver', `${pkgver} became ${version}`, read.line('pkgver'));
   const options = new Set(read.list('options'));
   for (const option of options) tellOption(option, notes, read.line('options'));
-  const accounts = importScripts(read, { context, name });
-  for (const [field, why] of Object.entries(LEFT))
-    if (read.list(field).length > 0)
-      notes.add(
-        field === 'triggers' || (ACCOUNT_FIELDS.has(field) && accounts.users.length === 0) ? 'lost' : 'left',
-        field,
-        why,
-        read.line(field),
-      );
   const { sources, patches, folder, folders } = readSources(file, read, { notes, name, pkgver });
   const relations = (field: string, convert: (text: string) => string | undefined): string[] =>
     sayable(
@@ -127,6 +133,7 @@ export function importApkbuild(text: string, context: ImportContext): Draft {
     helpers: HELPERS,
     rewrites: REWRITES,
     functions: ownFunctions(file, read.list('subpackages')),
+    owners: [],
     values: file.values,
     renamed: renamed(pkgver === version, folder),
   };
@@ -137,7 +144,19 @@ export function importApkbuild(text: string, context: ImportContext): Draft {
     folder,
     line: read.line('subpackages'),
   });
+  const scripted = scriptsByPackage(read, context, [name, ...parts.made.map((part) => part.name)]);
+  const hasAccounts = [...scripted.values()].some(({ users, groups }) => users.length + groups.length > 0);
+  for (const [field, why] of Object.entries(LEFT))
+    if (read.list(field).length > 0)
+      notes.add(
+        field === 'triggers' || (ACCOUNT_FIELDS.has(field) && !hasAccounts) ? 'lost' : 'left',
+        field,
+        why,
+        read.line(field),
+      );
   const needs = buildNeeds(read, { context, own: name });
+  const steps = importSteps(file, stepContext, { folder, check: !options.has('!check') });
+  const { owners: byScripts = [], ...declared } = scripted.get(name) ?? {};
   return {
     name,
     version,
@@ -156,7 +175,7 @@ export function importApkbuild(text: string, context: ImportContext): Draft {
     buildDepends: [...(arch === 'noarch' ? [] : ['musl']), ...needs.recipes].sort(),
     hostDepends: needs.host,
     env: exportsOf(file).env,
-    steps: withSplits(importSteps(file, stepContext, { folder, check: !options.has('!check') }), parts.steps),
+    steps: withSplits(steps, parts.steps),
     relations: {
       depends: relations('depends', importDependency),
       provides: relations('provides', importProvide),
@@ -164,31 +183,36 @@ export function importApkbuild(text: string, context: ImportContext): Draft {
       installIf: relations('install_if', importDependency),
     },
     providerPriority: Number(/^\d{1,9}$/.exec(read.text('provider_priority') ?? '')?.[0] ?? 0) || undefined,
-    subpackages: parts.made,
-    ...accounts,
+    subpackages: parts.made.map((part) => withScripts(part, scripted.get(part.name))),
+    ...declared,
+    owners: [...stepContext.owners, ...byScripts],
     strip: options.has('!strip') ? false : undefined,
   };
 }
 
-/** Scripts that only make accounts become declarations; the others are told. */
-function importScripts(
+/** Scripts by the package that they are for. */
+function scriptsByPackage(
   read: Reader,
-  { context, name }: { readonly context: ImportContext; readonly name: string },
-): Accounts {
-  const users = new Map<string, Accounts['users'][number]>();
-  const groups = new Map<string, Accounts['groups'][number]>();
-  const line = read.line('install');
-  for (const script of read.list('install').filter((one) => SCRIPTS.test(one))) {
-    const own = SCRIPTS.exec(script)?.[1] === name;
-    const made = own ? accountsOfScript(path.dirname(context.file), script) : undefined;
-    for (const user of made?.users ?? []) users.set(user.name, user);
-    for (const group of made?.groups ?? []) groups.set(group.name, group);
-    if (made === undefined) {
-      const why = `${script} is a script of apk: say what it does under scripts`;
-      context.notes.add('lost', 'install', why, line);
-    } else context.notes.add('left', 'install', `${script} makes accounts, which are declared`, line);
-  }
-  return { users: [...users.values()], groups: [...groups.values()] };
+  { file, notes }: ImportContext,
+  names: readonly string[],
+): Map<string, Scripted> {
+  const telling = { notes, field: 'install', line: read.line('install') };
+  const all = read.list('install').flatMap((name): (ForeignScript & { readonly of: string })[] => {
+    const [, of = '', when = '', what = ''] = SCRIPTS.exec(name) ?? [];
+    const runs = RUNS[`${when}-${what}`];
+    return runs === undefined ? [] : [{ name, of, runs, text: scriptBeside(file, name) }];
+  });
+  for (const { name } of all.filter(({ of }) => !names.includes(of)))
+    notes.add('lost', 'install', `${name} is for a package that is not made`, telling.line);
+  return new Map(
+    names.map((name) => [
+      name,
+      importScripts(
+        all.filter(({ of }) => of === name),
+        telling,
+      ),
+    ]),
+  );
 }
 
 function tellOption(option: string, notes: Notes, line: number | undefined): void {

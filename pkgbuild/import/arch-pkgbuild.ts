@@ -2,7 +2,15 @@
 import { IcepkgError } from '#schema/error';
 import type { ImportContext } from './apkbuild.ts';
 import { archSubpackages, mainPackage, setFields, withoutFields } from './arch-subpackages.ts';
-import { sayable, type Draft, type DraftSource, type DraftSteps, type Notes } from './draft.ts';
+import {
+  sayable,
+  type Draft,
+  type DraftSource,
+  type DraftSteps,
+  type Notes,
+  type OwnerRule,
+} from './draft.ts';
+import { pacmanScripts } from './pacman-scripts.ts';
 import { importSource, isArchive, placeSources, stemOf } from './places.ts';
 import { exportsOf, readShellFile, variableReader, type Reader, type ShellFile } from './shell-file.ts';
 import { importStep, SOURCE_FOLDER, type StepContext } from './steps.ts';
@@ -24,7 +32,6 @@ const REWRITES: readonly (readonly [RegExp, string])[] = [
 
 /** What the format has besides, and why it is not carried over. */
 const LOST: Readonly<Record<string, string>> = {
-  install: 'its scripts are for pacman: say what they do under scripts',
   epoch: 'versions have no epoch',
 };
 const LEFT: Readonly<Record<string, string>> = {
@@ -93,6 +100,7 @@ export function importArchPkgbuild(text: string, context: ImportContext): Draft 
     helpers: {},
     rewrites: REWRITES,
     functions: ownFunctions(file),
+    owners: [] as OwnerRule[],
     values: file.values,
     renamed: { ...RENAMED, ...(version === pkgver ? { pkgver: '$VERSION' } : {}) },
   };
@@ -114,6 +122,8 @@ export function importArchPkgbuild(text: string, context: ImportContext): Draft 
       main: name,
     },
   );
+  const steps = importSteps(file, stepContext, { name, names, check: !options.has('!check') });
+  const { owners, ...declared } = pacmanScripts(read, context);
   return {
     name,
     version,
@@ -136,10 +146,7 @@ export function importArchPkgbuild(text: string, context: ImportContext): Draft 
     buildDepends: [...(isData ? [] : ['musl']), ...needs.recipes].sort(),
     hostDepends: needs.host,
     env: exportsOf(file).env,
-    steps: withSplits(
-      importSteps(file, stepContext, { name, names, check: !options.has('!check') }),
-      parts.steps,
-    ),
+    steps: withSplits(steps, parts.steps),
     relations: {
       depends: [
         ...relations('depends', importDependency, (one) => !isLibrary(one, context)),
@@ -154,6 +161,8 @@ export function importArchPkgbuild(text: string, context: ImportContext): Draft 
     },
     configFiles: read.list('backup').filter((one) => /^[^/]/.test(one)),
     subpackages: parts.made,
+    ...declared,
+    owners: [...stepContext.owners, ...owners],
     strip: options.has('!strip') ? false : undefined,
   };
 }

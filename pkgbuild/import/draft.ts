@@ -32,7 +32,25 @@ export interface DraftSource {
   readonly arch?: 'x86_64' | 'aarch64';
 }
 
-export interface DraftSubpackage {
+/** A path and what is said of it, in the words of a recipe. */
+export interface OwnerRule {
+  readonly path: string;
+  readonly user?: string;
+  readonly group?: string;
+  readonly uid?: number;
+  readonly gid?: number;
+  readonly mode?: string;
+}
+
+/** What the engine does for a package besides its files. */
+export interface DraftDeclared {
+  readonly users?: readonly DeclaredUser[];
+  readonly groups?: readonly { readonly name: string; readonly gid?: number }[];
+  readonly directories?: readonly OwnerRule[];
+  readonly scripts?: Readonly<Record<string, string>>;
+}
+
+export interface DraftSubpackage extends DraftDeclared {
   readonly name: string;
   readonly files: readonly string[];
   readonly description?: string;
@@ -58,7 +76,7 @@ export type DraftSteps = Readonly<
   Partial<Record<'prepare' | 'build' | 'check' | 'install', readonly DraftStep[]>>
 >;
 
-export interface Draft {
+export interface Draft extends DraftDeclared {
   readonly name: string;
   readonly version: string;
   readonly release: number;
@@ -77,8 +95,8 @@ export interface Draft {
     Partial<Record<'depends' | 'provides' | 'replaces' | 'installIf' | 'recommends', readonly string[]>>
   >;
   readonly configFiles?: readonly string[];
-  readonly users?: readonly DeclaredUser[];
-  readonly groups?: readonly { readonly name: string; readonly gid?: number }[];
+  /** Of files that steps install. */
+  readonly owners?: readonly OwnerRule[];
   readonly providerPriority?: number | undefined;
   readonly subpackages: readonly DraftSubpackage[];
   readonly strip?: false | undefined;

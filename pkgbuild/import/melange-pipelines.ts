@@ -220,7 +220,7 @@ function stepsOf(made: readonly Made[]): DraftSteps {
   };
 }
 
-function stepOf(text: string, { notes, line, environment }: PipelineContext): string | undefined {
+function stepOf(text: string, { notes, line, environment, owners }: PipelineContext): string | undefined {
   for (const left of text.matchAll(/\$\{\{\s*([^}]{1,100}?)\s*\}\}/g))
     notes.add('lost', 'runs', `the step uses ${left[1] ?? ''}, which is not known`, line('runs'));
   return importStep(text, {
@@ -235,6 +235,7 @@ function stepOf(text: string, { notes, line, environment }: PipelineContext): st
     helpers: {},
     rewrites: [[/\/home\/build(?=\/|$)/gm, SOURCE_FOLDER]],
     functions: new Map(),
+    owners,
     field: 'runs',
     line: line('runs'),
     notes,

@@ -1,7 +1,7 @@
 /** What a melange file says besides its build: scriptlets, updates, and what has no counterpart. */
-import { accountsOfText, type Accounts } from './apk-accounts.ts';
-import type { ImportContext } from './apkbuild.ts';
+import { RUNS, type ImportContext } from './apkbuild.ts';
 import type { Draft, DraftSource } from './draft.ts';
+import { importScripts, type ForeignScript, type Scripted } from './install-scripts.ts';
 import { recordOf, textOf, type LineFinder, type Mapping } from './yaml-values.ts';
 
 export interface Telling {
@@ -34,19 +34,16 @@ export function tellRest(top: Mapping, about: Mapping, { context: { notes }, lin
     );
 }
 
-/** Scriptlets that only make accounts become declarations; the others are told. */
-export function accountsIn(about: Mapping, { context: { notes }, line }: Telling): Accounts {
-  const users = new Map<string, Accounts['users'][number]>();
-  const groups = new Map<string, Accounts['groups'][number]>();
-  for (const [name, script] of Object.entries(recordOf(about['scriptlets']))) {
-    const made = accountsOfText(textOf(script) ?? 'trigger');
-    for (const user of made?.users ?? []) users.set(user.name, user);
-    for (const group of made?.groups ?? []) groups.set(group.name, group);
-    if (made === undefined)
-      notes.add('lost', `package.scriptlets.${name}`, 'say what it does under scripts', line(name));
-    else notes.add('left', `package.scriptlets.${name}`, 'it makes accounts, which are declared', line(name));
-  }
-  return { users: [...users.values()], groups: [...groups.values()] };
+/** Scriptlets as declarations or scripts; packages have no triggers. */
+export function scriptletsOf(about: Mapping, { context: { notes }, line }: Telling): Scripted {
+  const texts = Object.entries(recordOf(about['scriptlets']));
+  if (texts.some(([name]) => name === 'trigger'))
+    notes.add('lost', 'package.scriptlets.trigger', 'packages have no triggers', line('trigger'));
+  const scripts = texts.flatMap(([name, text]): ForeignScript[] => {
+    const runs = RUNS[name];
+    return runs === undefined ? [] : [{ name, runs, text: textOf(text) }];
+  });
+  return importScripts(scripts, { notes, field: 'package.scriptlets', line: line('scriptlets') });
 }
 
 /** Where new versions show: the tags of a repository. */

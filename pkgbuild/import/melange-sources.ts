@@ -1,5 +1,5 @@
 /** Sources and patches of melange's pipelines. */
-import type { DraftSource, Notes } from './draft.ts';
+import type { DraftSource, Notes, OwnerRule } from './draft.ts';
 import type { Inputs } from './melange-shell.ts';
 import { importSource, isArchive, UNKNOWN_COMMIT } from './places.ts';
 import { textOf, type LineFinder, type Mapping, type Substitutions } from './yaml-values.ts';
@@ -14,6 +14,8 @@ export interface PipelineContext {
   readonly environment: readonly string[];
   /** Flags that are added to those that steps have here. */
   readonly flags: readonly (readonly [string, string])[];
+  /** Receives whom steps give files to. */
+  readonly owners: OwnerRule[];
 }
 
 interface Placed extends PipelineContext {

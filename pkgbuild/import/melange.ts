@@ -2,11 +2,11 @@
 import { isScalar, LineCounter, parseDocument, visit, type Document } from 'yaml';
 import { IcepkgError } from '#schema/error';
 import type { ImportContext } from './apkbuild.ts';
-import { MAX_SUBPACKAGES, sayable, type Draft } from './draft.ts';
+import { sayable, type Draft, type OwnerRule } from './draft.ts';
 import { SET_FOR_STEPS } from './shell-file.ts';
-import { conditionIn, conditionOf, importPipelines, type ImportedPipelines } from './melange-pipelines.ts';
-import { accountsIn, tellRest, updateOf, type Telling } from './melange-rest.ts';
-import { melangeSubpackage, type MelangePart } from './melange-subpackages.ts';
+import { importPipelines, type ImportedPipelines } from './melange-pipelines.ts';
+import { subpackagesOf } from './melange-ranges.ts';
+import { scriptletsOf, tellRest, updateOf } from './melange-rest.ts';
 import { withSplits } from './usual-steps.ts';
 import {
   fill,
@@ -101,6 +101,8 @@ export function importMelange(text: string, context: ImportContext): Draft {
   const substitutions = substitutionsOf(top, { name, version, stated, epoch: textOf(about['epoch']) ?? '0' });
   const environment = recordOf(top['environment']);
   const env = environmentOf(recordOf(environment['environment']), substitutions);
+  const owners: OwnerRule[] = [];
+  const scripted = scriptletsOf(about, { context, line });
   const built = importPipelines(listOf(top['pipeline']).map(recordOf), {
     notes,
     substitutions,
@@ -108,6 +110,7 @@ export function importMelange(text: string, context: ImportContext): Draft {
     name,
     environment: Object.keys(env),
     flags: Object.entries(env).filter(([key]) => SET_FOR_STEPS.has(key)),
+    owners,
   });
   if (built.sources.length === 0 && Object.keys(built.steps).length > 0)
     notes.add(
@@ -178,7 +181,8 @@ export function importMelange(text: string, context: ImportContext): Draft {
     },
     providerPriority:
       Number(/^\d{1,9}$/.exec(textOf(dependencies['provider-priority']) ?? '')?.[0] ?? 0) || undefined,
-    ...accountsIn(about, { context, line }),
+    ...scripted,
+    owners: [...owners, ...scripted.owners],
     subpackages: parts.made,
     strip: undefined,
     update: updateOf(recordOf(top['update']), built.sources, { context, line }),
@@ -343,56 +347,4 @@ function environmentOf(environment: Mapping, substitutions: Substitutions): Reco
     return text === undefined || !/^[A-Za-z_]\w*$/.test(name) ? [] : [[name, fill(text, substitutions)]];
   });
   return Object.fromEntries(entries);
-}
-
-function subpackagesOf(
-  top: Mapping,
-  of: Telling & { readonly substitutions: Substitutions; readonly name: string },
-): MelangePart {
-  const ranges = new Map(
-    listOf(top['data'])
-      .map(recordOf)
-      .map((one) => [textOf(one['name']) ?? '', recordOf(one['items'])]),
-  );
-  let left = MAX_SUBPACKAGES;
-  const parts = listOf(top['subpackages'])
-    .map(recordOf)
-    .flatMap((subpackage) => {
-      const range = textOf(subpackage['range']);
-      const each: readonly (readonly [string, unknown])[] =
-        range === undefined ? [['', '']] : Object.entries(ranges.get(range) ?? {}).slice(0, MAX_SUBPACKAGES);
-      if (range !== undefined && each.length === 0)
-        of.context.notes.add('lost', 'subpackages', `its range ${range} has no items`, of.line('range'));
-      return each.flatMap(([key, value]) => {
-        const substitutions = new Map([
-          ...of.substitutions,
-          ...(range === undefined
-            ? []
-            : ([
-                ['range.key', key],
-                ['range.value', textOf(value) ?? ''],
-              ] as const)),
-        ]);
-        const condition = conditionIn(subpackage);
-        const known = condition === undefined ? 'always' : conditionOf(fill(condition, substitutions));
-        if (known === 'never') return [];
-        const notes = of.context.notes;
-        if (left-- <= 0) {
-          notes.add('lost', 'subpackages', `there are more than ${MAX_SUBPACKAGES}`, of.line('subpackages'));
-          return [];
-        }
-        const part = melangeSubpackage(subpackage, { ...of, notes, substitutions });
-        if (known === 'always') return [part];
-        if (known !== undefined && part.steps.length === 0)
-          return [{ ...part, made: part.made.map((one) => ({ ...one, if: known })) }];
-        notes.add(
-          'lost',
-          'subpackages',
-          `the condition ${condition ?? ''} is not carried over`,
-          of.line('if', condition),
-        );
-        return [part];
-      });
-    });
-  return { made: parts.flatMap(({ made }) => made), steps: parts.flatMap(({ steps }) => steps) };
 }

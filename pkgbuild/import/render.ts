@@ -1,6 +1,14 @@
 /** Writes a draft down as the YAML of a recipe. */
 import { stringify } from 'yaml';
-import type { Draft, DraftSource, DraftStep, DraftSteps, ImportNote } from './draft.ts';
+import type {
+  Draft,
+  DraftSource,
+  DraftStep,
+  DraftSteps,
+  DraftSubpackage,
+  ImportNote,
+  OwnerRule,
+} from './draft.ts';
 
 /** Stands for a digest that nobody knows yet: a build refuses it and says the right one. */
 export const UNKNOWN_SHA256 = '0'.repeat(64);
@@ -35,9 +43,12 @@ export function renderRecipe(draft: Draft, notes: readonly ImportNote[], origin:
     configFiles: list(draft.configFiles),
     users: list(draft.users),
     groups: list(draft.groups),
+    directories: list(draft.directories),
+    owners: list(mergedOwners(draft.owners ?? [])),
+    scripts: filled(draft.scripts),
     env: Object.keys(draft.env).length === 0 ? undefined : draft.env,
     ...stepsOf(steps),
-    subpackages: list(draft.subpackages),
+    subpackages: list(draft.subpackages.map(subpackageOf)),
     strip: draft.strip,
     update: draft.update,
   };
@@ -55,6 +66,24 @@ export function renderRecipe(draft: Draft, notes: readonly ImportNote[], origin:
   ];
   return `${head.join('\n')}\n${body}`;
 }
+
+const filled = <T extends object>(value: T | undefined): T | undefined =>
+  value === undefined || Object.keys(value).length === 0 ? undefined : value;
+
+/** One rule for each path; of what is said twice the later one counts. */
+function mergedOwners(rules: readonly OwnerRule[]): OwnerRule[] {
+  const byPath = new Map<string, OwnerRule>();
+  for (const rule of rules) byPath.set(rule.path, { ...byPath.get(rule.path), ...rule });
+  return [...byPath.values()];
+}
+
+/** Without what is empty. */
+const subpackageOf = (subpackage: DraftSubpackage): Readonly<Record<string, unknown>> =>
+  Object.fromEntries(
+    Object.entries(subpackage).filter(
+      ([, value]) => typeof value !== 'object' || Object.keys(value as object).length > 0,
+    ),
+  );
 
 /** A pipeline that does whole phases stands at the top; `go` would add a check that upstream has not. */
 function stepsOf(steps: DraftSteps): Readonly<Record<string, unknown>> {

@@ -1,6 +1,7 @@
 /** Build steps of others as steps of a recipe: the same shell, with our names for places and tools. */
 import { quote } from '../shell.ts';
-import type { Notes } from './draft.ts';
+import type { Notes, OwnerRule } from './draft.ts';
+import { takeOwners } from './owners-in-steps.ts';
 import { clip, plain, Unreadable, type Values } from './shell-values.ts';
 import { spreadArrays, withoutBashisms } from './shell-arrays.ts';
 import { ShellError, skipPiece, tokenize, type HereText } from './shell-tokens.ts';
@@ -21,6 +22,8 @@ export interface StepContext {
   readonly rewrites: readonly (readonly [RegExp, string])[];
   /** Bodies of the functions that steps may call. */
   readonly functions: ReadonlyMap<string, string>;
+  /** Receives whom steps give files to. */
+  readonly owners: OwnerRule[];
   readonly field: string;
   readonly line: number | undefined;
   readonly notes: Notes;
@@ -64,7 +67,8 @@ export function importStep(given: string, context: StepContext): string | undefi
       `${name}() {\n${indented(shortenFolders(substitute(dedent(inner), of), context.folders))}\n}\n`,
   );
   const lines = renamed.split('\n').filter((text) => !isEntering(text, context.folders));
-  const steps = withoutReturns(shortenFolders(lines.join('\n'), context.folders)).trim();
+  const whole = withoutReturns(shortenFolders(lines.join('\n'), context.folders));
+  const steps = takeOwners(whole, context).trim();
   const text = `${[...of.perArch.values(), ...definitions].join('')}${steps}`;
   const commands = steps.split('\n').filter((one) => !/^\s*(?:#|$)/.test(one));
   if (
@@ -79,7 +83,7 @@ export function importStep(given: string, context: StepContext): string | undefi
   const network = NETWORK.exec(code)?.[1];
   if (network !== undefined)
     notes.add('lost', field, `${network.trim()} wants the network, which builds do not have`, line);
-  if (BASH.test(code)) notes.add('lost', field, 'it is written for bash; steps run in /bin/sh', line);
+  if (isForBash(code)) notes.add('lost', field, 'it is written for bash; steps run in /bin/sh', line);
   return `${text}\n`;
 }
 
@@ -293,6 +297,9 @@ const withoutReturns = (text: string): string =>
     .replaceAll(/\breturn ([0-9])\b/g, 'exit $1')
     .replaceAll(/^[ \t]*local(?:[ \t]+[A-Za-z_]\w*)+[ \t]*\n/gm, '')
     .replaceAll(/^([ \t]*)local[ \t]+(?=[A-Za-z_]\w*=)/gm, '$1');
+
+/** @param code without comments */
+export const isForBash = (code: string): boolean => BASH.test(code);
 
 /** What `/bin/sh` does not have. */
 const BASH =

@@ -329,58 +329,6 @@ depends="tool-${written}"\npackage() {\n\tmake DESTDIR="$pkgdir" install\n}\n`,
   else expect(JSON.stringify(recipe['depends'])).toContain(`tool-${result}`);
 });
 
-describe('accounts that install scripts make', () => {
-  const file = apkbuild(
-    'package() {\n\tmake DESTDIR="$pkgdir" install\n}',
-    'install="tool.pre-install tool.pre-upgrade"\npkgusers=tool\npkggroups=tool',
-  );
-  const said = async (script: string): Promise<[unknown, unknown, string[]]> => {
-    put('in/tool.pre-install', `#!/bin/sh\n${script}`);
-    put('in/tool.pre-upgrade', `#!/bin/sh\n${script}`);
-    const { recipe, said: notes } = await imported('APKBUILD', file);
-    return [recipe['users'], recipe['groups'], notes.filter((one) => one.startsWith('lost'))];
-  };
-
-  test('are declared', async () => {
-    expect(
-      await said(`addgroup -S -g 82 tool 2>/dev/null
-getent passwd tool >/dev/null || adduser -SDH -u 100 -h /var/lib/tool -s /sbin/nologin -G tool -g "A tool" tool 2>/dev/null
-addgroup tool dialout || true
-exit 0
-`),
-    ).toEqual([
-      [
-        {
-          name: 'tool',
-          uid: 100,
-          group: 'tool',
-          gecos: 'A tool',
-          home: '/var/lib/tool',
-          shell: '/sbin/nologin',
-          groups: ['dialout'],
-        },
-      ],
-      [{ name: 'tool', gid: 82 }],
-      [],
-    ]);
-  });
-
-  test.each([
-    ['something besides', 'adduser -S tool\nchown tool /var/lib/tool\n'],
-    ['a person', 'adduser -D tool\n'],
-    ['an account of an unknown name', 'adduser -S $(cat /etc/hostname)\n'],
-    ['an account that no system can have', 'adduser -S -u 99999999999 tool\n'],
-    ['one under a condition', 'if true; then adduser -S tool; fi\n'],
-    ['one after something else', 'rm -rf / || adduser -S tool\n'],
-  ])('are left to the author where the script makes %s', async (_, script) => {
-    const [users, groups, lost] = await said(script);
-    expect([users, groups]).toEqual([undefined, undefined]);
-    expect(lost).toContain(
-      'lost install: tool.pre-install is a script of apk: say what it does under scripts',
-    );
-  });
-});
-
 test('a comment that names a function does not call it', async () => {
   const { recipe, said } = await imported(
     'APKBUILD',

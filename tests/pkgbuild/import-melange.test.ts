@@ -220,18 +220,23 @@ test('a melange file: accounts, downloads and files that it does not fetch', asy
       addgroup -S tool 2>/dev/null || true
       adduser -S -D -H -G tool tool 2>/dev/null || true
     post-install: chown tool /var/log/tool
+    trigger: { paths: [/usr/lib], script: ldconfig }
 pipeline:
   - uses: npm/install
     with: {package: tool}
   - runs: uv sync
 `,
   );
-  expect(recipe).toMatchObject({ users: [{ name: 'tool', group: 'tool' }], groups: [{ name: 'tool' }] });
+  expect(recipe).toMatchObject({
+    users: [{ name: 'tool', group: 'tool' }],
+    groups: [{ name: 'tool' }],
+    owners: [{ path: 'var/log/tool', user: 'tool' }],
+  });
   expect(said.filter((one) => !one.startsWith('left'))).toEqual([
+    'lost package.scriptlets.trigger: packages have no triggers',
     'lost npm/install: it downloads what it installs: write the source and the steps',
     'lost runs: uv sync wants the network, which builds do not have',
     'open sources: it fetches none, so what it builds lies in a folder of its own: name that under sources',
-    'lost package.scriptlets.post-install: say what it does under scripts',
   ]);
 });
 
