@@ -89,7 +89,8 @@ function foreignProgram(tail: readonly string[]): string | undefined {
 
 const NO_NETWORK =
   /could not resolve host|temporary failure in name resolution|name or service not known|network is unreachable|unable to resolve host|lookup .* on .*:53|getaddrinfo E/i;
-const READ_ONLY = /read-only file system/i;
+const READ_ONLY =
+  /read-only file system|cannot create (?:directory )?['‘]?\/(?!build\/|tmp\/).*(?:nonexistent|no such file)/i;
 
 function refusedBySandbox(tail: readonly string[]): string | undefined {
   if (tail.some((line) => NO_NETWORK.test(line)))

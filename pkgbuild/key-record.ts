@@ -52,7 +52,7 @@ export function readKeyRecord(folder: string): KeyRecord | undefined {
   }
 }
 
-interface KeptBuild {
+export interface KeptBuild {
   /** Name of the recipe. */
   readonly name: string;
   readonly record: KeyRecord;

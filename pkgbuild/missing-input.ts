@@ -5,7 +5,7 @@ import { readHeader } from '#schema/container/read';
 import { IcepkgError, isErrno } from '#schema/error';
 import type { Manifest } from '#schema/manifest';
 import { readResult } from './cached-build.ts';
-import { newestBuilds } from './key-record.ts';
+import { newestBuilds, type KeptBuild } from './key-record.ts';
 import type { BuildNode } from './order.ts';
 import { defaultRecipeRoots, recipeNames } from './recipe.ts';
 
@@ -48,12 +48,14 @@ export function missingInputHint(missing: MissingInput, { node, cacheFolder }: S
   const field = kind === 'command' ? 'testDepends' : 'buildDepends';
   const nodes = kind === 'command' ? node.testNodes : node.buildNodes;
   const near = new Set(nodes.map(({ recipe }) => recipe.name));
-  const found = newestBuilds(cacheFolder).flatMap(({ name: recipe, folder }) =>
-    manifestsIn(folder).flatMap((manifest) => {
-      const file = fileWith(missing, manifest);
-      return file === undefined ? [] : [{ recipe, package: manifest.name, file }];
-    }),
+  const names = likely(missing);
+  const builds = newestBuilds(cacheFolder).filter((one) => one.name !== node.recipe.name);
+  // Most recipes are called like what they bring, and reading all builds takes its time.
+  const first = holders(
+    missing,
+    builds.filter(({ name: recipe }) => names.includes(recipe)),
   );
+  const found = first.length > 0 ? first : holders(missing, builds);
   const [best] = found.toSorted((a, b) => a.file.length - b.file.length);
   if (best !== undefined && near.has(best.recipe)) {
     const folder = best.file.slice(0, -name.length - 1);
@@ -63,11 +65,25 @@ export function missingInputHint(missing: MissingInput, { node, cacheFolder }: S
   }
   if (best !== undefined)
     return `${what} is in ${best.package} of the recipe ${best.recipe}: name ${best.recipe} under ${field}`;
-  const guess = recipesAround(node).find((recipe) => likely(missing).includes(recipe) && !near.has(recipe));
+  const guess = recipesAround(node).find((recipe) => names.includes(recipe) && !near.has(recipe));
   return guess === undefined
     ? `Nothing that was built here brings ${what}: name the recipe that does under ${field}, write one, or configure without it`
     : `The recipe ${guess} may bring ${what}: name it under ${field}`;
 }
+
+interface Holder {
+  readonly recipe: string;
+  readonly package: string;
+  readonly file: string;
+}
+
+const holders = (missing: MissingInput, builds: readonly KeptBuild[]): Holder[] =>
+  builds.flatMap(({ name, folder }) =>
+    manifestsIn(folder).flatMap((manifest) => {
+      const file = fileWith(missing, manifest);
+      return file === undefined ? [] : [{ recipe: name, package: manifest.name, file }];
+    }),
+  );
 
 function fileWith({ kind, name }: MissingInput, { files, provides = [] }: Manifest): string | undefined {
   const paths = files.map((file) => file.path);

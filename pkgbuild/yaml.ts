@@ -89,7 +89,7 @@ export function decodeYaml<const S extends v.GenericSchema>(
   }
   if (issue.type === 'strict_object' && issue.received === 'undefined')
     throw fail(offset, `missing field ${fieldName(keys)}`);
-  throw refuse(keys, lowerFirst(issue.message));
+  throw refuse(keys, lowerFirst(issue.message), spellingHint(issue));
 }
 
 /** Aliases are limited, so that a small document cannot grow without bound. */
@@ -110,6 +110,16 @@ interface Issue {
   readonly received: string;
   readonly path?: readonly { readonly key: unknown }[] | undefined;
   readonly issues?: readonly Issue[] | undefined;
+}
+
+/** How what was written becomes what was meant, where YAML took it for something else. */
+function spellingHint({ expected, received }: Issue): string | undefined {
+  if (expected === null) return undefined;
+  if (/\bstring\b/.test(expected) && /^(?:true|false|-?\d)/.test(received))
+    return `YAML takes it for ${/^[tf]/.test(received) ? 'true or false' : 'a number'}: put it in quotes`;
+  return expected === 'Array' && received.startsWith('"')
+    ? `Write it as a list: [${received.slice(1, -1)}]`
+    : undefined;
 }
 
 /** A misspelt field is also a missing one: naming what is there helps more. */

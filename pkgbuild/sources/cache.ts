@@ -50,6 +50,7 @@ export async function fetchSource(source: FetchedFile, cacheFolder: string): Pro
     return cached;
   }
   const tried: string[] = [];
+  let came = false;
   for (const place of source.from) {
     const scratch = fs.mkdtempSync(path.join(folder, '.fetch-'));
     try {
@@ -60,6 +61,7 @@ export async function fetchSource(source: FetchedFile, cacheFolder: string): Pro
         fs.renameSync(match.file, cached);
         return cached;
       }
+      came ||= hashes.length > 0;
       tried.push(`${describePlace(place)}: ${keepAside(source, hashes, folder)}`);
     } catch (error) {
       if (!(error instanceof IcepkgError) || error.code === 'cancelled') throw error;
@@ -72,7 +74,7 @@ export async function fetchSource(source: FetchedFile, cacheFolder: string): Pro
     'source-failed',
     `cannot get ${source.file} (sha256 ${source.sha256}); tried ${tried.join('; ')}`,
     {
-      hint: `Correct the sha256 in the recipe where a file that came is the right one, or put the right file there yourself: ${cached}`,
+      hint: `${came ? 'Correct the sha256 in the recipe where the file that came is the right one' : 'Add a place that has it'}, or put the right file there yourself: ${cached}`,
       data: { file: source.file, tried },
     },
   );

@@ -3,7 +3,7 @@ import * as fs from 'node:fs';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
-import { IcepkgError } from '#schema/error';
+import { IcepkgError, isErrno } from '#schema/error';
 
 /** No source is larger, in bytes. */
 const MAX_SOURCE_BYTES = 4 * 1024 * 1024 * 1024;
@@ -44,6 +44,7 @@ async function download(url: string, file: string): Promise<void> {
 }
 
 function describe(error: Error): string {
+  if (isErrno(error, 'ENOENT', 'ENOTDIR')) return 'there is no such file';
   if (error.name === 'AbortError') return 'the transfer stalled or is too large';
   return error.cause instanceof Error ? error.cause.message : error.message;
 }

@@ -92,6 +92,11 @@ test.each([
     'rst2man is in the Debian package python3-docutils: install that, and name it under hostDepends',
   ],
   [
+    'a file outside of the build',
+    'install: echo x >/root/x\n',
+    'Steps write below /build and /tmp only: install into $DESTDIR, which is /build/dest',
+  ],
+  [
     'a command in a test',
     'install: mkdir -p "$DESTDIR/x"\ntest: run zeta\n',
     'zeta is in lib-zeta of the recipe lib-zeta: name lib-zeta under testDepends',

@@ -77,6 +77,24 @@ describe('a recipe', () => {
       undefined,
     ],
     [
+      'text that YAML takes for a truth value',
+      `${good}install: true\n`,
+      'hello/recipe.yaml:9:1: install: expected shell text or a list of steps',
+      'YAML takes it for true or false: put it in quotes',
+    ],
+    [
+      'a sum that YAML takes for a number',
+      good.replace('a'.repeat(64), '1'.repeat(64)),
+      'hello/recipe.yaml:6:5: sources[0].sha256: expected a string',
+      'YAML takes it for a number: put it in quotes',
+    ],
+    [
+      'one name where a list belongs',
+      `${good}buildDepends: musl\n`,
+      'hello/recipe.yaml:9:1: buildDepends: expected a list of recipe names',
+      'Write it as a list: [musl]',
+    ],
+    [
       'a service without the path of its program',
       `${good}services:\n  - name: web\n    command: [bin/web, -d]\n`,
       'hello/recipe.yaml:11:5: services[0].command: expected the absolute path of the program first, such as /usr/bin/NAME',
