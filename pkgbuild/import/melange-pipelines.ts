@@ -1,7 +1,7 @@
 /** melange's pipelines as sources, patches and steps. */
 import type { Draft, DraftSource, DraftStep, DraftSteps } from './draft.ts';
 import { checkedOut, fetched, patchNames, type PipelineContext } from './melange-sources.ts';
-import { DOWNLOADS, HOST_TOOLS, SHELL, VENDORED, type Inputs } from './melange-shell.ts';
+import { HOST_TOOLS, SHELL, VENDORED, whyNot, type Inputs } from './melange-shell.ts';
 import { placeSources } from './places.ts';
 import { importStep, SOURCE_FOLDER } from './steps.ts';
 import { cutAtInstall, setsSomething, usualSteps } from './usual-steps.ts';
@@ -79,14 +79,7 @@ export function importPipelines(pipelines: readonly Mapping[], context: Pipeline
           context.line('uses', uses),
         );
       if (shell === undefined && vendored === undefined)
-        context.notes.add(
-          'lost',
-          uses,
-          DOWNLOADS.has(uses)
-            ? 'it downloads what it installs: write the source and the steps'
-            : 'the pipeline is not known: write its steps',
-          context.line('uses', uses),
-        );
+        context.notes.add('lost', uses, whyNot(uses), context.line('uses', uses));
       for (const tool of HOST_TOOLS[uses] ?? []) host.add(tool);
       for (const text of shell?.(input, {
         name: context.name,

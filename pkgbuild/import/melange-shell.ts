@@ -65,13 +65,31 @@ export const SHELL: Readonly<Record<string, (input: Inputs, around: Around) => s
   'perl/cleanup': () => [String.raw`find "$DESTDIR" \( -name perllocal.pod -o -name .packlist \) -delete`],
 };
 
-/** Those that install something by its name from the network. */
-export const DOWNLOADS: ReadonlySet<string> = new Set([
-  'go/install',
-  'npm/install',
-  'pnpm/install',
-  'cargo/install',
-]);
+/** Pipelines that download what they install, with what stands for them here. */
+const DOWNLOADS: Readonly<Record<string, string>> = {
+  'go/install': 'name its source, with the modules, and use the pipeline go',
+  'cargo/install': 'name its source, with the crates, and use the pipeline cargo',
+  'npm/install': 'name it and all that it needs under sources (npm: NAME), and use the pipeline node',
+  'pnpm/install': 'name it and all that it needs under sources (npm: NAME), and use the pipeline node',
+};
+/** Pipelines that install by means of an interpreter, into folders of that interpreter. */
+const INTERPRETERS: Readonly<Record<string, string>> = {
+  py: 'Python',
+  ruby: 'Ruby',
+  R: 'R',
+  php: 'PHP',
+  maven: 'Java',
+};
+
+/** Why a pipeline of melange is not carried over, and what to do. */
+export function whyNot(uses: string): string {
+  const download = DOWNLOADS[uses];
+  if (download !== undefined) return `it downloads what it installs: ${download}`;
+  const language = INTERPRETERS[uses.split('/')[0] ?? ''];
+  return language === undefined
+    ? 'the pipeline is not known: write its steps'
+    : `it installs for ${language}, which no recipe here makes: write the steps once one does`;
+}
 
 function goBuild(input: Inputs, output: string): string[] {
   const [packages, modroot] = [listOf(input('packages', '.')).join(' '), input('modroot')];

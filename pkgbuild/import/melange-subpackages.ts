@@ -1,5 +1,6 @@
 /** Subpackages of a melange file: by their named pipelines, or by what their shell moves and makes. */
 import type { DraftSubpackage, Notes } from './draft.ts';
+import { whyNot } from './melange-shell.ts';
 import { DEV_FILES, isByItself } from './places.ts';
 import { PART, readSplit, TREE } from './split-shell.ts';
 import { SOURCE_FOLDER } from './steps.ts';
@@ -75,7 +76,7 @@ export function melangeSubpackage(subpackage: Mapping, means: Means): MelangePar
       notes.add('left', field, `the tests of ${uses} are not carried over`, stated);
     else if (uses !== undefined) {
       understood = false;
-      lost(`the pipeline ${uses} is not known`);
+      lost(`${uses}: ${whyNot(uses)}`);
     }
     const runs = textOf(pipeline['runs']);
     if (runs === undefined) continue;

@@ -46,6 +46,9 @@ const fileName = (text: string): string => {
   return safe === '' ? 'source' : safe;
 };
 
+/** Servers that have by https what they have by ftp, under the same paths. */
+const BY_HTTPS_TOO = /^ftp:\/\/(ftp\.gnu\.org|ftp\.kernel\.org|ftp\.openbsd\.org)\//;
+
 /** One entry of a `source` list, or `undefined` where it has no place in a recipe, which is told. */
 export function importSource(entry: SourceText, notes: Notes): DraftSource | undefined {
   const { text, line, field } = entry;
@@ -64,7 +67,8 @@ export function importSource(entry: SourceText, notes: Notes): DraftSource | und
   const git = /^git(?:\+(https?|ssh|git|file))?:\/\/(.+)$/.exec(address);
   if (git !== null)
     return importGit({ url: `${git[1] ?? 'git'}://${git[2] ?? ''}`, file, line, field }, notes);
-  if (/^https?:\/\/\S+$/.test(address)) return { url: address, file, ...sums };
+  const url = address.replace(BY_HTTPS_TOO, 'https://$1/');
+  if (/^https?:\/\/\S+$/.test(url)) return { url, file, ...sums };
   if (/^[a-z+]+:\/\//.test(address)) {
     notes.add('lost', field, `${address}: recipes fetch by http, https and git`, line);
     return undefined;

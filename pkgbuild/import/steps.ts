@@ -286,6 +286,10 @@ function shortenFolders(text: string, folders: readonly string[]): string {
       new RegExp(`${SOURCE_FOLDER}("?)/${name}(?![\\w.+-])`, 'g'),
       `${SOURCE_FOLDER}$1`,
     );
+    shortened = shortened.replaceAll(
+      new RegExp(`^([ \\t]*(?:arch-meson|meson setup)[ \\t]+)(["']?)${name}\\2(?=[ \\t])`, 'gm'),
+      '$1.',
+    );
   }
   return shortened;
 }

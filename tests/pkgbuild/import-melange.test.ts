@@ -224,6 +224,7 @@ test('a melange file: accounts, downloads and files that it does not fetch', asy
 pipeline:
   - uses: npm/install
     with: {package: tool}
+  - uses: ruby/build
   - runs: uv sync
 `,
   );
@@ -234,7 +235,8 @@ pipeline:
   });
   expect(said.filter((one) => !one.startsWith('left'))).toEqual([
     'lost package.scriptlets.trigger: packages have no triggers',
-    'lost npm/install: it downloads what it installs: write the source and the steps',
+    'lost npm/install: it downloads what it installs: name it and all that it needs under sources (npm: NAME), and use the pipeline node',
+    'lost ruby/build: it installs for Ruby, which no recipe here makes: write the steps once one does',
     'lost runs: uv sync wants the network, which builds do not have',
     'open sources: it fetches none, so what it builds lies in a folder of its own: name that under sources',
   ]);

@@ -109,3 +109,30 @@ rm -r lib/a lib/b/c lib/b/d
     'open source: https://x.example/tool.git: tag=v1 is no commit; recipes need the whole name of one',
   );
 });
+
+test('a PKGBUILD: the folder of the source is the source, and a server is asked by https', async () => {
+  const { recipe, said } = await imported(
+    'PKGBUILD',
+    `pkgname=tool
+pkgver=2.0
+pkgrel=1
+arch=(x86_64)
+license=(MIT)
+source=(ftp://ftp.gnu.org/gnu/tool/tool-$pkgver.tar.gz)
+sha256sums=('${'b'.repeat(64)}')
+build() {
+  arch-meson "$pkgname-$pkgver" build -Dx=true
+  meson compile -C build
+}
+package() {
+  meson install -C build --destdir "$pkgdir"
+}
+`,
+  );
+  expect(recipe).toMatchObject({
+    uses: 'meson',
+    with: { options: ['-Dx=true'] },
+    sources: [{ from: [{ url: 'https://ftp.gnu.org/gnu/tool/tool-2.0.tar.gz' }] }],
+  });
+  expect(said.filter((one) => one.startsWith('lost'))).toEqual([]);
+});
