@@ -1,6 +1,6 @@
 /**
  * Which package has which path: read from the headers of the packages, each compared with what the index pins, in the background
- * and once. Paths of a package are one text, a line each, so looking through all of them is one pass over memory.
+ * and once, then looked through where they were written down.
  */
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -12,10 +12,13 @@ import { MAX_HEADER_BYTES } from '#schema/limits';
 import type { FileEntry } from '#schema/manifest';
 import { comparePaths } from '#schema/path';
 import { newestOfEach } from './catalogue.ts';
+import { PRIVATE_FOLDER } from '../layout.ts';
 import type { ChannelView } from './library.ts';
+import { PathStore, type PackagePaths } from './path-store.ts';
 
-/** Bytes of paths in memory; packages beyond that are not looked through. */
-const MOST_BYTES = 192 * 1024 * 1024;
+const PATHS_FILE = `${PRIVATE_FOLDER}/paths-1.sqlite`;
+/** Packages that are read before they are written down. */
+const BATCH = 100;
 const MOST_HITS = 1000;
 const PATIENCE_MS = 1500;
 
@@ -37,14 +40,11 @@ export interface FileSearch {
 
 export class FileIndex {
   readonly #root: string;
-  /** By the digest of the manifest. */
-  readonly #paths = new Map<string, string>();
+  #store: Promise<PathStore> | undefined;
+  /** Packages that are not in the folder, or not what the index pins, by the digest of the manifest. */
+  readonly #absent = new Set<string>();
   /** Packages that each channel serves, the newest version for each architecture. */
-  readonly #wanted = new Map<
-    string,
-    { readonly index: string; readonly records: readonly PackageRecord[] }
-  >();
-  #bytes = 0;
+  readonly #wanted = new Map<string, Wanted>();
   #reading: Promise<void> | undefined;
   #stopped = false;
 
@@ -55,69 +55,98 @@ export class FileIndex {
   /** Reads no more packages: with very many, whoever ends the server would wait for all of them. */
   stop(): void {
     this.#stopped = true;
+    void this.#store?.then((store) => store.close());
   }
 
-  /** @param words a part of a path; after a slash, the beginning of one */
-  async search(channel: ChannelView, words: string): Promise<FileSearch> {
-    const records = this.#follow(channel);
-    if (records.some((record) => !this.#paths.has(record.manifest.sha256))) {
-      this.#reading ??= this.#read().finally(() => (this.#reading = undefined));
+  /**
+   * @param channels all that are served: what none of them has is forgotten
+   * @param words a part of a path; after a slash, the beginning of one
+   */
+  async search(channels: readonly ChannelView[], channel: ChannelView, words: string): Promise<FileSearch> {
+    const store = await (this.#store ??= PathStore.open(join(this.#root, PATHS_FILE)));
+    if (this.#stopped) {
+      store.close();
+      return { hits: [], more: false, read: 0, of: channel.catalogue.packages.size };
+    }
+    this.#follow(channels, store);
+    const records = this.#wanted.get(channel.name)?.records ?? [];
+    const isRead = ({ manifest }: PackageRecord): boolean =>
+      store.has(manifest.sha256) || this.#absent.has(manifest.sha256);
+    if (!records.every(isRead)) {
+      this.#reading ??= this.#read(store).finally(() => (this.#reading = undefined));
       await Promise.race([this.#reading, setTimeout(PATIENCE_MS, undefined, { ref: false })]);
     }
+    const found = await this.#hits(store, channel.name, words);
+    const read = records.filter(isRead).length;
+    return { hits: found.slice(0, MOST_HITS), more: found.length > MOST_HITS, read, of: records.length };
+  }
+
+  async #hits(store: PathStore, channel: string, words: string): Promise<FileHit[]> {
+    const byManifest = this.#wanted.get(channel)?.byManifest ?? new Map<string, PackageRecord>();
     const needle = words.startsWith('/') ? `\n${words.slice(1)}` : words;
     const hits: FileHit[] = [];
-    let read = 0;
-    for (const record of records) {
-      const paths = this.#paths.get(record.manifest.sha256);
-      if (paths === undefined) continue;
-      read++;
-      for (const path of hits.length > MOST_HITS ? [] : linesWith(paths, needle)) {
+    for await (const { manifest, paths } of store.holding(needle)) {
+      const record = byManifest.get(manifest);
+      if (record === undefined) continue;
+      for (const path of linesWith(paths, needle)) {
         hits.push({ path, record });
         if (hits.length > MOST_HITS) break;
       }
+      if (hits.length > MOST_HITS) break;
     }
     const whole = words.replace(/^\//, '');
-    hits.sort(
+    return hits.sort(
       (a, b) =>
         rankOf(a.path, whole) - rankOf(b.path, whole) ||
         comparePaths(a.path, b.path) ||
         comparePaths(a.record.name, b.record.name),
     );
-    return { hits: hits.slice(0, MOST_HITS), more: hits.length > MOST_HITS, read, of: records.length };
   }
 
-  #follow({ name, index, catalogue }: ChannelView): readonly PackageRecord[] {
-    const known = this.#wanted.get(name);
-    if (known?.index === index) return known.records;
-    const records = [...catalogue.packages.values()].flatMap(newestOfEach);
-    this.#wanted.set(name, { index, records });
-    const wanted = new Set([...this.#wanted.values()].flatMap((of) => of.records.map(digestOf)));
-    for (const [digest, paths] of this.#paths) {
-      if (wanted.has(digest)) continue;
-      this.#paths.delete(digest);
-      this.#bytes -= paths.length;
+  #follow(channels: readonly ChannelView[], store: PathStore): void {
+    const isKnown = ({ name, index }: ChannelView): boolean => this.#wanted.get(name)?.index === index;
+    if (channels.length === this.#wanted.size && channels.every(isKnown)) return;
+    this.#wanted.clear();
+    this.#absent.clear();
+    for (const { name, index, catalogue } of channels) {
+      const records = [...catalogue.packages.values()].flatMap(newestOfEach);
+      const byManifest = new Map(records.map((record) => [record.manifest.sha256, record]));
+      this.#wanted.set(name, { index, records, byManifest });
     }
-    return records;
+    const indexes = [...this.#wanted.values()];
+    store.keep((manifest) => indexes.some(({ byManifest }) => byManifest.has(manifest)));
   }
 
-  async #read(): Promise<void> {
-    for (const { records } of this.#wanted.values())
-      for (const record of records) {
-        if (this.#paths.has(record.manifest.sha256)) continue;
-        // Other requests come first.
-        await setImmediate();
-        if (this.#stopped) return;
-        const files = (await readFiles(this.#root, record)) ?? [];
-        const paths = files.filter(({ type }) => type !== 'directory').map(({ path }) => path);
-        const text = `\n${paths.map((path) => `${path}\n`).join('')}`;
-        if (this.#bytes + text.length > MOST_BYTES) return;
-        this.#paths.set(record.manifest.sha256, text);
-        this.#bytes += text.length;
+  async #read(store: PathStore): Promise<void> {
+    for (const { records } of this.#wanted.values()) {
+      const missing = records.filter(
+        ({ manifest }) => !store.has(manifest.sha256) && !this.#absent.has(manifest.sha256),
+      );
+      for (let at = 0; at < missing.length; at += BATCH) {
+        const batch: PackagePaths[] = [];
+        for (const record of missing.slice(at, at + BATCH)) {
+          // Other requests come first.
+          await setImmediate();
+          if (this.#stopped) return;
+          const files = await readFiles(this.#root, record);
+          if (files === undefined) this.#absent.add(record.manifest.sha256);
+          else batch.push({ manifest: record.manifest.sha256, paths: linesOf(files) });
+        }
+        if (this.#stopped || !store.add(batch)) return;
       }
+    }
   }
 }
 
-const digestOf = ({ manifest }: PackageRecord): string => manifest.sha256;
+interface Wanted {
+  /** Which index of the channel they are from. */
+  readonly index: string;
+  readonly records: readonly PackageRecord[];
+  readonly byManifest: ReadonlyMap<string, PackageRecord>;
+}
+
+const linesOf = (files: readonly FileEntry[]): string =>
+  `\n${files.flatMap(({ type, path }) => (type === 'directory' ? [] : [`${path}\n`])).join('')}`;
 
 /** The entries of a package; `undefined` where it is not here, or is not what the index pins. */
 export async function readFiles(

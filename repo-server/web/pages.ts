@@ -140,7 +140,7 @@ async function drawGraph(scene: Scene, _: PageRequest, encoded: string): Promise
 async function drawFiles(scene: Scene, { shelf }: PageRequest): Promise<Drawn> {
   const asked = pathAsked(scene.query);
   if (asked === '') return page(scene, filesPage(scene, undefined));
-  const search = await shelf.files.search(scene.channel, asked);
+  const search = await shelf.files.search(scene.view.channels, scene.channel, asked);
   return page(scene, filesPage(scene, search), search.read < search.of);
 }
 
