@@ -203,10 +203,10 @@ export const ABOUT_RULES: readonly RecipeRule[] = [
   {
     name: 'schema-comment-missing',
     severity: 'style',
-    why: 'With the comment in the first line, editors complete the fields of a recipe and check them as it is typed.',
+    why: 'With the comment in the first line, editors complete the fields of a recipe and check them as it is typed. It is asked for where the schema lies beside the folder of recipes.',
     fix: 'Begin with `# yaml-language-server: $schema=../../index-schema/recipe.schema.json`.',
-    check: ({ text }) =>
-      text.startsWith('# yaml-language-server: $schema=')
+    check: ({ text, hasSchema }) =>
+      !hasSchema || text.startsWith('# yaml-language-server: $schema=')
         ? []
         : [{ at: 1, message: 'the first line does not name the schema' }],
   },

@@ -17,6 +17,7 @@ export function readRecipeView(
 ): Omit<RecipeView, 'ruleNames'> {
   return {
     ...loaded,
+    hasSchema: fs.existsSync(path.join(loaded.folder, '../../index-schema/recipe.schema.json')),
     text: fs.readFileSync(loaded.file, 'utf8'),
     scripts: scriptsOf(loaded.recipe),
     files: filesBeside(loaded),

@@ -49,6 +49,8 @@ export interface Script {
 }
 
 export interface RecipeView extends LoadedRecipe {
+  /** Whether the schema of recipes is where the first line of a recipe names it. */
+  readonly hasSchema: boolean;
   /** The YAML as it was written. */
   readonly text: string;
   /** Every shell text of the steps, comments removed. */

@@ -123,7 +123,13 @@ const CASES: Readonly<Record<string, readonly [Change, Change?]>> = {
     { more: `# https://example.org/${'x'.repeat(200)}\n` },
   ],
   'space-at-end': [{ more: '# note \n' }],
-  'schema-comment-missing': [{ from: '# yaml-language-server', to: '# server' }],
+  'schema-comment-missing': [
+    {
+      from: '# yaml-language-server',
+      to: '# server',
+      files: { '../../index-schema/recipe.schema.json': '{}' },
+    },
+  ],
   'config-pattern-elsewhere': [
     { more: 'configFiles: [usr/share/demo.conf]\n' },
     { more: 'configFiles: [etc/*]\n' },

@@ -81,7 +81,6 @@ test('an autoconf source becomes a whole recipe', async () => {
   const { findings } = lintSubjects([file], [path.join(folder, 'recipes')]);
   expect(findings.map(({ rule }) => rule).toSorted()).toEqual([
     'check-missing',
-    'schema-comment-missing',
     'source-single',
     'test-missing',
     'update-missing',
