@@ -3,8 +3,8 @@
  * sends it. Each is looked at again on the disk once it was not for a second, so what an operator takes away is soon gone here, too.
  */
 import * as fs from 'node:fs';
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import { etagOf, fileToSend, sendFile, type FileToSend } from './http-file.ts';
+import type { IncomingMessage } from 'node:http';
+import { etagOf, fileToSend, type FileToSend } from './http-file.ts';
 import type { ServedFile } from './http-path.ts';
 
 const MOST_BYTES = 64 * 1024 * 1024;
@@ -27,14 +27,11 @@ export class HotFiles {
   readonly #asked = new Set<string>();
   #bytes = 0;
 
-  /** True where it is in memory and has been answered. */
-  answer(request: IncomingMessage, response: ServerResponse): boolean {
-    const { url = '', method } = request;
+  /** What a request is for, where that is in memory. */
+  find({ url = '', method }: IncomingMessage): FileToSend | undefined {
     const kept = this.#kept.get(url);
-    if (kept === undefined || Date.now() - kept.seen > FRESH_MS) return false;
-    if (method !== 'GET' && method !== 'HEAD') return false;
-    void sendFile(request, response, kept.file);
-    return true;
+    if (kept === undefined || Date.now() - kept.seen > FRESH_MS) return undefined;
+    return method === 'GET' || method === 'HEAD' ? kept.file : undefined;
   }
 
   /**

@@ -48,7 +48,7 @@ export async function answer({ root, health, path, request, response, files }: E
     return;
   }
   closeSync(served.fd);
-  void sendFile(request, response, kept);
+  await sendFile(request, response, kept);
 }
 
 /** Closes the file where `work` fails. */

@@ -40,6 +40,20 @@ export async function sendPart(response: ServerResponse, { fd, start, length }: 
   response.end();
 }
 
+/**
+ * The same from memory that all clients share. Of what waits to go out over TLS each of them has an encrypted copy, so there it
+ * goes piece by piece.
+ */
+export async function sendBytes(response: ServerResponse, bytes: Uint8Array): Promise<void> {
+  const isEncrypted = response.socket !== null && 'encrypted' in response.socket;
+  if (!isEncrypted || bytes.length <= FIRST_CHUNK) return void response.end(bytes);
+  for (let at = 0; at < bytes.length && !response.destroyed; at += FIRST_CHUNK) {
+    response.write(bytes.subarray(at, at + FIRST_CHUNK));
+    if (response.writableLength > 0) await drained(response);
+  }
+  response.end();
+}
+
 /** Until what was written has gone out, or nobody takes it any more. */
 function drained(response: ServerResponse): Promise<void> {
   return new Promise((resolve) => {

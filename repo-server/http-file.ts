@@ -1,6 +1,6 @@
 /** Sends a file: whole, a range of it, or only the word that it has not changed. */
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
-import { sendPart } from './http-body.ts';
+import { sendBytes, sendPart } from './http-body.ts';
 import { ifRangeHolds, isNotModified, parseRange, type Validators } from './http-conditions.ts';
 import type { ServedFile } from './http-path.ts';
 
@@ -36,7 +36,7 @@ export function fileToSend(served: ServedFile, content: FileToSend['content']): 
 export const etagOf = ({ ino, size, mtimeNs }: ServedFile): string =>
   `"${ino.toString(36)}-${size.toString(36)}-${mtimeNs.toString(36)}"`;
 
-/** To a request that is GET or HEAD. What is in memory was given away whole when this returns. */
+/** To a request that is GET or HEAD. */
 export function sendFile(
   request: IncomingMessage,
   response: ServerResponse,
@@ -69,6 +69,5 @@ export function sendFile(
   }
   const { content } = file;
   if ('fd' in content) return sendPart(response, { fd: content.fd, start, length: end - start + 1 });
-  response.end(content.bytes.subarray(start, end + 1));
-  return undefined;
+  return sendBytes(response, content.bytes.subarray(start, end + 1));
 }

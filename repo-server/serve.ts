@@ -8,6 +8,7 @@ import type { PrivateKey } from '#schema/keys';
 import { AccessLog } from './access-log.ts';
 import { prepareCache, PullThrough, type CacheOptions, type Unavailable } from './cache/pull-through.ts';
 import { HotFiles } from './hot-files.ts';
+import { sendFile } from './http-file.ts';
 import { answer, refuse, type FilesAtHand } from './http-answer.ts';
 import { addressOf, listen, mostConnections, newApp, useIdentity } from './http-app.ts';
 import { RateLimit } from './http-limits.ts';
@@ -235,7 +236,8 @@ class Server {
 
   async #answer({ raw: request }: FastifyRequest, { raw: response }: FastifyReply): Promise<void> {
     try {
-      if (this.#files.hot?.answer(request, response) === true) return;
+      const kept = this.#files.hot?.find(request);
+      if (kept !== undefined) return await sendFile(request, response, kept);
       const url = request.url ?? '/';
       const path = url.split('?', 1)[0] ?? '/';
       const reads = request.method === 'GET' || request.method === 'HEAD';

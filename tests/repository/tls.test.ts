@@ -1,6 +1,8 @@
 /** Repositories over HTTPS: a client that knows the authority, a new certificate without a restart, files that are not right. */
 import { spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { chmodSync, copyFileSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { request } from 'node:https';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -64,6 +66,27 @@ describe.runIf(hasOpenssl)('over HTTPS', () => {
       code: 'config-invalid',
       message: expect.stringMatching(/ca\.pem: holds no certificate/) as string,
     });
+  });
+
+  test('what comes from memory comes whole, also to a client that begins late', async () => {
+    const bytes = randomBytes(1_500_000);
+    const path = 'packages/x86_64/large-1.0.0-r0.x86_64.icepkg';
+    writeFileSync(join(depot.repository, path), bytes);
+    const { hostname, port } = new URL(server.url);
+    const get = (pause: number): Promise<Buffer> =>
+      new Promise((resolve, reject) => {
+        const options = { hostname, port, path: `/${path}`, ca: readFileSync(authority), agent: false };
+        request(options, (response) => {
+          const parts: Buffer[] = [];
+          response.on('data', (part: Buffer) => parts.push(part)).on('error', reject);
+          response.on('end', () => resolve(Buffer.concat(parts)));
+          response.pause();
+          setTimeout(() => response.resume(), pause);
+        })
+          .on('error', reject)
+          .end();
+      });
+    for (const pause of [0, 0, 0, 300]) expect((await get(pause)).equals(bytes)).toBe(true);
   });
 
   test('a reload shows the new certificate; one that is not right changes nothing', async () => {
