@@ -7,9 +7,11 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { ManifestSchema } from '#schema/manifest';
 import { RecipeSchema, type Recipe } from '#pkgbuild/recipe-schema';
+import { buildRecipes } from '#pkgbuild/build';
 import { findPipeline, pipelineNames } from '#pkgbuild/pipeline';
 import { findRecipe } from '#pkgbuild/recipe';
 import { lintSubjects } from '#pkgbuild/lint/subjects';
+import { buildRequest } from '../support/build-request.ts';
 
 const page = (name: string): string =>
   fs.readFileSync(new URL(`../../docs/${name}`, import.meta.url), 'utf8');
@@ -94,6 +96,13 @@ test.each(RECIPE_EXAMPLES)('$page:$line is read by the loader, and lint finds no
   const home = write(example);
   expect(findRecipe(home, []).recipe.name).not.toBe('');
   expect(remarksOn(home, example.whole ? ['error', 'warning'] : ['error'])).toEqual([]);
+});
+
+test('an example that needs no compiler builds as it stands', async () => {
+  const example = RECIPE_EXAMPLES.find(({ text }) => text.startsWith('name: hello-data\n'));
+  if (example === undefined) throw new Error('the manual has no recipe hello-data');
+  const [built] = await buildRecipes(buildRequest(folder, [write(example)]));
+  expect(built?.packages).toMatchObject([{ name: 'hello-data' }]);
 });
 
 test('a pipeline of the manual is read as one', () => {
