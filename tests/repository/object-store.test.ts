@@ -287,5 +287,10 @@ describe.runIf(wantsRadosGateway)('a real store', () => {
     const good = run(gateway.env);
     expect([good.status, good.stderr]).toEqual([0, '']);
     expect(good.stdout).toMatch(/uploaded \d+ files/);
+    const verify = program('repo', 'verify', 's3://packages/cli', '--trust', depot.trustedRoot);
+    const env = { ...process.env, ...gateway.env };
+    const verified = spawnSync(process.execPath, verify, { env, encoding: 'utf8' });
+    expect([verified.status, verified.stderr]).toEqual([0, '']);
+    expect(verified.stdout).toMatch(/^1 channel, \d+ snapshots?, \d+ files .*: all well$/m);
   });
 });
