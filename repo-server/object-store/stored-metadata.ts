@@ -6,6 +6,7 @@ import { historyIn } from '#schema/tuf/history';
 import { parseMetadata } from '#schema/tuf/metadata';
 import { channelsOf, metadataFolder, readIfAny } from '../layout.ts';
 import { readChannel } from '../metadata.ts';
+import { readableRecords, rememberingReader } from '../served.ts';
 import type { ObjectStore } from './s3.ts';
 
 /** The entry of a channel in a store. */
@@ -34,6 +35,32 @@ export async function readStoredEntry(store: ObjectStore, channel: string): Prom
 export function descendsFrom(repository: string, channel: string, { snapshot }: StoredEntry): boolean {
   const own = readIfAny(join(repository, metadataFolder(channel), `${snapshot.version}.snapshot.json`));
   return own === undefined || snapshot.sha256 === undefined || sha256(own) === snapshot.sha256;
+}
+
+/**
+ * Packages whose bytes in the store are ours: what it serves of a channel came from this folder, and no other content ever comes
+ * under the name of a package. What the folder has collected since is left out.
+ */
+export function servedPackages(repository: string, channel: string, { snapshot }: StoredEntry): Set<string> {
+  const folder = metadataFolder(channel);
+  const read = <T extends 'snapshot' | 'targets'>(version: number | undefined, type: T) => {
+    const path = `${folder}/${version ?? 0}.${type}.json`;
+    const bytes = readIfAny(join(repository, path));
+    return bytes === undefined ? undefined : parseMetadata(bytes, type, path).signed;
+  };
+  const paths = new Set<string>();
+  const newest = read(read(snapshot.version, 'snapshot')?.meta['targets.json']?.version, 'targets');
+  if (newest === undefined) return paths;
+  const readOnce = rememberingReader();
+  const older = Object.values(historyIn(newest, `${folder}: history`)).map((of) =>
+    read(of.version, 'targets'),
+  );
+  for (const targets of [newest, ...older]) {
+    if (targets === undefined) continue;
+    const records = readableRecords(repository, targets.targets, () => undefined, readOnce);
+    for (const path of records.keys()) paths.add(path);
+  }
+  return paths;
 }
 
 /** Paths of the numbered snapshots and targets that the entries of all channels lead to, those they vouch for included. */

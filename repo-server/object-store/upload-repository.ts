@@ -7,13 +7,14 @@ import { createHash } from 'node:crypto';
 import { join, relative } from 'node:path';
 import { IcepkgError } from '#schema/error';
 import { parseMetadata } from '#schema/tuf/metadata';
+import { hashFile } from '../hash-file.ts';
 import { contentHeaders, isPrivate } from '../http-path.ts';
 import { inParallel } from '../in-parallel.ts';
 import { channelsOf, metadataFolder } from '../layout.ts';
 import { withLock, type LockOptions } from '../lock.ts';
 import { withAdvisoryLock, type StillHeld } from './advisory-lock.ts';
 import type { ObjectStore, StoredObject } from './s3.ts';
-import { descendsFrom, namedMetadata, readStoredEntry } from './stored-metadata.ts';
+import { descendsFrom, namedMetadata, readStoredEntry, servedPackages } from './stored-metadata.ts';
 
 export interface UploadOptions extends LockOptions {
   /** Files at a time. */
@@ -31,7 +32,7 @@ export interface Uploaded {
 
 /**
  * @throws IcepkgError `root-locked` where somebody else published there meanwhile, `verify-failed` where the store has a
- * newer or another state than this repository came from, `network-failed`, also where the lock was lost meanwhile
+ * newer or another state than this repository came from or another content under the name of a package, `network-failed`, also where the lock was lost meanwhile
  */
 export async function uploadRepository(
   repository: string,
@@ -71,6 +72,8 @@ class UploadRun {
   readonly #held: StillHeld;
   /** Numbered metadata that channels lead to. */
   readonly #named: ReadonlySet<string>;
+  /** Packages that the store is known to have as they are here. */
+  readonly #served = new Set<string>();
   #files = 0;
   #bytes = 0;
 
@@ -116,6 +119,8 @@ class UploadRun {
     const bytes = fs.readFileSync(file);
     const stored = await readStoredEntry(this.#store, channel);
     if (stored === undefined) return { channel, path, bytes, replaces: 'none' };
+    if (descendsFrom(this.#repository, channel, stored))
+      for (const served of servedPackages(this.#repository, channel, stored)) this.#served.add(served);
     if (stored.text === bytes.toString('utf8')) return undefined;
     const { version } = parseMetadata(bytes, 'timestamp', file).signed;
     const isNewer = version > stored.version;
@@ -138,6 +143,8 @@ class UploadRun {
     const file = join(this.#repository, path);
     const { size } = fs.statSync(file);
     const headers = contentHeaders(path);
+    if (stored !== undefined && headers.immutable && path.startsWith('packages/'))
+      return this.#checkSame(path, stored);
     const isNumbered = /^channels\/[^/]+\/metadata\/\d+\./.test(path);
     if (stored?.size === size && ((headers.immutable && !isNumbered) || stored.etag === md5Tag(file))) return;
     // Numbers that were passed over: nobody is led to what is here, and what is there may be somebody's.
@@ -147,6 +154,30 @@ class UploadRun {
     else await this.#putOnce(path, stored === undefined ? 'none' : 'nothing', fs.readFileSync(file));
     this.#files += 1;
     this.#bytes += size;
+  }
+
+  /** A package never gets another content: somebody may be about to serve the one that is there. */
+  async #checkSame(path: string, stored: StoredObject): Promise<void> {
+    if (this.#served.has(path)) return;
+    const file = join(this.#repository, path);
+    if (stored.size === fs.statSync(file).size && (await this.#hasSameDigest(path, stored))) return;
+    const address = this.#store.addressOf(path);
+    throw new IcepkgError(
+      'verify-failed',
+      `${address}: has another content than here, and nothing served names it`,
+      {
+        hint: 'Another publisher is at work or was lost: publish the package under another release, or delete that object once nobody is about to serve it',
+      },
+    );
+  }
+
+  /** By the tag where that is an MD5, as it is of what was put in one piece; else by reading it. */
+  async #hasSameDigest(path: string, { etag }: StoredObject): Promise<boolean> {
+    const file = join(this.#repository, path);
+    if (/^"?[0-9a-f]{32}"?$/.test(etag))
+      return etag.replaceAll('"', '') === (await digestOf(fs.createReadStream(file), 'md5'));
+    const stored = await this.#store.open(path);
+    return stored !== undefined && (await digestOf(stored.body, 'sha256')) === hashFile(file).sha256;
   }
 
   /** @param replaces tag of what may be replaced, `none` where nothing may be there, `nothing` where nothing may be replaced */
@@ -171,6 +202,12 @@ const VERSIONED = /^channels\/[^/]+\/metadata\/\d+\.(?:snapshot|targets)\.json$/
 
 /** The tag that stores give what was put in one piece. */
 const md5Tag = (file: string): string => `"${createHash('md5').update(fs.readFileSync(file)).digest('hex')}"`;
+
+async function digestOf(body: AsyncIterable<Uint8Array>, algorithm: 'md5' | 'sha256'): Promise<string> {
+  const hash = createHash(algorithm);
+  for await (const piece of body) hash.update(piece);
+  return hash.digest('hex');
+}
 
 /** Nothing private, and nothing that is a symlink or behind one: that may lead to what is. */
 const publicFiles = (repository: string): string[] =>

@@ -1,6 +1,6 @@
 /** A publisher to an object store that is gone for good, between its metadata and the entry of the channel: others go on past it. */
 import { once } from 'node:events';
-import { cpSync } from 'node:fs';
+import { cpSync, statSync } from 'node:fs';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -143,4 +143,23 @@ test('one that passed the other over before that one served its state is refused
   await uploadRepository(other, store());
   await expect(uploadRepository(depot.repository, store())).rejects.toMatchObject({ code: 'verify-failed' });
   expect(await offered()).toEqual(['app', 'theirs']);
+});
+
+test('a package that somebody left under the same name, and of the same size, is never taken for ours', async () => {
+  await publishTheirs('lost');
+  await expect(uploadRepository(other, killedAt('timestamp.json'))).rejects.toThrow('killed');
+  const path = 'packages/x86_64/lost-1.0.0-r0.x86_64.icepkg';
+  await depot.publish({ name: 'lost', description: 'ours' });
+  const theirs = Buffer.alloc(statSync(join(depot.repository, path)).size, 'x');
+  objects.set(path, theirs);
+  await passOverTaken(depot.repository, store(), keys());
+  await expect(uploadRepository(depot.repository, store())).rejects.toMatchObject({
+    code: 'verify-failed',
+    message: expect.stringContaining(path) as string,
+  });
+  expect([objects.get(path), await offered()]).toEqual([theirs, ['app']]);
+  objects.delete(path);
+  await uploadRepository(depot.repository, store());
+  expect(await offered()).toEqual(['app', 'lost']);
+  expect((await verifyStore(store())).problems).toEqual([]);
 });
