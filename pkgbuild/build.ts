@@ -21,7 +21,8 @@ import {
 } from './host-commands.ts';
 import { keyRecord, writeKeyRecord } from './key-record.ts';
 import { recipeWarnings, refuseBuilt, refuseRecipe, type Finding } from './lint/lint.ts';
-import { providedIn } from './lint/recipe-view.ts';
+import { recipesIn } from './lint/recipe-view.ts';
+import type { Around } from './lint/rule.ts';
 import { collectLicenses } from './licenses.ts';
 import { DEFAULT_LIMITS, type Limits } from './limits.ts';
 import { buildOrder, type BuildNode } from './order.ts';
@@ -141,7 +142,7 @@ async function buildGraph(request: BuildRequest, goOn: boolean): Promise<BuildOu
     for (const { loaded } of nodes) refuseRecipe(loaded);
     versionsFor(nodes, host);
   }
-  const builder: Builder = { request, asked, host, provided: providedIn(roots), offers: new Map() };
+  const builder: Builder = { request, asked, host, around: recipesIn(roots), offers: new Map() };
   const options = { parallel: request.parallel ?? 1, goOn };
   const outcomes = await runInOrder(nodes, options, (node) => buildNode(node, builder));
   return [...outcomes].map(([node, outcome]): BuildOutcome => {
@@ -160,8 +161,7 @@ interface Builder {
   readonly request: BuildRequest;
   readonly asked: ReadonlySet<string>;
   readonly host: readonly HostPackage[];
-  /** What the recipes around make. */
-  readonly provided: () => ReadonlySet<string>;
+  readonly around: () => Around;
   /** What is built so far. */
   readonly offers: Map<BuildNode, readonly RootPackage[]>;
 }
@@ -231,7 +231,7 @@ async function findOrBuild(
     cached,
     reproducible,
     packages,
-    findings: cached ? [] : [...recipeWarnings(node.loaded, builder.provided), ...findings],
+    findings: cached ? [] : [...recipeWarnings(node.loaded, builder.around), ...findings],
     seconds,
   };
 }

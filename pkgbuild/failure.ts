@@ -89,12 +89,15 @@ function foreignProgram(tail: readonly string[]): string | undefined {
 
 const NO_NETWORK =
   /could not resolve host|temporary failure in name resolution|name or service not known|network is unreachable|unable to resolve host|lookup .* on .*:53|getaddrinfo E/i;
+const NO_SPACE = /no space left on device/i;
 const READ_ONLY =
   /read-only file system|cannot create (?:directory )?['‘]?\/(?!build\/|tmp\/).*(?:nonexistent|no such file)/i;
 
 function refusedBySandbox(tail: readonly string[]): string | undefined {
   if (tail.some((line) => NO_NETWORK.test(line)))
     return 'Steps have no network: name what they fetch under sources, with its sha256';
+  if (tail.some((line) => NO_SPACE.test(line)))
+    return 'The disk is full, or /tmp of the build, which is in memory and holds 2 GiB: large files belong below /build';
   if (tail.some((line) => READ_ONLY.test(line)))
     return 'Steps write below /build and /tmp only: install into $DESTDIR, which is /build/dest';
   return undefined;

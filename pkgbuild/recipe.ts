@@ -32,7 +32,7 @@ export function findRecipe(nameOrPath: string, roots: readonly string[]): Loaded
   const named = nameOrPath.includes('/') ? [] : roots.map((root) => path.join(root, nameOrPath, RECIPE_FILE));
   const found = named.find(isFile);
   if (found !== undefined) return loadNamed(path.resolve(found));
-  const tried = [...paths, ...named];
+  const tried = [...new Set([...paths, ...named])];
   const known = roots.flatMap(recipeNames);
   const guess = nearest(path.basename(nameOrPath), known);
   throw new IcepkgError('not-found', `no recipe named ${nameOrPath}: looked for ${tried.join(', ')}`, {

@@ -10,7 +10,7 @@ import { placeText, type Keys, type Place } from '../yaml.ts';
 import { needsAreKnown } from './metadata-rules.ts';
 import { readPackageView } from './package-view.ts';
 import { readRecipeView } from './recipe-view.ts';
-import { SEVERITIES, type RecipeView, type Remark, type Rule, type Severity } from './rule.ts';
+import { SEVERITIES, type Around, type RecipeView, type Remark, type Rule, type Severity } from './rule.ts';
 import { ALL_RULES, PACKAGE_RULES, RECIPE_RULES } from './rules.ts';
 import type { LintAllow } from './schema.ts';
 
@@ -114,12 +114,15 @@ export function refuseFindings(what: string, found: readonly Finding[], from: Se
 /** Looks at a recipe that is to be built. @throws IcepkgError `lint-failed` for an error */
 export function refuseRecipe(loaded: LoadedRecipe): void {
   // What is around it matters for warnings only.
-  refuseFindings(loaded.recipe.name, lintRecipe(readRecipeView(loaded, () => new Set())));
+  refuseFindings(
+    loaded.recipe.name,
+    lintRecipe(readRecipeView(loaded, () => ({ recipes: new Set(), makers: new Map() }))),
+  );
 }
 
-/** @param provided what the recipes around it make */
-export const recipeWarnings = (loaded: LoadedRecipe, provided: () => ReadonlySet<string>): Finding[] =>
-  blocking(lintRecipe(readRecipeView(loaded, provided)), 'warning');
+/** @param around the recipes around it */
+export const recipeWarnings = (loaded: LoadedRecipe, around: () => Around): Finding[] =>
+  blocking(lintRecipe(readRecipeView(loaded, around)), 'warning');
 
 /**
  * Looks at what a build made.

@@ -6,15 +6,12 @@ import { recipeNames, type LoadedRecipe } from '../recipe.ts';
 import type { Recipe } from '../recipe-schema.ts';
 import { shellOf, type Steps } from '../step-schema.ts';
 import { walkTree } from '../tree.ts';
-import type { RecipeView, Script } from './rule.ts';
+import type { Around, RecipeView, Script } from './rule.ts';
 
 const MAX_TEXT = 1024 * 1024;
 
 /** Everything of a recipe that rules look at, but the names of the rules. */
-export function readRecipeView(
-  loaded: LoadedRecipe,
-  provided: () => ReadonlySet<string>,
-): Omit<RecipeView, 'ruleNames'> {
+export function readRecipeView(loaded: LoadedRecipe, around: () => Around): Omit<RecipeView, 'ruleNames'> {
   return {
     ...loaded,
     hasSchema: fs.existsSync(path.join(loaded.folder, '../../index-schema/recipe.schema.json')),
@@ -22,7 +19,7 @@ export function readRecipeView(
     scripts: scriptsOf(loaded.recipe),
     files: filesBeside(loaded),
     makes: namesMade(loaded.recipe),
-    provided,
+    around,
   };
 }
 
@@ -58,17 +55,20 @@ function filesBeside({ folder, file }: LoadedRecipe): Map<string, string> {
   );
 }
 
-/** Names that the recipes below folders make and say that they provide. A recipe that is wrong counts by its name. */
-export function providedIn(folders: readonly string[]): () => ReadonlySet<string> {
-  let provided: ReadonlySet<string> | undefined;
-  const read = (): ReadonlySet<string> =>
-    new Set(
-      [...new Set(folders)].flatMap((root) =>
-        recipeNames(root).flatMap((name) => {
-          const recipe = readableRecipe(path.join(root, name));
-          return recipe === undefined ? splitNames(name) : namesMade(recipe);
-        }),
-      ),
-    );
-  return () => (provided ??= read());
+/** What the recipes below folders are and make. Of one that is wrong the name is known. */
+export function recipesIn(folders: readonly string[]): () => Around {
+  let around: Around | undefined;
+  const read = (): Around => {
+    const makers = new Map<string, string>();
+    const recipes = new Set<string>();
+    for (const folder of new Set(folders))
+      for (const name of recipeNames(folder)) {
+        const recipe = readableRecipe(path.join(folder, name));
+        recipes.add(name);
+        for (const made of recipe === undefined ? splitNames(name) : namesMade(recipe))
+          if (!makers.has(made)) makers.set(made, name);
+      }
+    return { recipes, makers };
+  };
+  return () => (around ??= read());
 }

@@ -63,6 +63,19 @@ const relations = (view: RecipeView): Relation[] =>
     ),
   );
 
+/** Names of recipes that the build and the tests need. */
+function buildRelations({ recipe }: RecipeView): { needed: string; at: Keys }[] {
+  const lists: { list: readonly string[]; at: Keys }[] = [
+    { list: namesOf(recipe.buildDepends), at: ['buildDepends'] },
+    { list: recipe.testDepends ?? [], at: ['testDepends'] },
+    ...(['x86_64', 'aarch64'] as const).map((arch) => ({
+      list: namesOf(recipe.perArch?.[arch]?.buildDepends),
+      at: ['perArch', arch, 'buildDepends'],
+    })),
+  ];
+  return lists.flatMap(({ list, at }) => list.map((needed, index) => ({ needed, at: [...at, index] })));
+}
+
 const FOUND_BY_ITSELF = /^(?:so|pc|cmd):/;
 
 export const RELATION_RULES: readonly RecipeRule[] = [
@@ -75,14 +88,31 @@ export const RELATION_RULES: readonly RecipeRule[] = [
       const own = new Set(view.makes);
       return relations(view)
         .filter(({ names }) => !names.some((name) => FOUND_BY_ITSELF.test(name) || own.has(name)))
-        .filter(({ names }) => !names.some((name) => view.provided().has(name)))
+        .filter(({ names }) => !names.some((name) => view.around().makers.has(name)))
         .map(({ package: name, dependency, names, at }) => {
-          const provided = [...own, ...view.provided()];
+          const provided = [...own, ...view.around().makers.keys()];
           const guess = names.map((one) => nearest(one, provided)).find((one) => one !== undefined);
           const hint = guess === undefined ? '' : `; did you mean ${guess}?`;
           return { at, message: `${name} needs ${dependency}, which no recipe makes${hint}` };
         });
     },
+  },
+  {
+    name: 'build-depends-unknown',
+    severity: 'warning',
+    why: '`buildDepends` and `testDepends` name recipes, whose packages all come along; no recipe around has that name.',
+    fix: 'Name the recipe that makes what is needed, or write it.',
+    check: (view) =>
+      buildRelations(view)
+        .filter(({ needed }) => !view.around().recipes.has(needed))
+        .map(({ needed, at }) => {
+          const { recipes, makers } = view.around();
+          const maker = makers.get(needed);
+          const guess = nearest(needed, recipes);
+          const near = guess === undefined ? '' : `; did you mean ${guess}?`;
+          const hint = maker === undefined ? near : `; the recipe ${maker} makes it`;
+          return { at, message: `there is no recipe ${needed}${hint}` };
+        }),
   },
   {
     name: 'depends-on-itself',

@@ -59,10 +59,16 @@ export interface RecipeView extends LoadedRecipe {
   readonly files: ReadonlyMap<string, string>;
   /** Names of its packages and of what it says that they provide, without versions. */
   readonly makes: readonly string[];
-  /** Names that the recipes around it make and say that they provide; read when they are first asked for. */
-  readonly provided: () => ReadonlySet<string>;
+  /** The recipes around it; read when they are first asked for. */
+  readonly around: () => Around;
   /** Names of all rules. */
   readonly ruleNames: readonly string[];
+}
+
+export interface Around {
+  readonly recipes: ReadonlySet<string>;
+  /** By the name of each package, and of what one is said to provide, a recipe that makes it. */
+  readonly makers: ReadonlyMap<string, string>;
 }
 
 /** What is known of the content of a regular file. */

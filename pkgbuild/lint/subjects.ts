@@ -7,7 +7,7 @@ import type { Manifest } from '#schema/manifest';
 import { findRecipe, readEach, recipeNames, type LoadedRecipe } from '../recipe.ts';
 import type { Recipe } from '../recipe-schema.ts';
 import { lintPackages, lintRecipe, type Finding } from './lint.ts';
-import { providedIn, readRecipeView } from './recipe-view.ts';
+import { recipesIn, readRecipeView } from './recipe-view.ts';
 
 const PACKAGE = /\.icepkg$/;
 
@@ -27,8 +27,8 @@ export function lintSubjects(names: readonly string[], roots: readonly string[])
   const packages = wanted.flatMap(packagesAt);
   const recipes = wanted.filter((name) => packagesAt(name).length === 0);
   const { read, problem } = readEach(recipes, (name) => findRecipe(name, roots));
-  const provided = providedIn([...read.map(({ folder }) => path.dirname(folder)), ...roots]);
-  const ofRecipes = read.flatMap((loaded) => lintRecipe(readRecipeView(loaded, provided)));
+  const around = recipesIn([...read.map(({ folder }) => path.dirname(folder)), ...roots]);
+  const ofRecipes = read.flatMap((loaded) => lintRecipe(readRecipeView(loaded, around)));
   const ofPackages = lintPackages({
     files: packages,
     around: packagesAround(packages),

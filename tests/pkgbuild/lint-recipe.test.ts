@@ -63,6 +63,13 @@ function lint({ from = '', to = '', more = '', files = {}, folder = 'demo' }: Ch
     fs.mkdirSync(path.dirname(path.join(home, file)), { recursive: true });
     fs.writeFileSync(path.join(home, file), text);
   }
+  for (const name of ['musl', 'zlib', 'curl', 'linux-headers']) {
+    fs.mkdirSync(path.join(recipes, name));
+    fs.writeFileSync(
+      path.join(recipes, name, 'recipe.yaml'),
+      `name: ${name}\nversion: '1.0.0'\nlicense: MIT\n`,
+    );
+  }
   const { findings, problem } = lintSubjects([home], [recipes]);
   if (problem !== undefined) throw problem;
   return findings;
@@ -109,6 +116,7 @@ const CASES: Readonly<Record<string, readonly [Change, Change?]>> = {
     },
   ],
   'depends-unprovided': [{ more: 'depends: [demo-tolls]\n' }, { more: 'depends: ["cmd:sh", demo-dev]\n' }],
+  'build-depends-unknown': [{ more: 'testDepends: [musl-dev]\n' }, { from: '[musl]', to: '[musl, zlib]' }],
   'depends-on-itself': [{ more: 'depends: [demo]\n' }, { more: 'depends: [demo-dev]\n' }],
   'depends-found-anyway': [{ more: 'depends: ["so:libz.so.1"]\n' }, { more: 'depends: ["cmd:sh"]\n' }],
   'list-unsorted': [
@@ -273,6 +281,15 @@ subpackages:
   expect(findings.filter(({ rule }) => rule === 'depends-unprovided')).toMatchObject([
     { message: 'demo needs demo-tolls, which no recipe makes; did you mean demo-tools?' },
   ]);
+});
+
+test.each([
+  ['musl-dev', 'there is no recipe musl-dev; the recipe musl makes it'],
+  ['mulS', 'there is no recipe mulS; did you mean musl?'],
+  ['nothing-like-it', 'there is no recipe nothing-like-it'],
+])('a build dependency on %s is told what is near', (name, message) => {
+  const findings = lint({ from: '[musl]', to: `[${name}]` });
+  expect(findings).toMatchObject([{ rule: 'build-depends-unknown', message }]);
 });
 
 test('every rule on recipes has a case', () => {
