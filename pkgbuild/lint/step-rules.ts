@@ -5,29 +5,43 @@ import type { RecipeRule, RecipeView, Remark, Script } from './rule.ts';
 const START = String.raw`(?:^|[;&|(\n]|\b(?:then|do|else|exec|env)\b)\s*`;
 const command = (names: string): RegExp => new RegExp(`${START}(?:\\w+=\\S*\\s+)*(?:${names})(?=\\s|$)`, 'm');
 
+/** The line of the recipe that a line of a step stands in, or the field where the text is no block of lines. */
+function placeIn(view: RecipeView, where: string, line: number): NonNullable<Remark['at']> {
+  const keys = where.split('.');
+  const at = view.place(keys).line;
+  return /:\s*\|[-+]?\s*$/.test(view.text.split('\n')[at - 1] ?? '') ? at + 1 + line : keys;
+}
+
 /** One remark for each step whose text matches; the first place that matches is quoted. */
 const matching =
   (pattern: RegExp, message: (where: string, found: string) => string, only?: RegExp) =>
-  ({ scripts }: RecipeView): Remark[] =>
-    scripts.flatMap(({ where, text }) => {
+  (view: RecipeView): Remark[] =>
+    view.scripts.flatMap(({ where, text }) => {
       const found = only === undefined || only.test(where) ? pattern.exec(text) : null;
       if (found === null) return [];
-      return [{ at: where.split('.'), message: message(where, found[0].trim().replace(/^[;&|(]\s*/, '')) }];
+      const start = found.index + found[0].search(/\S/);
+      const at = placeIn(view, where, text.slice(0, start).split('\n').length - 1);
+      return [{ at, message: message(where, found[0].trim().replace(/^[;&|(]\s*/, '')) }];
     });
 
 const stepsNamed = (view: RecipeView, name: string): Script[] =>
   view.scripts.filter(({ where }) => where === name || where.endsWith(`.${name}`));
 
-/** Lines joined where a backslash continues them. */
-const joined = (text: string): string[] => text.replaceAll(/\\\n/g, ' ').split('\n');
+/** Lines joined where a backslash continues them; in the place of those that were joined stands nothing. */
+const joined = (text: string): string[] =>
+  text
+    .replaceAll(/(?:.*\\\n)+.*/g, (lines) => lines.replaceAll('\\\n', ' ') + lines.replaceAll(/[^\n]/g, ''))
+    .split('\n');
 
 const lines =
   (names: readonly string[], test: (line: string) => boolean, message: (where: string) => string) =>
   (view: RecipeView): Remark[] =>
     names
       .flatMap((name) => stepsNamed(view, name))
-      .filter(({ text }) => joined(text).some(test))
-      .map(({ where }) => ({ at: where.split('.'), message: message(where) }));
+      .flatMap(({ where, text }) => {
+        const line = joined(text).findIndex(test);
+        return line === -1 ? [] : [{ at: placeIn(view, where, line), message: message(where) }];
+      });
 
 const CONFIGURE = /^(?!\s*(?:chmod|sed|touch|rm)\s).*?(?:^|[\s;&/])configure(?=\s|$)/;
 
