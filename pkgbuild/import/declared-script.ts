@@ -52,6 +52,8 @@ export function readScript(text: string): ReadScript {
 const GUARDS = new Set(['getent', 'grep', 'id']);
 const QUIET = new Set(['exit', 'return', 'true', ':', 'set']);
 const PRINTS = new Set(['echo', 'printf', 'cat']);
+/** Accounts stay when a package goes. */
+const REMOVES = new Set(['deluser', 'delgroup', 'userdel', 'groupdel']);
 
 class Reading {
   /** What is not declared. */
@@ -82,6 +84,7 @@ class Reading {
     if (words === undefined) return false;
     const [program = '', ...rest] = words;
     if (QUIET.has(program)) return rest.length < 2;
+    if (REMOVES.has(program)) return true;
     if (PRINTS.has(program)) return printsOnly(command, rest);
     if (command.redirected && !isSilent(command)) return false;
     return this.#account(words) || this.#folder(program, rest);
@@ -140,6 +143,12 @@ function unguarded(command: Command): (Simple | undefined)[] {
     const quiet = command.right.kind === 'simple' && QUIET.has(command.right.words[0] ?? '');
     return quiet ? unguarded(command.left) : [undefined];
   }
+  if (command.kind === '&&') {
+    const removes = command.right.kind === 'simple' && REMOVES.has(command.right.words[0] ?? '');
+    return isGuard(command.left, '!') || (removes && isGuard(command.left))
+      ? unguarded(command.right)
+      : [undefined];
+  }
   if (command.kind !== 'if') return [undefined];
   const [clause, ...more] = command.clauses;
   const asked = clause?.test.every((test) => isGuard(test, '!')) === true;
@@ -151,7 +160,9 @@ function unguarded(command: Command): (Simple | undefined)[] {
 function isGuard(command: Command, before = ''): boolean {
   if (command.kind !== 'simple') return false;
   const words = command.words[0] === before ? command.words.slice(1) : command.words;
-  return GUARDS.has(words[0] ?? '') && (before === '' || command.words[0] === before);
+  const [program = '', ...rest] = words;
+  const asks = program !== 'grep' || /^\/etc\/(?:passwd|group|shadow)$/.test(rest.at(-1) ?? '');
+  return GUARDS.has(program) && asks && (before === '' || command.words[0] === before);
 }
 
 function wordsOf({ words, array }: Simple): readonly string[] | undefined {

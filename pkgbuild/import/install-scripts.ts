@@ -83,7 +83,7 @@ function does({ users, groups, directories, owners }: Declarations): string {
 
 /** Programs that only the other system has. */
 const FOREIGN =
-  /(?:^|[\s;&|(`])(apk|rc-update|rc-service|openrc|setup-[a-z]+|lbu|systemctl|systemd-[a-z]+|pacman|update-rc\.d|dbus-[a-z]+|udevadm|depmod|dkms|mkinitcpio|update-ca-trust|userdel|groupdel|update-desktop-database|update-mime-database|gtk-update-icon-cache|glib-compile-schemas|gconfpkg|xdg-icon-resource|install-info|fc-cache|vercmp)(?=[\s;)&|]|$)/m;
+  /(?:^|[\s;&|(`])(?:\/(?:usr\/)?s?bin\/)?(apk|rc-update|rc-service|openrc|setup-[a-z]+|lbu|systemctl|systemd-[a-z]+|pacman|update-rc\.d|dbus-[a-z]+|udevadm|dkms|mkinitcpio|update-ca-trust|update-desktop-database|update-mime-database|gtk-update-icon-cache|glib-compile-schemas|gconfpkg|xdg-icon-resource|install-info|fc-cache|vercmp)(?=[\s;)&|]|$)/m;
 
 /** BusyBox has programs of its own for accounts; those that are declared are there when the others are not found. */
 const SHADOW = /(?:^|[\s;&|(`])(groupadd|useradd|usermod|gpasswd)(?=[\s;)&|]|$)/m;

@@ -4,6 +4,7 @@ import type { ImportContext } from './apkbuild.ts';
 import { Notes } from './draft.ts';
 import { importScripts, scriptBeside, type ScriptName, type Scripted } from './install-scripts.ts';
 import { readShellFile, type Reader, type ShellFile } from './shell-file.ts';
+import type { ShellFunction } from './shell-script.ts';
 
 const RUNS: Readonly<Record<string, ScriptName>> = {
   pre_install: 'preInstall',
@@ -47,8 +48,20 @@ function bodyOf(name: string, functions: ShellFile['functions'], calls = 0): str
   if (body === undefined || calls > MAX_CALLS) return undefined;
   const only = /^([A-Za-z_]\w*)(?:[ \t]+"?\$[\w@*]"?)*[ \t]*;?$/.exec(body)?.[1] ?? '';
   if (functions.has(only)) return bodyOf(only, functions, calls + 1);
-  const others = [...functions.values()].filter(
-    (one) => one.name !== name && new RegExp(`(?:^|[\\s;&|(])${one.name}(?=[\\s;)&|]|$)`, 'm').test(body),
-  );
+  const others = calledBy(name, body, functions);
   return [...others.map((one) => `${one.name}() {\n${one.body.trim()}\n}\n`), `${body}\n`].join('');
+}
+
+/** Functions that a text calls, and those that they call. */
+function calledBy(name: string, text: string, functions: ShellFile['functions']): ShellFunction[] {
+  const called = new Set<ShellFunction>();
+  const pending = [text];
+  for (let next = pending.pop(); next !== undefined; next = pending.pop())
+    for (const one of functions.values()) {
+      const call = new RegExp(`(?:^|[\\s;&|(])${one.name.replaceAll(/[.+]/g, '\\$&')}(?=[\\s;)&|]|$)`, 'm');
+      if (one.name === name || called.has(one) || !call.test(next)) continue;
+      called.add(one);
+      pending.push(one.body);
+    }
+  return [...called];
 }

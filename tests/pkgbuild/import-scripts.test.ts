@@ -28,6 +28,8 @@ describe('what has words of its own is declared', () => {
     const result = await script(`addgroup -S -g 82 tool 2>/dev/null
 getent passwd tool >/dev/null || adduser -SDH -u 100 -h /var/lib/tool -s /sbin/nologin -G tool -g "A tool" tool 2>/dev/null
 addgroup tool dialout || true
+! getent group extra >/dev/null && addgroup -S extra
+getent passwd older >/dev/null && deluser older
 if ! getent group helpers >/dev/null; then
 	groupadd --system helpers
 	useradd -r -g helpers -d / -s /bin/false -c 'Helps' helper
@@ -37,7 +39,7 @@ exit 0
     expect(lostOf(result)).toEqual([]);
     expect(result.recipe).not.toHaveProperty('scripts');
     expect(result.recipe).toMatchObject({
-      groups: [{ name: 'tool', gid: 82 }, { name: 'helpers' }],
+      groups: [{ name: 'tool', gid: 82 }, { name: 'extra' }, { name: 'helpers' }],
       users: [
         {
           name: 'tool',
@@ -88,6 +90,7 @@ test.each([
   ['an account that no system can have', 'adduser -S -u 99999999999 tool\n'],
   ['one under a condition', 'if true; then adduser -S tool; fi\n'],
   ['one after something else', 'test -e /etc/x || adduser -S tool\n'],
+  ['an account where something else is written', 'grep -q x /etc/conf || adduser -S tool\n'],
   ['a file', 'echo x >/etc/tool.conf\n'],
   ['what every start empties', 'mkdir -p /run/tool\n'],
 ])('a script that makes %s is carried as it stands', async (_, text) => {
@@ -112,6 +115,7 @@ test('a script that asks for the versions gets them', async () => {
 test.each([
   ['rc-update add tool default\n', 'calls rc-update, which is not here'],
   ['/etc/init.d/tool restart\n', 'calls /etc/init.d/, which is not here'],
+  ['/usr/bin/systemctl stop tool\n', 'calls systemctl, which is not here'],
   ['[[ -e /etc/x ]] && rm /etc/x\n', 'is written for bash'],
 ])('a script that is for its own system only is told: %s', async (text, why) => {
   const result = await script(text);
@@ -144,7 +148,9 @@ test('scripts of a subpackage are those of the subpackage, and one that is not t
 test('the functions of a file for pacman are scripts; what they call comes along', async () => {
   put(
     'in/tool.install',
-    `say() { echo "$1"; }
+    `say() { words "$1"; }
+words() { echo "$1"; }
+c++() { :; }
 post_install() {
   getent group tool >/dev/null || groupadd -r tool
   say hello
@@ -161,7 +167,7 @@ post_remove() { rm -f /etc/tool.cache; }
     'pkgname=tool\npkgver=1.0.0\npkgrel=1\narch=(any)\nlicense=(MIT)\ninstall=tool.install\npackage() { make DESTDIR="$pkgdir" install; }\n',
   );
   const carried =
-    'set +e\nset -- "${ICEPKG_NEW_VERSION-}" "${ICEPKG_OLD_VERSION-}"\nsay() {\necho "$1";\n}\ngetent group tool >/dev/null || groupadd -r tool\n  say hello\n';
+    'set +e\nset -- "${ICEPKG_NEW_VERSION-}" "${ICEPKG_OLD_VERSION-}"\nsay() {\nwords "$1";\n}\nwords() {\necho "$1";\n}\ngetent group tool >/dev/null || groupadd -r tool\n  say hello\n';
   expect(result.recipe['groups']).toEqual([{ name: 'tool' }]);
   expect(result.recipe['scripts']).toEqual({
     postRemove: 'set +e\nrm -f /etc/tool.cache;\n',
