@@ -202,7 +202,7 @@ test('a source is taken from the first place that has it, by its sha256', async 
     code: 'source-failed',
     message: expect.stringMatching(
       new RegExp(
-        `cannot get data \\(sha256 ${sha256('other')}\\); tried file://.*/missing: .*ENOENT.*; file://.*/wrong: data has the sha256 ${sha256('wrong')} instead, and is kept as .*; file://.*/right: `,
+        `cannot get data \\(sha256 ${sha256('other')}\\); tried file://.*/missing: there is no such file; file://.*/wrong: data has the sha256 ${sha256('wrong')} instead, and is kept as .*; file://.*/right: `,
       ),
     ) as string,
   });
