@@ -4,6 +4,7 @@ import { archFlag, BaseCommand } from '#cli/base-command';
 import { createBuildReporter } from '#cli/build-progress';
 import { briefLines } from '#cli/finding-lines';
 import { Args, Flags } from '#cli/oclif';
+import { recipesFlag } from '#cli/recipe-flags';
 import { tableText } from '#cli/table';
 import type { BuildOutcome, BuildRequest, BuiltRecipe } from '#pkgbuild/build';
 import { IcepkgError } from '#schema/error';
@@ -49,7 +50,7 @@ delivered along with those of the recipes, because a repository needs both.`;
       summary: 'compression of the packages',
     })(),
     cache: Flags.string({ helpValue: 'DIR', summary: 'folder for sources, logs and built packages' }),
-    recipes: Flags.string({ multiple: true, helpValue: 'DIR', summary: 'folder to look for recipes in' }),
+    recipes: recipesFlag,
     jobs: Flags.integer({ char: 'j', min: 1, helpValue: 'N', summary: 'parallel jobs of make' }),
     option: Flags.string({
       multiple: true,

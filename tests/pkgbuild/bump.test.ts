@@ -13,6 +13,7 @@ import { bumpRecipe, type Bumped } from '#pkgbuild/author/bump';
 import { findOutdated } from '#pkgbuild/author/outdated';
 import { findRecipe } from '#pkgbuild/recipe';
 import { queryApt } from '#pkgbuild/sources/debian';
+import { icepkg } from '../cli/icepkg.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -284,4 +285,19 @@ test("a source pinned to one of Debian's versions gets the version and the sum o
   });
   expect(sources).toMatchObject([{ file: `netbase_${newest}_all.deb` }]);
   expect(fs.readFileSync(recipeFile(), 'utf8')).toBe(text(newest, to, sources[0]?.sha256 ?? ''));
+});
+
+test('the command shows each recipe that is named, and takes a name after a folder for a recipe', () => {
+  const home = path.join(folder, 'recipes/demo');
+  fs.mkdirSync(home, { recursive: true });
+  fs.writeFileSync(
+    path.join(home, 'recipe.yaml'),
+    "name: demo\nversion: '1.2.0'\nlicense: MIT\nupdate: { manual: they send letters }\n",
+  );
+  const outdated = (...words: readonly string[]): string =>
+    icepkg(['recipe', 'outdated', '--recipes', path.join(folder, 'recipes'), ...words]).stdout;
+  expect(outdated('demo')).toBe(
+    'demo  1.2.0  unknown  they send letters\n0 outdated, 0 current, 1 unknown\n',
+  );
+  expect(outdated()).toBe('0 outdated, 0 current, 1 unknown\n');
 });

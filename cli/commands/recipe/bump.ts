@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { BaseCommand } from '#cli/base-command';
 import { Args, Flags } from '#cli/oclif';
+import { recipesFlag } from '#cli/recipe-flags';
 
 /** `icepkg recipe bump`: another version of what a recipe builds. */
 export default class RecipeBump extends BaseCommand {
@@ -15,7 +16,7 @@ everything else stay as they are. Nothing is written where a source does not com
   };
   static override flags = {
     cache: Flags.string({ helpValue: 'DIR', summary: 'folder for sources' }),
-    recipes: Flags.string({ multiple: true, helpValue: 'DIR', summary: 'folder to look for recipes in' }),
+    recipes: recipesFlag,
   };
 
   async run(): Promise<unknown> {

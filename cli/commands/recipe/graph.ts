@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { BaseCommand } from '#cli/base-command';
 import { Args, Flags } from '#cli/oclif';
+import { recipesFlag } from '#cli/recipe-flags';
 
 /** `icepkg recipe graph`: which recipes are built with which. */
 export default class RecipeGraph extends BaseCommand {
@@ -25,7 +26,7 @@ a file. Dependencies that follow from others are left out unless --all asks for 
     output: Flags.string({ char: 'o', helpValue: 'FILE', summary: 'file to write' }),
     all: Flags.boolean({ summary: 'show dependencies that follow from others, too' }),
     'needed-by': Flags.boolean({ summary: 'show what is built with the recipes instead' }),
-    recipes: Flags.string({ multiple: true, helpValue: 'DIR', summary: 'folder to look for recipes in' }),
+    recipes: recipesFlag,
   };
 
   async run(): Promise<unknown> {

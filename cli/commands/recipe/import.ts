@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { BaseCommand } from '#cli/base-command';
 import { Args, Flags } from '#cli/oclif';
+import { recipesFlag } from '#cli/recipe-flags';
 
 /** `icepkg recipe import`: recipes of other package managers. */
 export default class RecipeImport extends BaseCommand {
@@ -23,7 +24,7 @@ Patches and files beside the file are copied.`;
     into: Flags.string({ default: 'recipes', helpValue: 'DIR', summary: 'folder to make the recipe in' }),
     fetch: Flags.boolean({ summary: 'fetch sources whose sha256 is not known' }),
     cache: Flags.string({ helpValue: 'DIR', summary: 'folder for sources' }),
-    recipes: Flags.string({ multiple: true, helpValue: 'DIR', summary: 'folder to look for recipes in' }),
+    recipes: recipesFlag,
   };
 
   async run(): Promise<unknown> {

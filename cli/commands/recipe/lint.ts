@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { BaseCommand } from '#cli/base-command';
 import { findingLines } from '#cli/finding-lines';
 import { Args, Flags } from '#cli/oclif';
+import { recipesFlag } from '#cli/recipe-flags';
 import { countText } from '#cli/size';
 import { IcepkgError } from '#schema/error';
 import { nearest } from '#schema/nearest';
@@ -38,7 +39,7 @@ style count as well. What is right as it is is allowed in the recipe, with a rea
       helpValue: 'SEVERITY',
       summary: 'fail on findings of that severity or worse',
     })(),
-    recipes: Flags.string({ multiple: true, helpValue: 'DIR', summary: 'folder to look for recipes in' }),
+    recipes: recipesFlag,
     all: Flags.boolean({ summary: 'show every finding, and what recipes allow' }),
   };
 

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { BaseCommand } from '#cli/base-command';
 import { Args, Flags } from '#cli/oclif';
+import { recipesFlag } from '#cli/recipe-flags';
 import { IcepkgError } from '#schema/error';
 
 /** `icepkg recipe new`: a first recipe from a source. */
@@ -18,7 +19,7 @@ and steps into a recipe. What it could not find out it says.`;
     debian: Flags.string({ helpValue: 'NAME', summary: 'Debian source package' }),
     into: Flags.string({ default: 'recipes', helpValue: 'DIR', summary: 'folder to make the recipe in' }),
     cache: Flags.string({ helpValue: 'DIR', summary: 'folder for sources' }),
-    recipes: Flags.string({ multiple: true, helpValue: 'DIR', summary: 'folder to look for recipes in' }),
+    recipes: recipesFlag,
   };
 
   async run(): Promise<unknown> {

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { BaseCommand } from '#cli/base-command';
 import { Args, Flags } from '#cli/oclif';
+import { recipesFlag } from '#cli/recipe-flags';
 import { tableText } from '#cli/table';
 
 /** `icepkg recipe outdated`: recipes with newer versions. */
@@ -19,7 +20,7 @@ for, and the folder that an address names, where the server lists it. Of all rec
   static override flags = {
     all: Flags.boolean({ summary: 'show those that are current or unknown, too' }),
     cache: Flags.string({ helpValue: 'DIR', summary: 'folder for sources' }),
-    recipes: Flags.string({ multiple: true, helpValue: 'DIR', summary: 'folder to look for recipes in' }),
+    recipes: recipesFlag,
   };
 
   async run(): Promise<unknown> {

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { archFlag, BaseCommand } from '#cli/base-command';
 import { Args, Flags } from '#cli/oclif';
+import { recipesFlag } from '#cli/recipe-flags';
 import type { Change } from '#pkgbuild/author/why-rebuild';
 
 /** Letters of a value that are shown. */
@@ -25,7 +26,7 @@ others, compiler, and options.`;
       summary: 'compression of the packages',
     })(),
     cache: Flags.string({ helpValue: 'DIR', summary: 'folder for sources, logs and built packages' }),
-    recipes: Flags.string({ multiple: true, helpValue: 'DIR', summary: 'folder to look for recipes in' }),
+    recipes: recipesFlag,
   };
 
   async run(): Promise<unknown> {
