@@ -12,8 +12,25 @@ const COMPILER_TAIL = 100;
 export const howEnded = (status: number, stopped: Stop | undefined): string =>
   stopped === undefined ? `ended with status ${status}` : `was stopped: ${stopped.why}`;
 
-export const logTail = (log: string, lines = LOG_TAIL): string[] =>
-  fs.readFileSync(log, 'utf8').trimEnd().split('\n').slice(-lines);
+/** Bytes of a log that count as its end: a step may write gigabytes, without a line end. */
+const TAIL_BYTES = 256 * 1024;
+/** Characters of a line that are kept, half of them from its start: patterns look at every line. */
+const LINE_LENGTH = 1000;
+
+export function logTail(log: string, lines = LOG_TAIL): string[] {
+  const file = fs.openSync(log, 'r');
+  try {
+    const { size } = fs.fstatSync(file);
+    const bytes = Buffer.alloc(Math.min(size, TAIL_BYTES));
+    const length = fs.readSync(file, bytes, 0, bytes.length, size - bytes.length);
+    return bytes.toString('utf8', 0, length).trimEnd().split('\n').slice(-lines).map(shortened);
+  } finally {
+    fs.closeSync(file);
+  }
+}
+
+const shortened = (line: string): string =>
+  line.length <= LINE_LENGTH ? line : `${line.slice(0, LINE_LENGTH / 2)} … ${line.slice(-LINE_LENGTH / 2)}`;
 
 /** @param around where to look for who has what is missing */
 export async function failureHint(log: string, around: Surroundings): Promise<string> {
@@ -79,8 +96,9 @@ function undeclaredFile(tail: readonly string[]): string | undefined {
 function foreignProgram(tail: readonly string[]): string | undefined {
   for (const line of tail.toReversed()) {
     const name =
-      /([^\s:'"]+): (?:cannot execute: required file not found|exec format error)/i.exec(line)?.[1] ??
-      /: \d+: (\S*\/\S+): not found$/.exec(line)?.[1];
+      /(?<![^\s:'"])([^\s:'"]+): (?:cannot execute: required file not found|exec format error)/i.exec(
+        line,
+      )?.[1] ?? /: \d+: ([^\s/]*\/\S+): not found$/.exec(line)?.[1];
     if (name !== undefined)
       return `${name} is for the target: start it by "run ${name}", or have what runs in the build compiled by $BUILD_CC`;
   }
@@ -88,7 +106,7 @@ function foreignProgram(tail: readonly string[]): string | undefined {
 }
 
 const NO_NETWORK =
-  /could not resolve host|temporary failure in name resolution|name or service not known|network is unreachable|unable to resolve host|lookup .* on .*:53|getaddrinfo E/i;
+  /could not resolve host|temporary failure in name resolution|name or service not known|network is unreachable|unable to resolve host|lookup \S+ on \S+:53|getaddrinfo E/i;
 const NO_SPACE = /no space left on device/i;
 const READ_ONLY =
   /read-only file system|cannot create (?:directory )?['‘]?\/(?!build\/|tmp\/).*(?:nonexistent|no such file)/i;

@@ -23,7 +23,7 @@ export interface Surroundings {
 
 const PATTERNS: readonly [MissingInput['kind'], RegExp][] = [
   ['header', /fatal error: ([\w./+-]+): No such file or directory/],
-  ['header', /configure: error: .*?([\w/+-]+\.h)\b/],
+  ['header', /configure: error: .*?(?<![\w/+-])([\w/+-]+\.h)\b/],
   ['library', /cannot find -l([\w.+-]+)/],
   ['pkg-config', /No package '([^']+)' found/],
   ['pkg-config', /Package '?([\w.+-]+)'?,? (?:was not found|required by|not found)/],

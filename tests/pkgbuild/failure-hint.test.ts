@@ -104,3 +104,12 @@ test.each([
 ])('%s', async (_what, body, hint) => {
   expect(await hintOf(body)).toBe(hint);
 });
+
+test('a log whose lines have no end is told by its end', async () => {
+  const long = (start: string): string =>
+    `  printf '${start}'; head -c 400000 /dev/zero | tr '\\0' a; echo\n`;
+  const said = `${long('configure: error: ')}${long('/build/recipe/')}  false\n`;
+  expect(await hintOf(`build: |\n  set +x\n${said}`)).toMatch(/^The whole log is /);
+  const missing = `${long('configure: error: ')}  echo "ld: cannot find -lzeta"; false\n`;
+  expect(await hintOf(`build: |\n  set +x\n${missing}`)).toBe(`libzeta is in lib-zeta-dev ${NAME_IT}`);
+}, 30_000);
