@@ -86,7 +86,9 @@ export async function openFailed(cacheFolder: string, node: BuildNode): Promise<
     throw new IcepkgError('not-found', `no failed build of ${node.recipe.name} for ${node.arch} is kept`, {
       hint: `Build it first: icepkg build ${node.recipe.name} --arch ${node.toolArch}`,
     });
-  fs.writeFileSync(path.join(failed.workspace, NOTE), `${failed.script}\n`);
+  // A step may have left anything there.
+  fs.rmSync(path.join(failed.workspace, NOTE), { recursive: true, force: true });
+  fs.writeFileSync(path.join(failed.workspace, NOTE), `${failed.script}\n`, { flag: 'wx' });
   const { workspace, environment, commands } = failed;
   return openShell({
     workspace,

@@ -29,6 +29,7 @@ import { phasesOf, stripScript, type Phase } from './steps.ts';
 import { refuseChanged, takenInputs } from './taken-inputs.ts';
 import { buildEnvironment, BUILD_ROOT, writeToolchain } from './toolchain.ts';
 import { walkTree } from './tree.ts';
+import { makeFolders, makeInstalled, refuseReplaced } from './workspace-folders.ts';
 
 export interface WorkspaceOptions {
   readonly cacheFolder: string;
@@ -66,16 +67,11 @@ export async function withBuiltTree<T>(
     ? await openCompilerCache(options.cacheFolder, node)
     : undefined;
   try {
-    for (const name of ['src', 'dest', 'distfiles', 'sysroot', 'ccache'])
-      fs.mkdirSync(path.join(workspace, name), { recursive: true });
+    makeFolders(workspace, node.recipe.name);
     if (node.recipe.sources.length > 0) options.onPhase('fetch');
     const { mounts, repackaged } = await linkSources(node, workspace, options.cacheFolder);
-    // Anew for a kept tree, too: ccache may have come to the machine, or gone.
-    fs.rmSync(path.join(workspace, 'tools'), { recursive: true, force: true });
+    // Anew for a kept tree, too: ccache may have come to the machine, or gone, and dependencies been added.
     writeToolchain(path.join(workspace, 'tools'), node.toolArch, compilerCache !== undefined);
-    // Steps only read it, so that of a kept tree is made anew, for dependencies that were added since.
-    fs.rmSync(path.join(workspace, 'sysroot'), { recursive: true });
-    fs.mkdirSync(path.join(workspace, 'sysroot'));
     await installFiles(path.join(workspace, 'sysroot'), node.toolArch, options.root);
     if (resumed === undefined) discardFailed(options.cacheFolder, node);
     await runPhases(node, workspace, {
@@ -175,7 +171,7 @@ async function runPhases(node: BuildNode, workspace: string, context: PhaseConte
       ...(context.commands === undefined ? {} : { commands: context.commands }),
       ...(context.signal === undefined ? {} : { signal: context.signal }),
     });
-    if (result.status === 0) return;
+    if (result.status === 0) return refuseReplaced(workspace, `${recipe.name}: ${phase}`);
     const endless = result.stopped !== undefined && result.stopped.limit !== 'time';
     if (!endless && (context.resumed === undefined || context.resumed.phase !== phase))
       await keepFailed(context.cacheFolder, node, {
@@ -209,8 +205,7 @@ async function runPhases(node: BuildNode, workspace: string, context: PhaseConte
   );
   removeLeftovers(tree);
   for (const one of [recipe, ...(recipe.subpackages ?? [])])
-    for (const directory of one.directories ?? [])
-      fs.mkdirSync(path.join(tree, directory.path), { recursive: true });
+    for (const directory of one.directories ?? []) makeInstalled(tree, directory.path);
   if (!recipe.strip) return;
   const files = walkTree(tree);
   const programs = files.filter((entry) => {
