@@ -12,6 +12,7 @@ import type { ResolvedRecipe } from './resolve-recipe.ts';
 import { scanPart, type Found } from './scan.ts';
 import { splitTree, type PackagePart } from './split.ts';
 import { walkTree, type TreeEntry } from './tree.ts';
+import { placeText } from './yaml.ts';
 
 export interface AssembleOptions {
   /** Folder that the package files are written to. */
@@ -42,7 +43,10 @@ export async function assemblePackages(
 ): Promise<BuiltPackage[]> {
   const { recipe } = node;
   const built: BuiltPackage[] = [];
-  for (const part of splitTree(recipe, walkTree(tree))) {
+  const owners = recipe.owners ?? [];
+  const idleOwners = new Set(owners.keys());
+  const all = walkTree(tree);
+  for (const part of splitTree(recipe, all)) {
     const found = scanPart(part, {
       root: tree,
       arch: node.arch,
@@ -52,16 +56,18 @@ export async function assemblePackages(
     const metadata = describePackage(node, part, found, options.epoch);
     const file = `${metadata.name}-${metadata.version}.${metadata.arch}.icepkg`;
     const own = part.role === 'main' ? recipe : part.declared;
-    const { entries, idleConfig } = packageEntries({
+    const { entries, rules, idleConfig } = packageEntries({
       root: tree,
       entries: part.entries,
-      owners: [...(recipe.owners ?? []), ...directoryRules(own)],
+      owners: [...owners, ...directoryRules(own)],
       configFiles: [...(own?.configFiles ?? []), ...options.configFiles],
     });
     const idle = idleConfig
       .map((index) => own?.configFiles?.[index])
       .find((pattern) => pattern !== undefined);
     if (idle !== undefined) throw idleConfigFile(part.name, idle, part.entries);
+    const idleHere = new Set(rules.idle());
+    for (const index of idleOwners) if (!idleHere.has(index)) idleOwners.delete(index);
     // A -dev package needs exactly the main package, which has them.
     const licenses = part.role === 'dev' ? [] : options.licenses;
     const written = await writePackage({
@@ -80,6 +86,9 @@ export async function assemblePackages(
       sha256: written.sha256,
     });
   }
+  const [idle] = [...idleOwners].flatMap((index) => owners[index] ?? []);
+  // Which option brings a path is not written anywhere.
+  if (idle !== undefined && node.loaded.recipe.options === undefined) throw idleOwnerRule(node, idle, all);
   return built;
 }
 
@@ -145,4 +154,31 @@ function idleConfigFile(name: string, pattern: string, entries: readonly TreeEnt
         ? 'Name a file that the package installs, or take the line out'
         : `Did you mean ${guess}?`,
   });
+}
+
+function idleOwnerRule(
+  { loaded, arch }: BuildNode,
+  rule: PathRule,
+  entries: readonly TreeEntry[],
+): IcepkgError {
+  const isIt = (one: PathRule): boolean => one.path === rule.path && one.type === rule.type;
+  const { owners = [], perArch } = loaded.recipe;
+  const index = owners.findIndex(isIt);
+  const own = arch === 'noarch' ? [] : (perArch?.[arch]?.owners ?? []);
+  const at = index === -1 ? ['perArch', arch, 'owners', own.findIndex(isIt)] : ['owners', index];
+  const guess = nearest(
+    rule.path,
+    entries.filter(({ type }) => type === (rule.type ?? type)).map((entry) => entry.path),
+  );
+  const what = rule.type === undefined ? 'nothing' : `no ${rule.type}`;
+  return new IcepkgError(
+    'build-failed',
+    `${placeText(loaded.place(at))}: owners: ${rule.path} matches ${what} that the recipe installs`,
+    {
+      hint:
+        guess === undefined
+          ? 'Name a path that the steps install, or take the rule out; one for a single architecture goes under perArch'
+          : `Did you mean ${guess}?`,
+    },
+  );
 }

@@ -221,6 +221,20 @@ test('a pattern that finds nothing is told, with what it should have been', asyn
     message: 'sample: configFiles: etc/smaple.conf matches no file of the package',
     hint: 'Did you mean etc/sample.conf?',
   });
+  const rules = (...paths: string[]): string =>
+    `owners:\n${paths.map((one) => `  - { path: ${one}, mode: '0600' }\n`).join('')}`;
+  await expect(build(`${files}${rules('etc/*.conf', 'etc/smaple.conf')}`)).rejects.toMatchObject({
+    message: expect.stringContaining(
+      'recipe.yaml:8:5: owners: etc/smaple.conf matches nothing that the recipe installs',
+    ) as string,
+    hint: 'Did you mean etc/sample.conf?',
+  });
+  // A rule of the recipe is for all its packages, and nobody knows what an option brings.
+  const apart =
+    'subpackages: [{ name: a, files: [etc/sample.conf] }]\noptions: { more: { description: brings more.conf, default: false } }\n';
+  expect(await build(`${files}${apart}${rules('etc/sample.conf', 'etc/more.conf')}`)).toMatchObject({
+    a: ['etc/sample.conf'],
+  });
   const twice = 'subpackages:\n  - {name: a, files: [etc/*.conf]}\n  - {name: b, files: [etc/sample.conf]}\n';
   await expect(build(`${files}${twice}`)).rejects.toThrow(
     'sample: what subpackage b matches, such as etc/sample.conf, is in subpackages before it',
