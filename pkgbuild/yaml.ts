@@ -1,9 +1,10 @@
 /** Reads YAML documents that people write: text in, a checked value out, with errors that name file, line and column. */
 import * as fs from 'node:fs';
 import * as v from 'valibot';
-import { isNode, LineCounter, parseDocument, type Document } from 'yaml';
+import { isNode, type Document } from 'yaml';
 import { IcepkgError, isErrno } from '#schema/error';
 import { nearest } from '#schema/nearest';
+import { parseYaml, YamlProblem, type ParsedYaml } from './yaml-parse.ts';
 
 /** Keys from the top of a document to a place in it. */
 export type Keys = readonly (string | number)[];
@@ -41,13 +42,16 @@ const WAY_OUT = 'Give the path of a YAML file that you may read';
 /** @param kind what the file should be, for the error: `recipe` */
 export function readYamlFile(file: string, kind: string): string {
   try {
-    if (fs.statSync(file).size > MAX_BYTES)
+    const stat = fs.statSync(file);
+    if (!stat.isFile())
+      throw new IcepkgError('io-failed', `${file}: no file, so no ${kind}`, { hint: WAY_OUT });
+    if (stat.size > MAX_BYTES)
       throw new IcepkgError('format-invalid', `${file}: larger than ${MAX_BYTES} bytes, so no ${kind}`);
     return fs.readFileSync(file, 'utf8');
   } catch (cause) {
     if (isErrno(cause, 'ENOENT', 'ENOTDIR'))
       throw new IcepkgError('not-found', `${file}: no such ${kind}`, { cause, hint: WAY_OUT });
-    if (isErrno(cause, 'EACCES', 'EISDIR'))
+    if (isErrno(cause, 'EACCES'))
       throw new IcepkgError('io-failed', `${file}: cannot be read as a ${kind}`, { cause, hint: WAY_OUT });
     throw cause;
   }
@@ -61,8 +65,7 @@ export function decodeYaml<const S extends v.GenericSchema>(
   schema: S,
   source: YamlSource,
 ): YamlDocument<v.InferOutput<S>> {
-  const lines = new LineCounter();
-  const document = parseDocument(source.text, { lineCounter: lines, uniqueKeys: true, version: '1.2' });
+  const { document, lines } = parsed(source);
   const placeOf = (offset: number): Place => {
     const { line, col: column } = lines.linePos(offset);
     return { file: source.file, line, column };
@@ -72,11 +75,6 @@ export function decodeYaml<const S extends v.GenericSchema>(
     new IcepkgError('format-invalid', `${placeText(placeOf(offset))}: ${why}`, { hint });
   const refuse = (keys: Keys, why: string, hint?: string): IcepkgError =>
     fail(offsetOf(document, keys), keys.length === 0 ? why : `${fieldName(keys)}: ${why}`, hint);
-  const broken = document.errors[0];
-  if (broken !== undefined) {
-    const message = (broken.message.split('\n')[0] ?? '').replace(/ at line \d+, column \d+:?$/, '');
-    throw fail(broken.pos[0], lowerFirst(message));
-  }
   const result = v.safeParse(schema, toPlain(document, fail));
   if (result.success) return { value: result.output, place, refuse };
   const { issue, keys } = deepest(schema, likelyCause(result.issues));
@@ -90,6 +88,18 @@ export function decodeYaml<const S extends v.GenericSchema>(
   if (issue.type === 'strict_object' && issue.received === 'undefined')
     throw fail(offset, `missing field ${fieldName(keys)}`);
   throw refuse(keys, lowerFirst(issue.message), spellingHint(issue));
+}
+
+function parsed({ text, file, manual }: YamlSource): ParsedYaml {
+  try {
+    return parseYaml(text, { version: '1.2' });
+  } catch (cause) {
+    if (!(cause instanceof YamlProblem)) throw cause;
+    throw new IcepkgError('format-invalid', `${placeText({ ...cause.place, file })}: ${cause.message}`, {
+      hint: manual,
+      cause,
+    });
+  }
 }
 
 /** Aliases are limited, so that a small document cannot grow without bound. */

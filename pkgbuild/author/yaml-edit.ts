@@ -10,7 +10,7 @@ export interface YamlEdit {
 
 /** Places that do not exist are passed over. A value keeps its quotes. */
 export function editYaml(text: string, edits: readonly YamlEdit[]): string {
-  const document = parseDocument(text);
+  const document = parseDocument(text, { uniqueKeys: false });
   const changes = edits.flatMap(({ keys, value }) => {
     const node: unknown = document.getIn(keys, true);
     if (!isNode(node) || !node.range) return [];

@@ -1,6 +1,8 @@
 /** A melange YAML file as a recipe. */
-import { isScalar, LineCounter, parseDocument, visit, type Document } from 'yaml';
+import type { LineCounter } from 'yaml';
 import { IcepkgError } from '#schema/error';
+import { placeText } from '../yaml.ts';
+import { parseYaml, YamlProblem } from '../yaml-parse.ts';
 import type { ImportContext } from './apkbuild.ts';
 import { sayable, type Draft, type OwnerRule } from './draft.ts';
 import { SET_FOR_STEPS } from './shell-file.ts';
@@ -30,6 +32,8 @@ import {
 
 /** Aliases that are resolved; each may stand for much. */
 const MAX_ALIASES = 100;
+/** Characters that a variable may stand for: variables of variables double with each line. */
+const MAX_VALUE = 4096;
 
 const KNOWN = new Set([
   'secfixes',
@@ -69,8 +73,8 @@ const KNOWN_PACKAGE = new Set([
 
 export function importMelange(text: string, context: ImportContext): Draft {
   const { notes } = context;
-  const lines = new LineCounter();
-  const top = recordOf(readYaml(text, { file: context.file, lines }));
+  const { value, lines } = readYaml(text, context.file);
+  const top = recordOf(value);
   const about = recordOf(top['package']);
   const name = textOf(about['name']);
   const stated = statedVersion(top, about, context.file);
@@ -98,7 +102,11 @@ export function importMelange(text: string, context: ImportContext): Draft {
   if (upstreamVersion !== undefined)
     notes.add('left', 'package.version', `${stated} became ${version}`, line('version'));
   tellRest(top, about, { context, line });
-  const substitutions = substitutionsOf(top, { name, version, stated, epoch: textOf(about['epoch']) ?? '0' });
+  const substitutions = substitutionsOf(
+    top,
+    { name, version, stated, epoch: textOf(about['epoch']) ?? '0' },
+    { context, line },
+  );
   const environment = recordOf(top['environment']);
   const env = environmentOf(recordOf(environment['environment']), substitutions);
   const owners: OwnerRule[] = [];
@@ -212,54 +220,18 @@ function cpeOf(cpe: Mapping, version: string): string | undefined {
 }
 
 /** @throws IcepkgError `format-invalid` naming line and column */
-function readYaml(
-  text: string,
-  { file, lines }: { readonly file: string; readonly lines: LineCounter },
-): unknown {
-  const refuse = (at: string, why: string, cause: unknown): IcepkgError =>
-    new IcepkgError('format-invalid', `${file}${at}: ${why}`, {
+function readYaml(text: string, file: string): { readonly value: unknown; readonly lines: LineCounter } {
+  try {
+    // A version 3.10 is no number.
+    const { document, lines } = parseYaml(text, { schema: 'failsafe' });
+    return { value: document.toJS({ maxAliasCount: MAX_ALIASES }) as unknown, lines };
+  } catch (cause) {
+    const at = cause instanceof YamlProblem ? placeText({ ...cause.place, file }) : file;
+    throw new IcepkgError('format-invalid', `${at}: ${cause instanceof Error ? cause.message : 'no YAML'}`, {
       hint: 'Give a YAML file that melange can build',
       cause,
     });
-  try {
-    // A version 3.10 is no number.
-    const document = parseDocument(text, {
-      lineCounter: lines,
-      uniqueKeys: false,
-      schema: 'failsafe',
-      logLevel: 'error',
-    });
-    const [problem] = document.errors;
-    if (problem !== undefined) {
-      const { line, col } = lines.linePos(problem.pos[0]);
-      throw refuse(`:${line}:${col}`, problem.message.split('\n')[0] ?? 'no YAML', problem);
-    }
-    const twice = keyTwice(document);
-    if (twice !== undefined) {
-      const { line, col } = lines.linePos(twice);
-      throw refuse(`:${line}:${col}`, 'a key is there twice', undefined);
-    }
-    return document.toJS({ maxAliasCount: MAX_ALIASES }) as unknown;
-  } catch (cause) {
-    if (cause instanceof IcepkgError) throw cause;
-    throw refuse('', cause instanceof Error ? cause.message : 'no YAML', cause);
   }
-}
-
-/** Where a mapping has a key for the second time. The parser's own check compares each key with all others. */
-function keyTwice(document: Document.Parsed): number | undefined {
-  let place: number | undefined;
-  visit(document, {
-    Map: (_, { items }) => {
-      const seen = new Set<unknown>();
-      for (const { key } of items) {
-        if (!isScalar(key)) continue;
-        if (seen.has(key.value)) place ??= key.range?.[0];
-        seen.add(key.value);
-      }
-    },
-  });
-  return place;
 }
 
 /**
@@ -269,7 +241,7 @@ function keyTwice(document: Document.Parsed): number | undefined {
 function statedVersion(top: Mapping, about: Mapping, file: string): string | undefined {
   const vars = Object.entries(recordOf(top['vars'])).flatMap(([name, value]): [string, string][] => {
     const text = textOf(value);
-    return text === undefined ? [] : [[`vars.${name}`, text]];
+    return text === undefined || text.length > MAX_VALUE ? [] : [[`vars.${name}`, text]];
   });
   const stated = about['version'];
   const text = typeof stated === 'object' && stated !== null ? '{{…}}' : textOf(stated);
@@ -278,6 +250,14 @@ function statedVersion(top: Mapping, about: Mapping, file: string): string | und
     throw new IcepkgError(
       'format-invalid',
       `${file}: package.version is ${version}, which a build fills in`,
+      {
+        hint: 'Write the version into a copy of the file',
+      },
+    );
+  if (version !== undefined && version.length > MAX_VALUE)
+    throw new IcepkgError(
+      'format-invalid',
+      `${file}: package.version is longer than ${MAX_VALUE} characters`,
       {
         hint: 'Write the version into a copy of the file',
       },
@@ -291,6 +271,7 @@ const oneLine = (text: string | undefined, substitutions: Substitutions): string
 function substitutionsOf(
   top: Mapping,
   of: { readonly name: string; readonly version: string; readonly stated: string; readonly epoch: string },
+  { context: { notes }, line }: { readonly context: ImportContext; readonly line: LineFinder },
 ): Map<string, string> {
   const known = new Map<string, string>([
     ['package.name', of.name],
@@ -312,27 +293,34 @@ function substitutionsOf(
     ['host.triplet.rust', '$ARCH-unknown-linux-musl'],
     ['build.goarch', '$GOARCH'],
   ]);
+  const set = (name: string, value: string): void => {
+    if (value.length <= MAX_VALUE) known.set(`vars.${name}`, value);
+    else notes.add('lost', `vars.${name}`, `it is longer than ${MAX_VALUE} characters`, line(name));
+  };
   // As the file says without choices of whoever builds.
   for (const option of Object.keys(recordOf(top['options']))) known.set(`options.${option}.enabled`, 'false');
   for (const [name, value] of Object.entries(recordOf(top['vars']))) {
     const text = textOf(value);
-    if (text !== undefined) known.set(`vars.${name}`, fill(text, known));
+    if (text !== undefined) set(name, fill(text, known));
   }
-  for (const transform of listOf(top['var-transforms']).map(recordOf)) {
+  for (const transform of listOf(top['var-transforms']).slice(0, MAX_TRANSFORMS).map(recordOf)) {
     const [from, match, replace, to] = ['from', 'match', 'replace', 'to'].map(
       (key) => textOf(transform[key]) ?? '',
     );
     const value = transformed(fill(from ?? '', known), match ?? '', replace ?? '');
-    if (value !== undefined && to !== '') known.set(`vars.${to ?? ''}`, value);
+    if (value !== undefined && to !== '') set(to ?? '', value);
   }
   return known;
 }
 
-/** Patterns longer than this, and those with nested repetition, are not tried. */
+/** Patterns and texts longer than this, repeated groups and more repetitions are not tried: each multiplies the time. */
 const MAX_PATTERN = 100;
+const MAX_REPETITIONS = 4;
+const MAX_TRANSFORMS = 50;
 
 function transformed(text: string, pattern: string, replacement: string): string | undefined {
-  if (pattern.length > MAX_PATTERN || text.length > MAX_PATTERN || /[*+}]\)?[*+{]/.test(pattern))
+  if ([text, pattern, replacement].some(({ length }) => length > MAX_PATTERN)) return undefined;
+  if (/[*+})][*+{]/.test(pattern) || (pattern.match(/[*+{]/g) ?? []).length > MAX_REPETITIONS)
     return undefined;
   try {
     return text.replaceAll(new RegExp(pattern, 'g'), replacement.replaceAll(/\$\{?(\d+)\}?/g, '$$$1'));

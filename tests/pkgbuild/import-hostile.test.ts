@@ -109,6 +109,33 @@ describe('hostile and broken files are refused, with a way out', () => {
     if (typeof outcome === 'number') expect(outcome).toBeLessThan(100_000);
     else expect(outcome).toBeInstanceOf(IcepkgError);
   });
+
+  const filled = (text: string): string => `\${{${text}}}`;
+  test.each([
+    [
+      'variables that double',
+      `vars:\n  v0: xx\n${Array.from({ length: 40 }, (_, index) => `  v${index + 1}: ${filled(`vars.v${index}`).repeat(2)}\n`).join('')}`,
+    ],
+    [
+      'a pattern that takes for ever',
+      `var-transforms:\n  - {from: ${'a'.repeat(98)}, match: '^(a|aa)+$|^a*a*a*a*a*a*a*a*a*b', replace: b, to: x}\n`,
+    ],
+    ['keys without end', Array.from({ length: 30_000 }, (_, index) => `k${index}: 1\n`).join('')],
+  ])(
+    'in melange, %s costs no more than any other file',
+    async (_, content) => {
+      const outcome = await imported(
+        'a.yaml',
+        `package: {name: a, version: "1.0", copyright: [{license: MIT}]}\n${content}pipeline:\n  - runs: echo ${filled('vars.v40')}\n`,
+      ).then(
+        ({ said }) => said.length,
+        (error: unknown) => error,
+      );
+      if (typeof outcome === 'number') expect(outcome).toBeGreaterThan(0);
+      else expect(outcome).toMatchObject({ code: 'format-invalid' });
+    },
+    30_000,
+  );
 });
 
 test('whatever is cut out of a file or put into it, it is imported or refused', async () => {

@@ -144,7 +144,7 @@ subpackages:
     'open sources: the sha256 of tool.tar is not known: the first build says it',
   ]);
   await expect(imported('twice.yaml', 'package:\n  name: a\n  name: b\n')).rejects.toThrow(
-    /twice\.yaml:3:3: a key is there twice/,
+    /twice\.yaml:3:3: map keys must be unique/,
   );
 });
 

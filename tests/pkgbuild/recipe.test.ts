@@ -158,5 +158,30 @@ describe('a recipe', () => {
     expect(refused(`${good}name: other\n`).message).toMatch(/^hello\/recipe\.yaml:9:1: /);
     expect(refused('name: [unclosed\n').message).toMatch(/^hello\/recipe\.yaml:\d+:\d+: /);
     expect(refused('').message).toMatch(/^hello\/recipe\.yaml:1:1: /);
+    expect(refused(`${good}---\nname: b\n`).message).toBe(
+      'hello/recipe.yaml:9:1: source contains multiple documents',
+    );
+    expect(refused('a: {c: 1, d: 2, c: 3}\na: 1\n').message).toBe(
+      'hello/recipe.yaml:1:17: map keys must be unique',
+    );
   });
 });
+
+test.each([
+  [
+    'keys',
+    Array.from({ length: 90_000 }, (_, index) => `k${index}: 1\n`).join(''),
+    /:\d+:\d+: too large: more than/,
+  ],
+  ['levels in a line', `x: ${'['.repeat(500_000)}`, /:1:67: nested too deep: more than 64 levels$/],
+  ['lists in a line', '- '.repeat(500_000), /:1:128: nested too deep/],
+  ['mappings in a line', `x: ${'{a: '.repeat(100_000)}`, /:1:\d+: nested too deep/],
+  ['documents', '---\n'.repeat(250_000), /:2:1: source contains multiple documents/],
+])(
+  'a recipe of %s without end is refused at its place',
+  (_, text, message) => {
+    expect(refused(text).message).toMatch(message);
+    expect(refused(text).hint).toContain('recipes.md');
+  },
+  30_000,
+);
