@@ -13,8 +13,9 @@ import { readChannel } from '../metadata.ts';
 import { signChannel } from '../sign-channel.ts';
 import { channelNumber } from '../snapshots.ts';
 import { Writer } from '../writer.ts';
+import { descendsFrom } from './ancestry.ts';
 import type { ObjectStore } from './s3.ts';
-import { descendsFrom, readStoredEntry } from './stored-metadata.ts';
+import { readStoredEntry } from './stored-metadata.ts';
 
 export interface PassOverOptions extends LockOptions {
   /** Private keys of the roles targets, snapshot and timestamp. */
@@ -24,7 +25,7 @@ export interface PassOverOptions extends LockOptions {
 
 export interface PassedOver {
   readonly channel: string;
-  /** Greatest version that was taken, and that of the targets now. */
+  /** Greatest version that was passed over, and that of the targets now. */
   readonly taken: number;
   readonly version: number;
 }
@@ -54,7 +55,10 @@ export async function passOverTaken(
   );
 }
 
-/** The greatest version in the store, where one that this folder is about to bring there is another one's. */
+/**
+ * The version before the first that nobody took, where one that this folder is about to bring there is another one's. No greater one
+ * counts: anybody who can write there can leave a name with any number.
+ */
 async function numbersTaken(
   repository: string,
   store: ObjectStore,
@@ -63,7 +67,7 @@ async function numbersTaken(
   const folder = metadataFolder(channel);
   if (!existsSync(join(repository, folder, 'timestamp.json'))) return undefined;
   const entry = await readStoredEntry(store, channel);
-  if (entry !== undefined && !descendsFrom(repository, channel, entry)) return undefined;
+  if (entry !== undefined && !descendsFrom({ repository, store }, channel, entry)) return undefined;
   const { snapshot, targets } = readChannel(repository, channel);
   if (snapshot === undefined || targets === undefined) return undefined;
   if (entry?.snapshot.version === snapshot.signed.version) return undefined;
@@ -77,7 +81,10 @@ async function numbersTaken(
     const versions = [...(await store.list(`${folder}/`)).keys()].flatMap(
       (name) => /(?:^|\/)(\d{1,15})\.(?:snapshot|targets)\.json$/.exec(name)?.[1] ?? [],
     );
-    return Math.max(snapshot.signed.version, targets.signed.version, ...versions.map(Number));
+    const taken = new Set(versions.map(Number));
+    let last = Math.max(snapshot.signed.version, targets.signed.version);
+    while (taken.has(last + 1)) last += 1;
+    return last;
   }
   return undefined;
 }

@@ -1,7 +1,6 @@
 /** What an object store has of the metadata of a channel, beside what a folder has. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { sha256 } from '#schema/digest';
 import { historyIn } from '#schema/tuf/history';
 import { parseMetadata } from '#schema/tuf/metadata';
 import { channelsOf, metadataFolder, readIfAny } from '../layout.ts';
@@ -26,15 +25,6 @@ export async function readStoredEntry(store: ObjectStore, channel: string): Prom
   const { signed } = parseMetadata(Buffer.from(stored.text), 'timestamp', store.addressOf(path));
   const { version, hashes } = signed.meta['snapshot.json'];
   return { ...stored, version: signed.version, snapshot: { version, sha256: hashes?.['sha256'] } };
-}
-
-/**
- * False where the folder had another snapshot metadata by the number that the store serves: then somebody published there from
- * another copy. What the folder has collected since is not asked for.
- */
-export function descendsFrom(repository: string, channel: string, { snapshot }: StoredEntry): boolean {
-  const own = readIfAny(join(repository, metadataFolder(channel), `${snapshot.version}.snapshot.json`));
-  return own === undefined || snapshot.sha256 === undefined || sha256(own) === snapshot.sha256;
 }
 
 /**

@@ -13,8 +13,9 @@ import { inParallel } from '../in-parallel.ts';
 import { channelsOf, metadataFolder } from '../layout.ts';
 import { withLock, type LockOptions } from '../lock.ts';
 import { withAdvisoryLock, type StillHeld } from './advisory-lock.ts';
+import { descendsFrom, noteBrought, publishedElsewhere, type Copies } from './ancestry.ts';
 import type { ObjectStore, StoredObject } from './s3.ts';
-import { descendsFrom, namedMetadata, readStoredEntry, servedPackages } from './stored-metadata.ts';
+import { namedMetadata, readStoredEntry, servedPackages } from './stored-metadata.ts';
 
 export interface UploadOptions extends LockOptions {
   /** Files at a time. */
@@ -58,6 +59,8 @@ interface Entry {
   readonly bytes: Uint8Array;
   /** Tag of what it replaces. */
   readonly replaces: string;
+  /** Digests of the snapshot metadata that the store may serve from now on. */
+  readonly snapshots: readonly string[];
 }
 
 interface RunOptions {
@@ -102,6 +105,8 @@ class UploadRun {
     // One after the other, in the order of their names: so the first that differs decides between two publishers, and none is left
     // with a part of it that keeps the other one out.
     for (const path of paths.filter(isMetadata)) await this.#putFile(path, there.get(path));
+    if (entries.length > 0)
+      noteBrought(this.#copies, new Map(entries.map(({ channel, snapshots }) => [channel, snapshots])));
     for (const { path, bytes, replaces } of entries) {
       await this.#held();
       await this.#putOnce(path, replaces, bytes);
@@ -117,22 +122,21 @@ class UploadRun {
     const file = join(this.#repository, path);
     if (!fs.existsSync(file)) return undefined;
     const bytes = fs.readFileSync(file);
+    const { version, meta } = parseMetadata(bytes, 'timestamp', file).signed;
+    const own = meta['snapshot.json'].hashes?.['sha256'];
     const stored = await readStoredEntry(this.#store, channel);
-    if (stored === undefined) return { channel, path, bytes, replaces: 'none' };
-    if (descendsFrom(this.#repository, channel, stored))
-      for (const served of servedPackages(this.#repository, channel, stored)) this.#served.add(served);
+    const snapshots = [stored?.snapshot.sha256, own].filter((digest) => digest !== undefined);
+    if (stored === undefined) return { channel, path, bytes, replaces: 'none', snapshots };
+    if (!descendsFrom(this.#copies, channel, stored)) throw publishedElsewhere(this.#store, channel);
+    for (const served of servedPackages(this.#repository, channel, stored)) this.#served.add(served);
     if (stored.text === bytes.toString('utf8')) return undefined;
-    const { version } = parseMetadata(bytes, 'timestamp', file).signed;
-    const isNewer = version > stored.version;
-    if (isNewer && descendsFrom(this.#repository, channel, stored))
-      return { channel, path, bytes, replaces: stored.etag };
-    const address = this.#store.addressOf(path);
-    const why = isNewer
-      ? 'serves what did not come from this repository'
-      : `has version ${stored.version}, and here is version ${version}`;
-    throw new IcepkgError('verify-failed', `${address}: ${why}`, {
-      hint: 'Somebody published there from another copy: bring this repository to that state first, then publish again',
-    });
+    if (version > stored.version) return { channel, path, bytes, replaces: stored.etag, snapshots };
+    const why = `has version ${stored.version}, and here is version ${version}`;
+    throw publishedElsewhere(this.#store, channel, why);
+  }
+
+  get #copies(): Copies {
+    return { repository: this.#repository, store: this.#store };
   }
 
   async #putAll(paths: readonly string[], there: ReadonlyMap<string, StoredObject>): Promise<void> {

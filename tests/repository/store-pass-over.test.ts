@@ -1,12 +1,15 @@
 /** A publisher to an object store that is gone for good, between its metadata and the entry of the channel: others go on past it. */
 import { once } from 'node:events';
-import { cpSync, statSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync, statSync } from 'node:fs';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { loadIndexes } from '#engine/client/load-indexes';
 import { addPackages } from '#repo-server/add';
+import { collectGarbage } from '#repo-server/gc';
+import { mirrorRepository } from '#repo-server/mirror';
+import { checkDescent } from '#repo-server/object-store/ancestry';
 import { passOverTaken } from '#repo-server/object-store/pass-over';
 import { openStore, type ObjectStore } from '#repo-server/object-store/s3';
 import { uploadRepository } from '#repo-server/object-store/upload-repository';
@@ -133,6 +136,63 @@ test('what another copy published is never passed over', async () => {
     message: expect.stringMatching(/serves what did not come from this repository/) as string,
   });
   expect(await offered()).toEqual(['app', 'theirs']);
+});
+
+test('what another copy published since then is never replaced, however often the command is typed again', async () => {
+  for (const name of ['theirs', 'theirs-too']) {
+    await publishTheirs(name);
+    await uploadRepository(other, store());
+  }
+  const refused = { code: 'verify-failed', message: /stable.*serves what did not come from this repository/ };
+  await depot.publish({ name: 'mine' });
+  for (let time = 0; time < 3; time++) {
+    await expect(
+      checkDescent({ repository: depot.repository, store: store() }, 'stable'),
+    ).rejects.toMatchObject(refused);
+    expect(await passOverTaken(depot.repository, store(), keys())).toEqual([]);
+    await expect(uploadRepository(depot.repository, store())).rejects.toMatchObject(refused);
+    await publish(depot.repository, keys());
+  }
+  expect(await offered()).toEqual(['app', 'theirs', 'theirs-too']);
+  // The way out that the hint names.
+  const settings = { format: 1, from: `${address()}/bucket`, channels: ['stable'] } as const;
+  const fresh = join(depot.folder, 'fresh');
+  await mirrorRepository(fresh, { settings, trustedRoot: readFileSync(depot.trustedRoot) });
+  await addPackages(fresh, await depot.pack({ name: 'mine' }));
+  await publish(fresh, keys());
+  await checkDescent({ repository: fresh, store: store() }, 'stable');
+  await uploadRepository(fresh, store());
+  expect(await offered()).toEqual(['app', 'mine', 'theirs', 'theirs-too']);
+  expect((await verifyStore(store())).problems).toEqual([]);
+});
+
+test('a channel that only the other copy made is refused before anything is signed for it', async () => {
+  await publish(other, { ...keys(), channel: 'beta' });
+  await uploadRepository(other, store());
+  await checkDescent({ repository: depot.repository, store: store() }, 'stable');
+  await expect(checkDescent({ repository: depot.repository, store: store() }, 'beta')).rejects.toThrow(
+    /beta/,
+  );
+});
+
+test('a folder that has collected what it brought there still knows it', async () => {
+  for (const name of ['one', 'two', 'three']) await depot.publish({ name });
+  const collect = { retention: { keep: 1, days: 0 }, graceHours: 0 };
+  for (let time = 0; time < 2; time++) await collectGarbage(depot.repository, collect);
+  expect(existsSync(join(depot.repository, 'channels/stable/metadata/1.snapshot.json'))).toBe(false);
+  await checkDescent({ repository: depot.repository, store: store() }, 'stable');
+  await uploadRepository(depot.repository, store());
+  expect(await offered()).toEqual(['app', 'one', 'three', 'two']);
+});
+
+test('a name with a great number lifts no version', async () => {
+  await publishTheirs('lost');
+  await expect(uploadRepository(other, killedAt('timestamp.json'))).rejects.toThrow('killed');
+  objects.set('channels/stable/metadata/999999999999999.snapshot.json', Buffer.from('{}'));
+  await depot.publish({ name: 'mine' });
+  expect(await passOverTaken(depot.repository, store(), keys())).toMatchObject([{ taken: 2, version: 3 }]);
+  await uploadRepository(depot.repository, store());
+  expect(await offered()).toEqual(['app', 'mine']);
 });
 
 test('one that passed the other over before that one served its state is refused', async () => {

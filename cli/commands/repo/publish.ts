@@ -57,6 +57,10 @@ days that a timestamp is good for.`;
     // What is wrong with the address or the credentials is said before anything is published.
     const store = flags.to === undefined ? undefined : await openStoreOf(flags.to, flags.lock);
     const keys = flags.key.map(readKeyFile);
+    if (store !== undefined) {
+      const { checkDescent } = await import('#repo-server/object-store/ancestry');
+      await checkDescent({ repository: args.repository, store }, flags.channel);
+    }
     const published = await publish(args.repository, {
       channel: flags.channel,
       keys,
