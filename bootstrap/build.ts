@@ -38,7 +38,9 @@ export interface BuiltImage {
 }
 
 /** Raised when the composer itself comes to make something else of the same input. */
-const COMPOSER_REVISION = 10;
+const COMPOSER_REVISION = 11;
+/** Stays, so that a definition keeps the ids that its disks, partitions and file systems have. */
+const ID_REVISION = 10;
 
 /**
  * Builds every format that the definition asks for; outputs appear by rename, all or none.
@@ -47,8 +49,8 @@ const COMPOSER_REVISION = 10;
 export async function buildImage(request: ImageRequest): Promise<BuiltImage> {
   const { definition, cacheFolder, output } = request;
   // Ids are those of the definition, so that a file system that no package changes stays as it is.
-  const ids = imageKey(definition, []);
-  const key = imageKey(definition, request.lock.locked);
+  const ids = imageKey(definition, [], ID_REVISION);
+  const key = imageKey(definition, request.lock.locked, COMPOSER_REVISION);
   const kept = path.join(cacheFolder, 'images', key);
   const cached = fs.existsSync(path.join(kept, DESCRIPTION));
   let made: MadeImage = { notices: [], tidied: Promise.resolve() };
@@ -62,11 +64,11 @@ export async function buildImage(request: ImageRequest): Promise<BuiltImage> {
   return { name: definition.name, key, cached, files, notices: made.notices };
 }
 
-function imageKey(definition: Definition, locked: Lock['locked']): string {
+function imageKey(definition: Definition, locked: Lock['locked'], composer: number): string {
   const { files: _, overlays, repositories, ...settings } = definition;
   return sha256(
     JSON.stringify({
-      composer: COMPOSER_REVISION,
+      composer,
       settings,
       repositories: repositories.map(({ value, folder }) => [
         value,

@@ -2,13 +2,11 @@
 import { IcepkgError } from '#schema/error';
 import type { Partition } from './definition-schema.ts';
 
-/** @throws IcepkgError `format-invalid` where two partitions claim the same name, place or part, or one has no extent */
+/** @throws IcepkgError `format-invalid` where two partitions claim the same place or part, or one has no extent */
 export function checkPartitions(image: string, partitions: readonly Partition[]): void {
   const refuse = (message: string, hint: string): never => {
     throw new IcepkgError('format-invalid', `${image}: ${message}`, { hint });
   };
-  const twice = repeated(partitions.map(({ name }) => name));
-  if (twice !== undefined) refuse(`two partitions are called ${twice}`, 'Give each a name of its own');
   const shapeless = partitions.find(({ filesystem, size }) => filesystem === undefined && size === undefined);
   if (shapeless !== undefined)
     refuse(

@@ -13,7 +13,7 @@ import { sealRoot } from '#engine/seal-root';
 import { ACCOUNT_FILES, applyUsers } from './accounts.ts';
 import type { Definition } from './definition.ts';
 import { candidatesOf, fetchLocked, isCached, type Lock } from './lock.ts';
-import { writeMountTable } from './mount-table.ts';
+import { makeMountPoints, writeMountTable } from './mount-table.ts';
 import { applyOverlays } from './overlay.ts';
 import { applyServices } from './services.ts';
 import type { RootEntry } from './description.ts';
@@ -81,6 +81,7 @@ export async function composeRoot(
   applyServices(root, definition);
   const owned = applyUsers(root, definition.users);
   fs.writeFileSync(path.join(root, HOSTNAME), `${definition.hostname}\n`);
+  makeMountPoints(root, definition);
   // What is on a medium has no partitions.
   if (definition.hardware.loader !== 'grub') writeMountTable(root, definition, options.key);
   sealRoot(root);

@@ -1,7 +1,7 @@
 /**
  * What the YAML files below `images/` may say. A profile is a set of packages and settings, a board is hardware, a
  * system is profiles with defaults; an image is a system on a board. All share the fields of a layer, and layers
- * compose: lists append, single values of the later layer win.
+ * compose: lists append, single values of the later layer win, partitions of one name become one.
  */
 import * as v from 'valibot';
 import { DependencySchema, LineSchema, PackageNameSchema, UserNameSchema } from '#schema/fields';
@@ -109,7 +109,16 @@ export const layerFields = {
   /** Repositories that the device knows. */
   repositories: v.optional(v.array(RepositorySchema, 'expected a list of repositories')),
   formats: v.optional(v.array(v.picklist(FORMATS, `expected one of ${FORMATS.join(', ')}`))),
-  partitions: v.optional(v.array(PartitionSchema, 'expected a list of partitions')),
+  /** Those of the board, then those of system and image; of one name, they are one. */
+  partitions: v.optional(
+    v.pipe(
+      v.array(PartitionSchema, 'expected a list of partitions'),
+      v.check(
+        (partitions) => areDistinct(partitions.map(({ name }) => name)),
+        'expected partitions of different names',
+      ),
+    ),
+  ),
   /** Paths of packages that the image does without. */
   skip: v.optional(v.array(v.string('expected a path pattern'))),
   boot: v.optional(
@@ -210,6 +219,10 @@ export type Format = (typeof FORMATS)[number];
 function sizeInBytes(text: string): number {
   const unit = { K: 1024, M: 1024 ** 2, G: 1024 ** 3 }[text.slice(-1)] ?? 1;
   return Number.parseInt(text, 10) * unit;
+}
+
+function areDistinct(names: readonly string[]): boolean {
+  return new Set(names).size === names.length;
 }
 
 function isPattern(text: string): boolean {

@@ -17,6 +17,7 @@ import {
   type Partition,
   type Profile,
 } from './definition-schema.ts';
+import { mergePartitions } from './merge-partitions.ts';
 
 type Layer = Omit<Profile, 'profiles'>;
 type List<Name extends keyof Layer> = NonNullable<Layer[Name]>;
@@ -118,11 +119,14 @@ function compose({ name, system, board, roots, own }: Composition): Definition {
     top.flatMap(({ value }) => value.profiles ?? []),
     roots,
   );
-  const layers = [...profiles, ...top.slice(0, 1)];
-  layers.push({ value: hardware, folder: path.dirname(boardFile), file: boardFile }, ...own);
+  const below = [...profiles, ...top.slice(0, 1)];
+  const layers = [...below, { value: hardware, folder: path.dirname(boardFile), file: boardFile }, ...own];
   const last = <Name extends keyof Layer>(field: Name): Layer[Name] | undefined =>
     layers.findLast(({ value }) => value[field] !== undefined)?.value[field];
-  const partitions = withRoom(last('partitions') ?? [], last('free'));
+  const partitionsOf = (some: readonly LoadedLayer[]): Partition[] =>
+    some.flatMap(({ value }) => value.partitions ?? []);
+  const merged = mergePartitions(hardware.partitions, partitionsOf(below), partitionsOf(own));
+  const partitions = withRoom(merged, last('free'));
   checkPartitions(name, partitions);
   const all = <T>(pick: (layer: Layer) => readonly T[] | undefined): T[] =>
     layers.flatMap(({ value }) => pick(value) ?? []);

@@ -18,8 +18,8 @@ export async function cachedFileSystem(
   folder: string,
   revision: number,
 ): Promise<string> {
-  const { kind, entries, name, size, free, uuid } = request;
-  const facts = { revision, kind, name, size, free, uuid, entries };
+  const { kind, entries, top, name, size, free, uuid } = request;
+  const facts = { revision, kind, name, size, free, uuid, entries, top };
   // Whose a file is changes nothing in the file system.
   const key = sha256(
     JSON.stringify(facts, (field, value: unknown) => (field === 'packages' ? undefined : value)),

@@ -12,6 +12,8 @@ export interface FileSystemRequest {
   readonly kind: FileSystem;
   readonly tree: string;
   readonly entries: readonly RootEntry[];
+  /** The tree's own folder, with the path `.`; root's with mode 0755 without. */
+  readonly top?: RootEntry;
   readonly output: string;
   /** For errors: the partition's name. */
   readonly name: string;
@@ -32,11 +34,11 @@ const epoch = { SOURCE_DATE_EPOCH: String(BUILD_EPOCH) };
 
 /** @throws IcepkgError `image-failed` where the content does not fit, naming both sizes */
 export async function makeFileSystem(request: FileSystemRequest): Promise<void> {
-  const { kind, output, size } = request;
+  const { kind, output, size, entries, top } = request;
   fs.rmSync(output, { force: true });
   const plan = MAKERS[kind](request);
   try {
-    await runFakeroot({ ...request, ...plan });
+    await runFakeroot({ ...request, entries: top === undefined ? entries : [top, ...entries], ...plan });
   } catch (cause) {
     if (!(cause instanceof IcepkgError) || cause.code !== 'image-failed') throw cause;
     throw new IcepkgError('image-failed', `${request.name}: making the ${kind} failed: ${cause.message}`, {
@@ -71,7 +73,7 @@ const MAKERS: Readonly<Record<FileSystem, (request: FileSystemRequest) => Plan>>
 
 /** Times go in afterwards. */
 function planExt4(request: FileSystemRequest): Plan {
-  const { entries, output, uuid, free = 0 } = request;
+  const { entries, top, output, uuid, free = 0 } = request;
   const inodes = entries.length + 64;
   const content = entries.reduce((sum, { size, type }) => sum + (type === 'file' ? blocks(size) : 4096), 0);
   const small = request.size !== undefined && request.size < SMALLEST_JOURNALLED;
@@ -85,9 +87,13 @@ function planExt4(request: FileSystemRequest): Plan {
     script: [
       `truncate -s ${size} ${quote(output)}`,
       `mke2fs -q -F -t ext4 -d "$TREE" -U ${uuid} -L ${quote(request.name.slice(0, 16))} -b 4096 -I 256 -N ${spare} -m 0 ${small ? '-O ^has_journal' : `-J size=${JOURNAL / MIB}`} \\`,
-      `  -E hash_seed=${uuid},lazy_itable_init=0,root_owner=0:0 -O ^metadata_csum_seed,^orphan_file ${quote(output)} 2>&1`,
+      `  -E hash_seed=${uuid},lazy_itable_init=0,root_owner=${top?.uid ?? 0}:${top?.gid ?? 0} -O ^metadata_csum_seed,^orphan_file ${quote(output)} 2>&1`,
+      // Of the tree's own folder, mke2fs takes the attributes alone.
+      ...(top === undefined
+        ? []
+        : [`debugfs -w -R 'sif / mode 04${top.mode.toString(8).padStart(4, '0')}' ${quote(output)} 2>&1`]),
     ].join('\n'),
-    tools: { mke2fs: 'e2fsprogs' },
+    tools: { mke2fs: 'e2fsprogs', debugfs: 'e2fsprogs' },
     environment: { ...epoch, E2FSPROGS_FAKE_TIME: String(BUILD_EPOCH) },
   };
 }

@@ -1,6 +1,7 @@
 /** What the device mounts beside its root: `etc/fstab`, from the partitions of the definition. */
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { IcepkgError } from '#schema/error';
 import { comparePaths } from '#schema/path';
 import { BUILD_EPOCH } from '#pkgbuild/epoch';
 import { sha256File } from '#pkgbuild/sources/cache';
@@ -32,6 +33,29 @@ export function withMountTable(tree: Tree, definition: Definition, key: string):
   const entry: RootEntry = { path: TABLE, type: 'file', mode: 0o644, uid: 0, gid: 0, ...content };
   const entries = [...tree.entries, entry].sort((a, b) => comparePaths(a.path, b.path));
   return { folder: tree.folder, entries };
+}
+
+/**
+ * Makes the folders that partitions are mounted at, where nothing brought them.
+ * @throws IcepkgError `image-failed` where one lies behind what is no folder, such as a symlink
+ */
+export function makeMountPoints(root: string, { partitions }: Definition): void {
+  for (const { name, mount = '/' } of partitions) {
+    let folder = root;
+    for (const part of mount.split('/').filter((one) => one !== '')) {
+      folder = path.join(folder, part);
+      const there = fs.lstatSync(folder, { throwIfNoEntry: false });
+      if (there === undefined) {
+        fs.mkdirSync(folder);
+        fs.chmodSync(folder, 0o755);
+      } else if (!there.isDirectory())
+        throw new IcepkgError(
+          'image-failed',
+          `partition ${name} is mounted at ${mount}, and /${path.relative(root, folder)} is no folder in the image`,
+          { hint: 'Name the folder itself as its mount' },
+        );
+    }
+  }
 }
 
 /** @returns nothing where the root is all there is */

@@ -170,6 +170,7 @@ async function makePartitions(request: OutputRequest): Promise<DiskPartition[]> 
       kind: filesystem,
       tree: part.folder,
       entries: part.entries,
+      ...(part.top === undefined ? {} : { top: part.top }),
       output: path.join(scratch, `${name}.${filesystem}`),
       name,
       uuid: derivedUuid(key, 'filesystem', name),

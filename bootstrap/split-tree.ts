@@ -8,12 +8,14 @@ import type { RootEntry } from './description.ts';
 export interface Tree {
   readonly folder: string;
   readonly entries: readonly RootEntry[];
+  /** The folder itself, with the path `.`; root's with mode 0755 without. */
+  readonly top?: RootEntry;
 }
 
 /**
  * Moves the content of every partition's mount point out of the tree, into a folder of its own below `scratch`; the root
  * partition keeps what is left. A partition that is mounted nowhere is empty; one that is mounted inside another one has
- * its content to itself.
+ * its content to itself. The top of each is owned as the mount point is, which it hides.
  */
 export function splitTree(
   whole: Tree,
@@ -26,6 +28,8 @@ export function splitTree(
     if (type === 'root') continue;
     const folder = path.join(scratch, `part-${name}`);
     fs.mkdirSync(folder);
+    fs.chmodSync(folder, 0o755);
+    const place = rest.find((entry) => entry.path === mount.slice(1));
     const inside = (entry: RootEntry): boolean =>
       mount !== '/' && entry.path.startsWith(`${mount.slice(1)}/`);
     const own = rest.filter(inside);
@@ -33,12 +37,19 @@ export function splitTree(
     for (const { path: file } of entries)
       if (!file.includes('/')) moveOut(path.join(whole.folder, mount, file), path.join(folder, file));
     rest = rest.filter((entry) => !inside(entry));
-    parts.set(name, { folder, entries });
+    parts.set(name, {
+      folder,
+      entries,
+      ...(place === undefined || isPlain(place) ? {} : { top: { ...place, path: '.' } }),
+    });
   }
   for (const { name, type } of partitions)
     if (type === 'root') parts.set(name, { folder: whole.folder, entries: rest });
   return parts;
 }
+
+const isPlain = ({ mode, uid, gid, xattrs }: RootEntry): boolean =>
+  mode === 0o755 && uid === 0 && gid === 0 && xattrs === undefined;
 
 const innermostFirst = (partitions: readonly Partition[]): Partition[] =>
   partitions.toSorted((a, b) => (b.mount ?? '').length - (a.mount ?? '').length);

@@ -188,28 +188,6 @@ test('the overlay, users and the host name are in the image, and packages give w
   );
 });
 
-test('a partition inside another one has its content to itself, and is mounted after it', async () => {
-  const partitions = [
-    { name: 'log', type: 'data', filesystem: 'ext4', mount: '/srv/log' },
-    { name: 'srv', type: 'data', filesystem: 'ext4', mount: '/srv' },
-    { name: 'root', type: 'root', filesystem: 'ext4', free: '4M' },
-  ];
-  const overlay = { 'srv/log/a': 'a', 'srv/b': 'b', 'srv/logs': 'c' };
-  const cache = fs.mkdtempSync(path.join(scratch, 'cache-'));
-  const { description } = await build(define({ board: { partitions, formats: ['img'] }, overlay }), cache);
-  const list = (name: string): string[] => {
-    const folder = path.join(cache, 'filesystems/small-box.x86_64', name);
-    const [file = ''] = fs.readdirSync(folder);
-    return tool('debugfs', '-R', 'ls -p /', path.join(folder, file))
-      .split('\n')
-      .flatMap((line) => line.split('/')[5] ?? [])
-      .filter((entry) => !['', '.', '..', 'lost+found'].includes(entry));
-  };
-  expect(list('log')).toEqual(['a']);
-  expect(list('srv').sort()).toEqual(['b', 'log', 'logs']);
-  expect(description.entries.map((entry) => entry.path)).toContain('srv/log/a');
-});
-
 test('what was built is kept: a change makes it anew, none costs nothing', async () => {
   const cache = fs.mkdtempSync(path.join(scratch, 'cache-'));
   const first = await build(define({}), cache);
@@ -335,19 +313,6 @@ describe('bad input', () => {
     ],
   ] as const)('%s', async (_, written, code, message) => {
     await expect(build(define(written as Written))).rejects.toThrow(expectError(code, message));
-  });
-
-  const root = { name: 'root', type: 'root', filesystem: 'ext4' };
-  const data = (name: string, mount: string): object => ({ name, type: 'data', filesystem: 'ext4', mount });
-  test.each([
-    ['two of one name', [root, data('root', '/srv')], /small-box: two partitions are called root/],
-    ['two roots', [root, { ...root, name: 'other' }], /root and other are both root partitions/],
-    ['two at one place', [root, data('a', '/srv'), data('b', '/srv')], /two partitions are mounted at \/srv/],
-    ['another one in the place of the root', [root, data('a', '/')], /a is mounted at \/, where the root is/],
-    ['a swap without a size', [root, { name: 'swap', type: 'swap' }], /swap has neither a file system nor/],
-    ['a place that is no path', [root, data('a', '/srv/')], /expected an absolute path such as/],
-  ])('partitions that cannot be: %s', (_, partitions, message) => {
-    expect(() => define({ board: { partitions } })).toThrow(expectError('format-invalid', message));
   });
 
   test('definitions are checked with file, line and column, and names have a nearest', () => {

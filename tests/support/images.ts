@@ -23,6 +23,8 @@ export const tool = (program: string, ...args: string[]): string =>
 export interface Written {
   readonly board?: object;
   readonly system?: object;
+  /** Of an image file on top of both. */
+  readonly image?: object;
   /** Path to text, in the overlay of the system. */
   readonly overlay?: Readonly<Record<string, string>>;
 }
@@ -52,7 +54,7 @@ export class ImageBench {
   }
 
   /** Writes definitions to a new folder and loads them. */
-  define({ board = {}, system = {}, overlay }: Written): Definition {
+  define({ board = {}, system = {}, image, overlay }: Written): Definition {
     const folder = this.folder('definition');
     const write = (file: string, value: object | string): void => {
       const whole = path.join(folder, file);
@@ -69,7 +71,9 @@ export class ImageBench {
     const over = overlay === undefined ? {} : { overlay: 'over' };
     write('systems/small.yaml', { profiles: ['base'], packages: ['tool'], ...over, ...system });
     for (const [file, text] of Object.entries(overlay ?? {})) write(`systems/over/${file}`, text);
-    return loadDefinition({ image: 'small', board: 'box', roots: [folder] });
+    if (image === undefined) return loadDefinition({ image: 'small', board: 'box', roots: [folder] });
+    write('image.yaml', { system: 'small', board: 'box', ...image });
+    return loadDefinition({ image: path.join(folder, 'image.yaml'), roots: [folder] });
   }
 
   async lock(definition: Definition, cache = this.folder('cache')): Promise<Lock> {
