@@ -28,14 +28,23 @@ const ANSWER_LIMIT = 5;
 /** What Ctrl-C sends. */
 const INTERRUPT = '\x03';
 
-/** @throws IcepkgError `image-failed` where the sentinel never shows */
-export async function bootGuest(machine: Machine, boot: NonNullable<Definition['boot']>): Promise<Guest> {
+/**
+ * @param onStep is told what the boot is waited for by
+ * @throws IcepkgError `image-failed` where the sentinel never shows, with the end of the console
+ */
+export async function bootGuest(
+  machine: Machine,
+  boot: NonNullable<Definition['boot']>,
+  onStep: (step: string) => void = () => undefined,
+): Promise<Guest> {
   const started = performance.now();
   const console = openConsole(machine);
   try {
+    onStep(`waiting for '${boot.sentinel}', at most ${BOOT_LIMIT} s`);
     await console.expect(new RegExp(boot.sentinel, 'm'), BOOT_LIMIT);
     const bootSeconds = (performance.now() - started) / 1000;
     const bootProcessorSeconds = console.processorSeconds();
+    if (boot.login !== undefined) onStep('logging in');
     await logIn(console, boot.login ?? []);
     const run = openShell(console);
     await run('stty -echo 2>/dev/null; PS1= PS2=; true');

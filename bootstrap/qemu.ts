@@ -210,7 +210,7 @@ function unseen(pattern: RegExp, ended: boolean, shown: string): IcepkgError {
   const tail = shown.trimEnd().split('\n').slice(-15).join('\n');
   return new IcepkgError(
     'image-failed',
-    `the console never showed ${String(pattern)}${ended ? '; QEMU ended' : ' in time'}`,
+    `the console never showed '${pattern.source}'${ended ? '; QEMU ended' : ' in time'}`,
     { hint: `It ends with:\n${tail}` },
   );
 }

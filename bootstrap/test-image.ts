@@ -28,22 +28,27 @@ const MIB = 1024 ** 2;
 /** Of what the kernel keeps only to be fast, it counts but a part as available; the checks leave much of that behind. */
 const MEMORY = `sync; { echo 3 > /proc/sys/vm/drop_caches; } 2>/dev/null; awk '/MemTotal/ {t=$2} /MemAvailable/ {a=$2} END {print t, a}' /proc/meminfo`;
 
-/** @throws IcepkgError `image-failed` where the sentinel never shows */
+/**
+ * @param onStep is told what goes on
+ * @throws IcepkgError `image-failed` where the sentinel never shows
+ */
 export async function testImage(
   definition: Definition,
   description: ImageDescription,
   machine: Machine,
+  onStep: (step: string) => void = () => undefined,
 ): Promise<ImageTest> {
   const { boot, checks, budgets } = definition;
   if (boot === undefined)
     throw new IcepkgError('image-failed', `${definition.name} does not say when its boot is over`, {
       hint: 'Add boot: {sentinel: "login:"} to the definition',
     });
-  const guest = await bootGuest(machine, boot);
+  const guest = await bootGuest(machine, boot, onStep);
   try {
     const { bootSeconds, bootProcessorSeconds, run: shell } = guest;
     const results: CheckResult[] = [];
     for (const { name, run, expect } of checks) {
+      onStep(`checking: ${name}`);
       const { status, output } = await shell(run);
       const passed = expect === undefined ? status === 0 : new RegExp(expect, 'm').test(output);
       results.push({ name, passed, output });

@@ -54,6 +54,22 @@ test('an image over its budget is told with the ten largest packages', async () 
   expect(exceeded[0]?.match(/part-\d+/g)).toHaveLength(10);
 });
 
+test('a boot that never ends tells what it waits for, and shows the end of the console', async () => {
+  const definition = bench.define({ system: { boot: { sentinel: 'small login:' } } });
+  const { description } = await bench.build(definition);
+  const silent = { program: 'sh', arguments: ['-c', 'seq 20; echo no root file system'] };
+  const steps: string[] = [];
+  const tested = testImage(definition, description, silent, (step) => steps.push(step));
+  await expect(tested).rejects.toThrow(
+    expect.objectContaining({
+      code: 'image-failed',
+      message: "the console never showed 'small login:'; QEMU ended",
+      hint: expect.stringMatching(/^It ends with:\n7\n8\n[^]*\n20\nno root file system$/) as string,
+    }),
+  );
+  expect(steps).toEqual(["waiting for 'small login:', at most 300 s"]);
+});
+
 test('tools that are not installed are named at once, with the packages of Debian that have them', () => {
   expect(() => requireTools({ sh: 'dash', 'mkfs.none': 'none-tools', 'fsck.none': 'none-tools' })).toThrow(
     expectError('tool-missing', /^mkfs\.none, fsck\.none: not installed on this machine$/),

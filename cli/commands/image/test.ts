@@ -28,7 +28,9 @@ export default class ImageTest extends BaseCommand {
       forwards: [],
       ...machineOptions(flags),
     });
-    const result = await testImage(definition, description, machine);
+    const result = await testImage(definition, description, machine, (step) => {
+      if (!flags.quiet) this.remark(`${definition.name}: ${step}`);
+    });
     this.print(
       `booted in ${result.bootSeconds.toFixed(2)} s, with ${result.bootProcessorSeconds.toFixed(2)} s of processor time`,
     );
