@@ -38,7 +38,10 @@ export async function failureHint(log: string, around: Surroundings): Promise<st
   const guess =
     (await undeclaredCommand(tail)) ??
     undeclaredFile(tail) ??
+    staticProgram(tail) ??
     foreignProgram(tail) ??
+    linkedByMachine(tail) ??
+    noInstallTarget(tail) ??
     refusedBySandbox(tail) ??
     undeclaredInput(log, around) ??
     commandToInstall(tail);
@@ -91,6 +94,27 @@ function undeclaredFile(tail: readonly string[]): string | undefined {
   }
   return undefined;
 }
+
+/** A static program that `run` gave to musl's loader, which may not even be in the sysroot. */
+const staticProgram = (tail: readonly string[]): string | undefined =>
+  tail.some((line) =>
+    /\/lib\/ld-musl-x86_64\.so\.1: (?:not found|no such file)|not a valid dynamic program/i.test(line),
+  )
+    ? 'On x86_64 "run" starts programs by the loader of musl, which musl under buildDepends brings; a static program starts by itself: ./program, without run'
+    : undefined;
+
+/** Objects of the target in the hands of the ld or ar of the machine. */
+const linkedByMachine = (tail: readonly string[]): string | undefined =>
+  tail.some((line) =>
+    /Relocations in generic ELF|(?:file in wrong format|file format not recognized)/i.test(line),
+  )
+    ? 'The ld or ar of the machine, or its compiler, was given objects for the target: pass LD=${CROSS}ld, AR=$AR and CC=$CC, or by whatever names the build has for them'
+    : undefined;
+
+const noInstallTarget = (tail: readonly string[]): string | undefined =>
+  tail.some((line) => /No rule to make target ['‘`]install['’]/.test(line))
+    ? 'The Makefile has no target install: say what is installed under install, by the pipeline of that name'
+    : undefined;
 
 /** A program for the target, called as if it were one for the machine: its loader is not there. */
 function foreignProgram(tail: readonly string[]): string | undefined {

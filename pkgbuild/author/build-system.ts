@@ -16,6 +16,8 @@ export interface BuildPlan {
   readonly with?: Readonly<Record<string, string | boolean | readonly string[]>>;
   /** Shell text where no pipeline fits. */
   readonly steps?: Readonly<Partial<Record<'prepare' | 'build' | 'install', string>>>;
+  /** Programs to install one by one, where the pipeline does not. */
+  readonly programs?: readonly string[];
   readonly hostDepends?: readonly string[];
   readonly arch?: 'noarch';
   /** What the author still has to look at; whole sentences. */
@@ -125,14 +127,38 @@ const DETECTORS: readonly Detector[] = [
   {
     system: 'make',
     detects: has('Makefile', 'makefile', 'GNUmakefile'),
-    plan: () => ({
-      uses: 'make',
-      remarks: [
-        'Makefiles spell their variables in many ways: look at what the file calls prefix and compiler.',
-      ],
-    }),
+    plan: planMake,
   },
 ];
+
+const MAKEFILES = ['GNUmakefile', 'makefile', 'Makefile'];
+const SPELLING =
+  'Makefiles spell their variables in many ways: look at what the file calls prefix and compiler.';
+
+function planMake(tree: SourceTree): Omit<BuildPlan, 'system'> {
+  const text = MAKEFILES.map((name) => tree.read(name)).find((one) => one !== '') ?? '';
+  // What is included, or made by a pattern or a variable, is seen by make alone.
+  if (/^(?:[^\s#:=][^#:=]*\s)?install\s*::?(?!=)|^-?include\s|^[^#\t:=]*[%$][^:=]*:(?!=)/m.test(text))
+    return { uses: 'make', remarks: [SPELLING] };
+  const programs = programsOf(text);
+  return {
+    uses: 'make',
+    programs: programs.length > 0 ? programs : ['NAME'],
+    remarks: [
+      SPELLING,
+      'The Makefile has no target install: look at what it builds, and name all of it under install.',
+    ],
+  };
+}
+
+/** What `all` is made of; else the first target. */
+function programsOf(makefile: string): string[] {
+  const targets = Array.from(makefile.matchAll(/^([A-Za-z][\w+-]*)\s*:(?!=)([^#;\n]*)/gm));
+  const whole = targets.find(([, name]) => name === 'all') ?? targets[0];
+  const [, name = '', needs = ''] = whole ?? [];
+  const parts = name === 'all' ? needs.split(/\s+/) : [name];
+  return parts.filter((part) => /^[A-Za-z][\w+-]*$/.test(part));
+}
 
 const named = (cargo: string): string => /^name\s*=\s*"([A-Za-z0-9_-]+)"/m.exec(cargo)?.[1] ?? 'NAME';
 

@@ -76,8 +76,7 @@ async function gather(request: NewRecipeRequest, source: FreshSource, tree: Unpa
   const remarks: string[] = [];
   const version = versionOf(source);
   const license = licenseOf(source, tree);
-  if (license === undefined)
-    remarks.push('The licence was not recognised: read it and write its SPDX expression under license.');
+  if (license.remark !== undefined) remarks.push(license.remark);
   const description = await descriptionOf(request, source, tree);
   if (description === undefined) remarks.push('Say in one line what it is, under description.');
   const { known, unknown } = await dependenciesOf(request, source, tree);
@@ -87,7 +86,7 @@ async function gather(request: NewRecipeRequest, source: FreshSource, tree: Unpa
     name: request.name,
     ...version,
     description,
-    license: license ?? 'LicenseRef-Unknown',
+    license: license.expression,
     url: source.dsc?.['homepage'] ?? homepage(request.origin),
     source,
     origin: request.origin,
@@ -115,14 +114,36 @@ function versionOf({ file, dsc }: FreshSource): { version: string; upstreamVersi
   return { version, upstreamVersion: upstream === version ? undefined : upstream };
 }
 
+interface License {
+  readonly expression: string;
+  /** Why whoever writes the recipe should look at it. */
+  readonly remark?: string;
+}
+
 /** Texts are believed before what Debian says of single files, because they state what upstream wants. */
-function licenseOf(source: FreshSource, tree: UnpackedSource): string | undefined {
+function licenseOf({ copyright }: FreshSource, tree: UnpackedSource): License {
   const statements = tree.statements();
   const texts = tree.licenseTexts().map((text) => recogniseLicense(text, statements));
-  if (texts.length > 0 && !texts.includes(undefined)) return [...new Set(texts)].join(' AND ');
-  const packaged =
-    source.copyright === undefined ? undefined : readDebianCopyright(source.copyright).expression;
-  return packaged ?? texts.find((id) => id !== undefined);
+  const known = [...new Set(texts.filter((id) => id !== undefined))].join(' AND ');
+  if (known !== '' && !texts.includes(undefined)) return { expression: known };
+  const said = copyright === undefined ? undefined : readDebianCopyright(copyright);
+  if (said?.expression !== undefined) {
+    const unmapped =
+      said.unmapped.length === 0 ? '' : `, which has names that SPDX has not (${said.unmapped.join(', ')})`;
+    return {
+      expression: said.expression,
+      remark: `The licence is what Debian's copyright file says${unmapped}: no text of the source was recognised, so compare it.`,
+    };
+  }
+  if (known !== '')
+    return {
+      expression: known,
+      remark: `The licence is that of one text, ${known}; others were not recognised: read them.`,
+    };
+  return {
+    expression: 'LicenseRef-Unknown',
+    remark: 'The licence was not recognised: read it and write its SPDX expression under license.',
+  };
 }
 
 async function descriptionOf(
@@ -292,9 +313,19 @@ function recipeText(facts: Facts, plan: BuildPlan): string {
     ...step('prepare'),
     ...step('build'),
     ...step('install'),
+    ...installLines(plan.programs),
     '',
   ].join('\n');
 }
+
+const installLines = (programs: readonly string[] | undefined): string[] =>
+  programs === undefined
+    ? []
+    : [
+        'install:',
+        '  - uses: install',
+        `    with: { files: [${programs.map(scalar).join(', ')}], to: usr/bin, mode: '0755' }`,
+      ];
 
 /** One input a line; words in a row. */
 function inputLines(inputs: BuildPlan['with'] = {}): string[] {

@@ -10,10 +10,13 @@ import type { SourceTree } from './build-system.ts';
 const HEAD = 2 * 1024 * 1024;
 const CODE_HEAD = 64 * 1024;
 const MAX_CODE_FILES = 3000;
-const LICENSE_FILE = /^(?:copying|licen[sc]e|unlicense)(?:[._-].*)?$/i;
+const LICENSE_NAME = '(?:copying|licen[sc]es?|unlicense)(?:[._-][^/]*)?$';
+const LICENSE_FILE = new RegExp(`^${LICENSE_NAME}`, 'i');
+/** Where they lie when they are not at the top. */
+const LICENSE_DEEPER = new RegExp(`^(?:docs?|licen[sc]es?)/${LICENSE_NAME}`, 'i');
 
 export interface UnpackedSource extends SourceTree {
-  /** Texts of the files at the top that are called like a licence. */
+  /** Texts of the files that are called like a licence: at the top, else among the documentation. */
   licenseTexts(): string[];
   /** The beginnings of some source files, where their licence is stated. */
   statements(): string;
@@ -43,7 +46,12 @@ function lookInto(folder: string, entries: readonly TreeEntry[]): UnpackedSource
     top,
     read,
     codeMatches: (pattern) => code.some((entry) => pattern.test(read(entry.path, CODE_HEAD))),
-    licenseTexts: () => top.filter((name) => LICENSE_FILE.test(name)).map((name) => read(name)),
+    licenseTexts: () => {
+      const named = (pattern: RegExp): string[] =>
+        files.map((entry) => entry.path).filter((name) => pattern.test(name));
+      const atTop = named(LICENSE_FILE);
+      return (atTop.length > 0 ? atTop : named(LICENSE_DEEPER)).map((name) => read(name));
+    },
     statements: () =>
       code
         .slice(0, 40)

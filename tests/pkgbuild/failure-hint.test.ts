@@ -97,12 +97,27 @@ test.each([
     'Steps write below /build and /tmp only: install into $DESTDIR, which is /build/dest',
   ],
   [
+    'a static program',
+    says('run: 12: exec: /build/sysroot/lib/ld-musl-x86_64.so.1: not found'),
+    expect.stringContaining('a static program starts by itself: ./program, without run') as string,
+  ],
+  [
+    'the linker of the machine',
+    says('ld: main.o: Relocations in generic ELF (EM: 183)'),
+    expect.stringContaining('pass LD=${CROSS}ld, AR=$AR and CC=$CC') as string,
+  ],
+  [
+    'a Makefile that installs nothing',
+    says("make: *** No rule to make target 'install'.  Stop."),
+    'The Makefile has no target install: say what is installed under install, by the pipeline of that name',
+  ],
+  [
     'a command in a test',
     'install: mkdir -p "$DESTDIR/x"\ntest: run zeta\n',
     'zeta is in lib-zeta of the recipe lib-zeta: name lib-zeta under testDepends',
   ],
 ])('%s', async (_what, body, hint) => {
-  expect(await hintOf(body)).toBe(hint);
+  expect(await hintOf(body)).toEqual(hint);
 });
 
 test('a log whose lines have no end is told by its end', async () => {

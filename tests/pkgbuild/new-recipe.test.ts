@@ -108,6 +108,30 @@ test.each([
   expect(made.remarks[0]).toMatch(/^The licence was not recognised/);
 });
 
+test('a Makefile without install gets its programs installed by name', async () => {
+  const made = await make('plain', {
+    Makefile: 'CC=gcc\n\nall: plain helper\n\nplain: plain.c\n\t$(CC) -o plain\n',
+  });
+  expect(made.recipe).toMatchObject({
+    uses: 'make',
+    install: [{ uses: 'install', with: { files: ['plain', 'helper'], to: 'usr/bin', mode: '0755' } }],
+  });
+  expect(made.remarks.at(-1)).toMatch(/^The Makefile has no target install/);
+  const installs = await make('whole', { Makefile: 'all: whole\n\ninstall: all\n' });
+  expect(installs.recipe.install).toBeUndefined();
+});
+
+test('a licence among the documentation counts, and one text of many is told', async () => {
+  const deep = await make('deep', {
+    Makefile: '',
+    'doc/COPYING': 'under the terms\nof the Artistic License 2.0.',
+  });
+  expect(deep.recipe.license).toBe('Artistic-2.0');
+  const two = await make('two', { Makefile: '', COPYING: MIT, 'LICENSE.other': 'All rights reserved.' });
+  expect(two.recipe.license).toBe('MIT');
+  expect(two.remarks[0]).toMatch(/^The licence is that of one text, MIT/);
+});
+
 test('what cannot be is refused: a second recipe, an archive without version, no archive', async () => {
   await make('twice', { Makefile: '' });
   await expect(make('twice', { Makefile: '' })).rejects.toThrow('there is a recipe already');
