@@ -4,10 +4,12 @@ import * as path from 'node:path';
 import * as v from 'valibot';
 import { changeWorld } from '#engine/change-world';
 import { fetchPackages } from '#engine/client/fetch-packages';
+import { withIndex } from '#engine/client/load-indexes';
 import type { EngineContext } from '#engine/context';
 import type { Candidate, Change, FetchedPackage } from '#engine/model';
 import { parseJson } from '#schema/canonical-json';
 import { decode } from '#schema/decode';
+import { parseDependency } from '#schema/dependency';
 import { IcepkgError } from '#schema/error';
 import { DependencySchema, PackageNameSchema } from '#schema/fields';
 import { PackageRecordSchema } from '#schema/index-shard';
@@ -50,7 +52,10 @@ export async function lockImage(definition: Definition, depot: EngineContext): P
   };
 }
 
-/** @throws IcepkgError `unsolvable`, which names the architecture: a package may be there for another one */
+/**
+ * @throws IcepkgError `unsolvable`, which names the architecture, as a package may be there for another one, and all packages
+ * of the definition that no repository offers
+ */
 async function solve(definition: Definition, depot: EngineContext): ReturnType<typeof changeWorld> {
   return changeWorld(depot, {
     description: `lock ${definition.name}`,
@@ -60,16 +65,31 @@ async function solve(definition: Definition, depot: EngineContext): ReturnType<t
     dryRun: true,
     confirm: () => false,
     refresh: 'force',
-  }).catch((cause: unknown) => {
+  }).catch(async (cause: unknown) => {
     if (!(cause instanceof IcepkgError) || cause.code !== 'unsolvable') throw cause;
-    const { message, hint, data } = cause;
+    const missing = await notOffered(definition.packages, depot);
+    // Of one, the proof says more, such as what is called nearly so.
+    const message = missing.length > 1 ? `no repository offers ${missing.join(', ')}` : cause.message;
+    const hint = missing.length > 0 ? ELSEWHERE : cause.hint;
     throw new IcepkgError('unsolvable', `for ${definition.arch}: ${message}`, {
       cause,
       ...(hint === undefined ? {} : { hint }),
-      ...(data === undefined ? {} : { data }),
+      ...(cause.data === undefined ? {} : { data: cause.data }),
     });
   });
 }
+
+const ELSEWHERE =
+  'Mend the name, or name the repository that has it, beside the others: --repository NAME=DIR-OR-URL --trust root.json';
+
+const notOffered = (packages: readonly string[], depot: EngineContext): Promise<string[]> =>
+  withIndex(depot, { refresh: 'never' }, (index) =>
+    packages.filter((text) => {
+      const dependency = parseDependency(text);
+      if (dependency?.kind !== 'needs') return false;
+      return dependency.anyOf.every(({ name }) => index.keyed([name]).length === 0);
+    }),
+  );
 
 /** @throws IcepkgError `not-found`, `format-invalid` */
 export const readLock = (file: string): Lock =>

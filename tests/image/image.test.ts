@@ -215,6 +215,17 @@ describe('locks', () => {
     expect(again.files).toEqual(built.files);
   });
 
+  test('all packages that no repository offers are named at once, with the way to another one', async () => {
+    const definition = define({ system: { packages: ['tool', 'pond', 'so:libpond.so.1', 'lake|tool'] } });
+    await expect(bench.lock(definition)).rejects.toThrow(
+      expect.objectContaining({
+        code: 'unsolvable',
+        message: 'for x86_64: no repository offers pond, so:libpond.so.1',
+        hint: expect.stringContaining('--repository NAME=DIR-OR-URL --trust root.json') as string,
+      }),
+    );
+  });
+
   test('one for something else is refused, and says how it differs', async () => {
     const lock = await bench.lock(define({}));
     const other = define({ system: { packages: ['kernel'] } });
