@@ -22,10 +22,11 @@ import {
   writeMirrorSettings,
   type MirrorSettings,
 } from './mirror-settings.ts';
+import { MirroredFiles } from './mirrored-files.ts';
 import { olderSnapshots, type OlderSnapshot } from './older-snapshots.ts';
 import { decodePatchList, patchesIn } from './patches/patch-files.ts';
 import { filesOf, readForeignShard, recordsNamedBy, type IndexTargets } from './served.ts';
-import { addressIn, checkPlace, expiryOf, openTransport, Upstream, type WantedFile } from './upstream.ts';
+import { addressIn, checkPlace, expiryOf, openTransport, Upstream } from './upstream.ts';
 
 /** What ends a run, whatever it was at. */
 const ENDING: ReadonlySet<string> = new Set(['cancelled', 'disk-full', 'io-failed', 'path-unsafe']);
@@ -85,8 +86,11 @@ export async function mirrorRepository(folder: string, options: MirrorOptions): 
       try {
         const upstream = new Upstream(folder, { ...options, transport, network: MIRROR_NETWORK });
         const run = new Run(folder, upstream, options);
+        const served: ServedNow[] = [];
+        for (const channel of settings.channels) served.push(await run.copyChannel(channel));
         const channels = [];
-        for (const channel of settings.channels) channels.push(await run.copyChannel(channel));
+        // After all that is served now, which they never replace anything of.
+        for (const of of served) channels.push(await run.withOlder(of));
         keepSettings(folder, options);
         return { channels, fetched: upstream.fetched, bytes: upstream.bytes };
       } finally {
@@ -115,27 +119,37 @@ function keepSettings(folder: string, { settings, name = 'main' }: MirrorOptions
     writeRepositoryConfig(folder, { format: 1, name, expiryDays: DEFAULT_EXPIRY_DAYS });
 }
 
+type MirroredChannel = Mirrored['channels'][number];
+
+interface ServedNow {
+  readonly channel: Pick<MirroredChannel, 'channel' | 'packages' | 'expires'>;
+  readonly targets: Targets;
+}
+
 class Run {
   readonly #folder: string;
   readonly #upstream: Upstream;
   readonly #options: MirrorOptions;
+  readonly #files: MirroredFiles;
 
   constructor(folder: string, upstream: Upstream, options: MirrorOptions) {
     this.#folder = folder;
     this.#upstream = upstream;
     this.#options = options;
+    this.#files = new MirroredFiles(folder);
   }
 
-  async copyChannel(channel: string): Promise<Mirrored['channels'][number]> {
+  async copyChannel(channel: string): Promise<ServedNow> {
     const { now = new Date() } = this.#options;
     const refreshed = await this.#upstream.refresh(channel, now);
     const { targets } = refreshed.trusted;
     const packages = await this.#fetchIndex(targets.targets);
+    this.#files.claim(packages.flatMap(filesOf));
     await this.#fetchPatches(packages);
     await this.#fetchFiles(packages);
-    const older = await this.#copyOlder(channel, targets);
     await this.#upstream.publishMetadata(refreshed);
-    return { channel, packages: packages.length, expires: expiryOf(refreshed.store), ...older };
+    const expires = expiryOf(refreshed.store);
+    return { channel: { channel, packages: packages.length, expires }, targets };
   }
 
   /** The shards. @returns the packages of them that are wanted */
@@ -150,28 +164,34 @@ class Run {
   }
 
   /** What upstream has given up of them, or got wrong, is no reason to go without what is served now. */
-  async #copyOlder(
-    channel: string,
-    targets: Targets,
-  ): Promise<Pick<Mirrored['channels'][number], 'snapshots' | 'problems'>> {
+  async withOlder({ channel, targets }: ServedNow): Promise<MirroredChannel> {
     const [snapshots, problems]: [number[], string[]] = [[], []];
-    for (const older of olderSnapshots(channel, targets, this.#options.settings.snapshots ?? 0)) {
+    const { snapshots: count = 0 } = this.#options.settings;
+    for (const older of olderSnapshots(channel.channel, targets, count)) {
       try {
         await this.#copySnapshot(older);
         snapshots.push(older.number);
       } catch (error) {
         if (!(error instanceof IcepkgError) || ENDING.has(error.code)) throw error;
-        problems.push(`snapshot ${older.number} of ${channel} is not here: ${error.message}`);
+        problems.push(`snapshot ${older.number} of ${channel.channel} is not here: ${error.message}`);
       }
     }
-    return { snapshots, problems };
+    return { ...channel, snapshots, problems };
   }
 
   /** Its targets file last: where that is, all is that it names. */
   async #copySnapshot(older: OlderSnapshot): Promise<void> {
     const bytes = await this.#upstream.fetchTargets(older);
     const { targets } = parseMetadata(bytes, 'targets', older.path).signed;
-    await this.#fetchFiles(await this.#fetchIndex(targets));
+    const packages = await this.#fetchIndex(targets);
+    try {
+      this.#files.claim(packages.flatMap(filesOf));
+    } catch (error) {
+      // It may have been here before another content came under the name.
+      fs.rmSync(join(this.#folder, older.path), { force: true });
+      throw error;
+    }
+    await this.#fetchFiles(packages);
     this.#upstream.write(older.path, bytes);
   }
 
@@ -182,11 +202,12 @@ class Run {
   }
 
   async #fetchFiles(packages: readonly PackageRecord[]): Promise<void> {
-    const wanted = packages.flatMap((record) => filesOf(record));
+    const wanted = packages.flatMap(filesOf);
     const folders = new Set<string>();
     await this.#inParallel(wanted, async (of) => {
-      if (this.#has(of)) return;
+      if (this.#files.has(of)) return;
       await this.#upstream.fetchFile(of);
+      this.#files.note(of);
       folders.add(dirname(join(this.#folder, of.path)));
     });
     for (const folder of folders) syncFolder(folder);
@@ -198,9 +219,7 @@ class Run {
    */
   async #fetchPatches(packages: readonly PackageRecord[]): Promise<void> {
     if (this.#options.settings.patches === false) return;
-    const fresh = packages.filter(
-      ({ package: { path, size } }) => size >= LEAST_PATCHED_SIZE && !this.#has({ path, size }),
-    );
+    const fresh = packages.filter(({ package: of }) => of.size >= LEAST_PATCHED_SIZE && !this.#files.has(of));
     let hasPatches = true;
     await this.#inParallel(fresh, async (record) => {
       if (!hasPatches) return;
@@ -221,13 +240,8 @@ class Run {
     const list = decodePatchList(bytes, listPath);
     const patches = list.patches.filter((patch) => patch.size < size);
     for (const patch of patchesIn({ format: 1, patches }, path))
-      if (!this.#has(patch)) await this.#upstream.fetchFile(patch);
+      if (!this.#files.has(patch)) await this.#upstream.fetchFile(patch);
     this.#upstream.write(listPath, canonicalJson({ format: 1, patches }));
-  }
-
-  /** A file appears only whole and with its digest, so its size tells that it is there. */
-  #has({ path, size }: Pick<WantedFile, 'path' | 'size'>): boolean {
-    return fs.statSync(join(this.#folder, path), { throwIfNoEntry: false })?.size === size;
   }
 
   /** The first failure ends the others: nothing that is missing may be named. */

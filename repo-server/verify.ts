@@ -37,7 +37,8 @@ export async function verifyRepository(
 ): Promise<VerifiedRepository> {
   readRepositoryConfig(repository);
   const problems: string[] = [];
-  const files = new Map<string, { readonly size: number; readonly sha256: string }>();
+  // By path and digest: where two indexes differ, what is there cannot be right for both.
+  const files = new Map<string, PatchFile>();
   const settings = readMirrorSettings(repository);
   const read = rememberingReader(readForeignShard);
   const patchesOf = (record: PackageRecord): readonly PatchFile[] => {
@@ -53,8 +54,8 @@ export async function verifyRepository(
     const shards = mirroredShards(targets, settings);
     const records = readableRecords(repository, shards, (problem) => problems.push(problem.message), read);
     for (const record of mirroredPackages([...records.values()], settings ?? {}))
-      for (const { path, size, sha256 } of [...filesOf(record), ...patchesOf(record)])
-        files.set(path, { size, sha256 });
+      for (const file of [...filesOf(record), ...patchesOf(record)])
+        files.set(`${file.sha256} ${file.path}`, file);
   };
   const channels = channelsOf(repository);
   const transport = folderTransport(repository);
@@ -71,7 +72,7 @@ export async function verifyRepository(
   for (const number of numbers)
     await problemOf(problems, () => addIndex(readSnapshot(repository, number).targets));
   let bytes = 0;
-  for (const [path, { size, sha256 }] of files) {
+  for (const { path, size, sha256 } of files.values()) {
     await problemOf(problems, () => {
       const actual = hashFile(join(repository, path));
       if (actual.sha256 !== sha256 || actual.size !== size)

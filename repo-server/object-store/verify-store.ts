@@ -85,6 +85,7 @@ class Verification {
   readonly #problems: string[] = [];
   /** Paths that what is served names; of shards, too, and metadata. */
   readonly #named = new Set<string>();
+  /** By path and digest: where two indexes differ, what is there cannot be right for both. */
   readonly #files = new Map<string, NamedFile>();
   readonly #shards = new Map<string, ReturnType<typeof decodeShard>>();
   #snapshots = 0;
@@ -177,7 +178,7 @@ class Verification {
 
   #name(file: NamedFile): void {
     this.#named.add(file.path);
-    this.#files.set(file.path, file);
+    this.#files.set(`${file.sha256} ${file.path}`, file);
   }
 
   async #bytesOf(path: string, limit: number): Promise<Uint8Array> {

@@ -15,7 +15,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { create } from 'tar';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { folderTransport } from '#engine/client/folder';
 import { loadIndexes } from '#engine/client/load-indexes';
+import type { Transport } from '#engine/client/transport';
 import { attachRepository } from '#engine/config-attach';
 import { openContext } from '#engine/context';
 import { initRoot } from '#engine/init-root';
@@ -311,4 +313,53 @@ test('an older snapshot that upstream has lost or spoilt is told of, and never h
   writeFileSync(lost, bytes);
   expect((await mirror({ snapshots: 5 })).channels).toMatchObject([{ snapshots: [1] }]);
   expect(await offeredAt(1)).toEqual(['app', 'lib', 'other']);
+});
+
+const APP = 'packages/x86_64/app-1.0.0-r0.x86_64.icepkg';
+
+/** Signs another content under the same name, as who has lost the notes can. Returns both. */
+async function resignApp(): Promise<[before: Buffer, now: Buffer]> {
+  const file = join(depot.repository, APP);
+  const before = readFileSync(file);
+  await removePackages(depot.repository, ['app']);
+  await publish(depot.repository, { keys: [depot.key] });
+  rmSync(file);
+  rmSync(join(depot.repository, '.icepkg/pool.json'));
+  await depot.publish({ name: 'app', description: 'signed again' });
+  return [before, readFileSync(file)];
+}
+
+test('an older snapshot that names another content never replaces what is served', async () => {
+  const [before, now] = await resignApp();
+  let asked = 0;
+  const transport = folderTransport(depot.repository);
+  const flipping: Transport = {
+    ...transport,
+    get: (path, ...more) => {
+      if (path === APP) writeFileSync(join(depot.repository, APP), asked++ === 0 ? now : before);
+      return transport.get(path, ...more);
+    },
+  };
+  const [channel] = (await mirror({ snapshots: 5, patches: false }, { transport: flipping })).channels;
+  const problems = [expect.stringMatching(/snapshot 1 of stable is not here: .*app-1.* two contents/)];
+  expect(channel).toMatchObject({ snapshots: [2], problems });
+  expect(readFileSync(join(copy, APP)).equals(now)).toBe(true);
+  expect((await verifyRepository(copy)).problems).toEqual([]);
+});
+
+test('an older snapshot goes once another content came under a name of it; what is there is told by its digest', async () => {
+  await mirror({ snapshots: 5 });
+  const [before, now] = await resignApp();
+  writeFileSync(join(copy, APP), Buffer.alloc(now.length));
+  const first = join(copy, 'channels/stable/metadata/1.targets.json');
+  const kept = readFileSync(first);
+  expect((await mirror({ snapshots: 5 })).channels).toMatchObject([{ snapshots: [2] }]);
+  expect([readFileSync(join(copy, APP)).equals(now), existsSync(first)]).toEqual([true, false]);
+  expect((await verifyRepository(copy)).problems).toEqual([]);
+  // Whichever of the two is there, it is wrong for the other.
+  writeFileSync(first, kept);
+  for (const bytes of [before, now]) {
+    writeFileSync(join(copy, APP), bytes);
+    expect((await verifyRepository(copy)).problems).toEqual([`${APP} is damaged`]);
+  }
 });

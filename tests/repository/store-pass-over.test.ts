@@ -9,6 +9,7 @@ import { loadIndexes } from '#engine/client/load-indexes';
 import { addPackages } from '#repo-server/add';
 import { collectGarbage } from '#repo-server/gc';
 import { mirrorRepository } from '#repo-server/mirror';
+import type { MirrorSettings } from '#repo-server/mirror-settings';
 import { checkDescent } from '#repo-server/object-store/ancestry';
 import { passOverTaken } from '#repo-server/object-store/pass-over';
 import { openStore, type ObjectStore } from '#repo-server/object-store/s3';
@@ -155,7 +156,7 @@ test('what another copy published since then is never replaced, however often th
   }
   expect(await offered()).toEqual(['app', 'theirs', 'theirs-too']);
   // The way out that the hint names.
-  const settings = { format: 1, from: `${address()}/bucket`, channels: ['stable'] } as const;
+  const settings: MirrorSettings = { format: 1, from: `${address()}/bucket`, channels: ['stable'] };
   const fresh = join(depot.folder, 'fresh');
   await mirrorRepository(fresh, { settings, trustedRoot: readFileSync(depot.trustedRoot) });
   await addPackages(fresh, await depot.pack({ name: 'mine' }));

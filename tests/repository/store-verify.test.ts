@@ -2,12 +2,14 @@
 import { once } from 'node:events';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { removePackages } from '#repo-server/add';
 import { openStore, type ObjectStore } from '#repo-server/object-store/s3';
 import { uploadRepository } from '#repo-server/object-store/upload-repository';
 import { verifyStore } from '#repo-server/object-store/verify-store';
+import { publish } from '#repo-server/publish';
 import { plainStore } from '../support/plain-store.ts';
 import { makeDepot, type Depot } from '../support/repository.ts';
 
@@ -54,6 +56,20 @@ test('everything that is served is read; snapshots that roots may stay at, too',
   // Only an older snapshot names it.
   damage('zlib-1.0.0-r0.x86_64.icepkg');
   expect(await verifyStore(store())).toMatchObject({ problems: [`${OLD} is damaged`] });
+});
+
+test('a package that two snapshots name with two contents is wrong, whichever is there', async () => {
+  const before = objects.get(OLD) ?? Buffer.alloc(0);
+  await removePackages(depot.repository, ['zlib']);
+  await publish(depot.repository, { keys: [depot.key] });
+  rmSync(join(depot.repository, OLD));
+  rmSync(join(depot.repository, '.icepkg/pool.json'));
+  await depot.publish({ name: 'zlib', description: 'signed again' });
+  await uploadRepository(depot.repository, store());
+  for (const bytes of [before, readFileSync(join(depot.repository, OLD))]) {
+    objects.set(OLD, bytes);
+    expect(await verifyStore(store())).toMatchObject({ problems: [`${OLD} is damaged`] });
+  }
 });
 
 test('what is damaged, cut short or missing is named, and everything else is looked at all the same', async () => {
