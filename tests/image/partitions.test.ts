@@ -20,11 +20,7 @@ beforeAll(async () => {
   };
   await depot.publish(
     { name: 'base-files', files: { ...accounts, 'var/run': { link: '/run' } } },
-    {
-      name: 'tool',
-      users: [{ name: 'tool', uid: 210 }],
-      files: { 'var/lib/tool': { directory: 0o750, user: 'tool', group: 'tool' } },
-    },
+    { name: 'tool', users: [{ name: 'tool', uid: 210 }] },
   );
 });
 afterAll(() => {

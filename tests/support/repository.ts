@@ -31,7 +31,7 @@ export type DeclaredEntry =
     }
   | { readonly link: string }
   | { readonly hard: string }
-  | { readonly directory: number };
+  | { readonly directory: number; readonly user?: string; readonly group?: string };
 
 /** Any field of a manifest besides; version `1.0.0-r0`, architecture x86_64 unless said otherwise. */
 export interface DeclaredPackage extends Partial<Omit<PackageMetadata, 'name'>> {
@@ -126,15 +126,16 @@ function entryOf(path: string, declared: DeclaredEntry): PackageEntry {
     return { type: 'file', path, mode: 0o644, content: Buffer.from(declared) };
   if ('link' in declared) return { type: 'symlink', path, target: declared.link };
   if ('hard' in declared) return { type: 'hardlink', path, target: declared.hard };
-  if ('directory' in declared) return { type: 'directory', path, mode: declared.directory };
-  const { text, mode = 0o644, config, user, group } = declared;
+  const { user, group } = declared;
+  const owner = { ...(user === undefined ? {} : { user }), ...(group === undefined ? {} : { group }) };
+  if ('directory' in declared) return { type: 'directory', path, mode: declared.directory, ...owner };
+  const { text, mode = 0o644, config } = declared;
   return {
     type: 'file',
     path,
     mode,
     content: Buffer.from(text),
     ...(config === undefined ? {} : { config }),
-    ...(user === undefined ? {} : { user }),
-    ...(group === undefined ? {} : { group }),
+    ...owner,
   };
 }
