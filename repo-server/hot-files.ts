@@ -9,10 +9,12 @@ import type { ServedFile } from './http-path.ts';
 
 const MOST_BYTES = 64 * 1024 * 1024;
 const LARGEST_FILE = 2 * 1024 * 1024;
+/** What is kept beside the content of a file: its answer's headers and its path. */
+const KEPT_BESIDE = 4096;
 /** Longer ones have made-up parameters. */
 const LONGEST_URL = 512;
 const FRESH_MS = 1000;
-/** Addresses that were asked for once: a mirror that takes every file drives out none. */
+/** Files that were asked for once: a mirror that takes every file drives out none. */
 const MOST_ASKED = 4096;
 
 interface Kept {
@@ -22,14 +24,15 @@ interface Kept {
 }
 
 export class HotFiles {
-  /** By the address that was asked for, the longest unused first. */
+  /** By the path that was asked for, the longest unused first. */
   readonly #kept = new Map<string, Kept>();
   readonly #asked = new Set<string>();
   #bytes = 0;
 
   /** What a request is for, where that is in memory. */
   find({ url = '', method }: IncomingMessage): FileToSend | undefined {
-    const kept = this.#kept.get(url);
+    const path = pathOf(url);
+    const kept = path === undefined ? undefined : this.#kept.get(path);
     if (kept === undefined || Date.now() - kept.seen > FRESH_MS) return undefined;
     return method === 'GET' || method === 'HEAD' ? kept.file : undefined;
   }
@@ -40,22 +43,23 @@ export class HotFiles {
    * @returns the file in memory, where it is or should be there
    */
   offer(url: string, served: ServedFile): FileToSend | undefined {
-    if (!served.immutable || served.size > LARGEST_FILE || url.length > LONGEST_URL) return undefined;
-    const kept = this.#kept.get(url);
+    const path = pathOf(url);
+    if (!served.immutable || served.size > LARGEST_FILE || path === undefined) return undefined;
+    const kept = this.#kept.get(path);
     const now = Date.now();
     if (kept?.file.validators.etag === etagOf(served)) {
       // Put back last: the map's order is that of use.
-      this.#kept.delete(url);
-      this.#kept.set(url, { ...kept, seen: now });
+      this.#kept.delete(path);
+      this.#kept.set(path, { ...kept, seen: now });
       return kept.file;
     }
-    this.#drop(url);
-    if (!this.#isAskedAgain(url)) return undefined;
+    this.#drop(path);
+    if (!this.#isAskedAgain(path)) return undefined;
     const bytes = Buffer.allocUnsafeSlow(served.size);
     if (fs.readSync(served.fd, bytes, 0, served.size, 0) < served.size) return undefined;
     const file = fileToSend(served, { bytes });
-    this.#kept.set(url, { file, seen: now });
-    this.#bytes += file.size;
+    this.#kept.set(path, { file, seen: now });
+    this.#bytes += file.size + KEPT_BESIDE;
     for (const oldest of this.#kept.keys()) {
       if (this.#bytes <= MOST_BYTES) break;
       this.#drop(oldest);
@@ -70,16 +74,32 @@ export class HotFiles {
     this.#bytes = 0;
   }
 
-  #drop(url: string): void {
-    this.#bytes -= this.#kept.get(url)?.file.size ?? 0;
-    this.#kept.delete(url);
+  #drop(path: string): void {
+    const kept = this.#kept.get(path);
+    if (kept === undefined) return;
+    this.#bytes -= kept.file.size + KEPT_BESIDE;
+    this.#kept.delete(path);
   }
 
-  #isAskedAgain(url: string): boolean {
-    if (this.#asked.delete(url)) return true;
-    this.#asked.add(url);
+  #isAskedAgain(path: string): boolean {
+    if (this.#asked.delete(path)) return true;
+    this.#asked.add(path);
     const [oldest] = this.#asked;
     if (this.#asked.size > MOST_ASKED && oldest !== undefined) this.#asked.delete(oldest);
     return false;
+  }
+}
+
+/** One for all addresses of a file: parameters lead nowhere else, nor do other spellings. */
+function pathOf(url: string): string | undefined {
+  if (url.length > LONGEST_URL) return undefined;
+  const end = url.indexOf('?');
+  const path = end === -1 ? url : url.slice(0, end);
+  if (!path.includes('%')) return path;
+  try {
+    return decodeURIComponent(path);
+  } catch (error) {
+    if (error instanceof URIError) return undefined;
+    throw error;
   }
 }

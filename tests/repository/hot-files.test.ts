@@ -1,10 +1,12 @@
 /** Files of a server that are asked for again and again: the same answers from memory, and never of what is no more. */
 import { once } from 'node:events';
-import { renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import type { IncomingMessage } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { readdirSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { HotFiles } from '#repo-server/hot-files';
 import { serve, type RepositoryServer } from '#repo-server/serve';
 import { makeDepot, type Depot } from '../support/repository.ts';
 
@@ -49,8 +51,11 @@ test('every kind of answer is the same from memory', async () => {
     { 'if-modified-since': new Date().toUTCString() },
   ];
   const cold: unknown[] = [];
-  for (const headers of asked)
-    cold.push(plain(await fetch(`${server.url}/${PATH}?cold=${cold.length}`, { headers })));
+  for (const headers of asked) {
+    const fresh = await serve(depot.repository);
+    cold.push(plain(await fetch(`${fresh.url}/${PATH}`, { headers })));
+    await fresh.close();
+  }
   await warm();
   for (const [index, headers] of asked.entries()) {
     const answer = await get(headers);
@@ -75,6 +80,32 @@ test('what is taken away or replaced is gone within a second', async () => {
   rmSync(file);
   later(3000);
   expect((await get()).status).toBe(404);
+});
+
+test('all addresses of a file lead to one copy of it', async () => {
+  const ask = (address: string): Promise<Response> => fetch(`${server.url}/${address}`);
+  later(0);
+  for (const address of [`${PATH}?1`, `${PATH}?2`]) expect(await (await ask(address)).text()).toBe(CONTENT);
+  // From here on only what is in memory can be the answer.
+  rmSync(join(depot.repository, PATH));
+  for (const address of [PATH, `${PATH}?3`, PATH.replace('p', '%70')])
+    expect(await (await ask(address)).text()).toBe(CONTENT);
+  expect((await ask(`${PATH}?${'x'.repeat(600)}`)).status).toBe(404);
+});
+
+test('what is kept beside the contents counts, so that small files are bounded too', () => {
+  const hot = new HotFiles();
+  const file = join(depot.folder, 'small');
+  writeFileSync(file, 'x');
+  const fd = openSync(file, 'r');
+  const served = { fd, size: 1, dev: 1n, ino: 1n, mtimeNs: 1n, type: 'text/plain', immutable: true };
+  const urls = Array.from({ length: 20_000 }, (_, index) => `/packages/x86_64/${index}.icepkg`);
+  later(0);
+  for (const url of urls) for (let time = 0; time < 2; time++) hot.offer(url, served);
+  closeSync(fd);
+  const kept = urls.filter((url) => hot.find({ url, method: 'GET' } as IncomingMessage) !== undefined);
+  expect(kept.at(-1)).toBe(urls.at(-1));
+  expect(kept.length).toBeLessThan(16_384);
 });
 
 test('what may change is never answered from memory', async () => {
