@@ -60,6 +60,8 @@ export interface ReadRecipes<T> {
   readonly read: readonly T[];
   /** What is wrong with all that could not be read, a line each. */
   readonly problem: IcepkgError | undefined;
+  /** How many could not be read. */
+  readonly unreadable: number;
 }
 
 /** Goes on where a recipe cannot be read, so that all that are wrong are told at once. */
@@ -74,10 +76,12 @@ export function readEach<T>(names: readonly string[], read: (name: string) => T)
     }
   }
   const [first, ...more] = errors;
-  if (first === undefined || more.length === 0) return { read: done, problem: first };
+  if (first === undefined || more.length === 0)
+    return { read: done, problem: first, unreadable: errors.length };
   const { code, hint } = first;
   const lines = errors.map(({ message }) => message).join('\n');
-  return { read: done, problem: new IcepkgError(code, lines, hint === undefined ? {} : { hint }) };
+  const problem = new IcepkgError(code, lines, hint === undefined ? {} : { hint });
+  return { read: done, problem, unreadable: errors.length };
 }
 
 /**

@@ -10,7 +10,15 @@ import { placeText, type Keys, type Place } from '../yaml.ts';
 import { needsAreKnown } from './metadata-rules.ts';
 import { readPackageView } from './package-view.ts';
 import { readRecipeView } from './recipe-view.ts';
-import { SEVERITIES, type Around, type RecipeView, type Remark, type Rule, type Severity } from './rule.ts';
+import {
+  SEVERITIES,
+  type Around,
+  type RecipeRule,
+  type RecipeView,
+  type Remark,
+  type Rule,
+  type Severity,
+} from './rule.ts';
 import { ALL_RULES, PACKAGE_RULES, RECIPE_RULES } from './rules.ts';
 import type { LintAllow } from './schema.ts';
 
@@ -27,10 +35,13 @@ export interface Finding extends Omit<Remark, 'at'> {
   readonly allowed?: string;
 }
 
-/** Looks at one recipe. */
-export function lintRecipe(read: Omit<RecipeView, 'ruleNames'>): Finding[] {
+/** Looks at one recipe, by all rules or some. */
+export function lintRecipe(
+  read: Omit<RecipeView, 'ruleNames'>,
+  rules: readonly RecipeRule[] = RECIPE_RULES,
+): Finding[] {
   const view = { ...read, ruleNames: ALL_RULES.map(({ name }) => name) };
-  const remarks = RECIPE_RULES.map((rule): [Rule, Remark[]] => [rule, [...rule.check(view)]]);
+  const remarks = rules.map((rule): [Rule, Remark[]] => [rule, [...rule.check(view)]]);
   const place = (at: Keys | number): Place =>
     typeof at === 'number' ? { file: view.file, line: at, column: 1 } : view.place(at);
   return findings(view.recipe.name, remarks, view.recipe, place);
@@ -113,11 +124,9 @@ export function refuseFindings(what: string, found: readonly Finding[], from: Se
 
 /** Looks at a recipe that is to be built. @throws IcepkgError `lint-failed` for an error */
 export function refuseRecipe(loaded: LoadedRecipe): void {
-  // What is around it matters for warnings only.
-  refuseFindings(
-    loaded.recipe.name,
-    lintRecipe(readRecipeView(loaded, () => ({ recipes: new Set(), makers: new Map() }))),
-  );
+  const alone = RECIPE_RULES.filter(({ needsAround = false }) => !needsAround);
+  const view = readRecipeView(loaded, () => ({ recipes: new Set(), makers: new Map() }));
+  refuseFindings(loaded.recipe.name, lintRecipe(view, alone));
 }
 
 /** @param around the recipes around it */

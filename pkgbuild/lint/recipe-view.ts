@@ -17,6 +17,7 @@ export function readRecipeView(loaded: LoadedRecipe, around: () => Around): Omit
     hasSchema: fs.existsSync(path.join(loaded.folder, '../../index-schema/recipe.schema.json')),
     text: fs.readFileSync(loaded.file, 'utf8'),
     scripts: scriptsOf(loaded.recipe),
+    isThere: (name) => fs.existsSync(path.join(loaded.folder, name)),
     files: filesBeside(loaded),
     makes: namesMade(loaded.recipe),
     around,

@@ -99,8 +99,9 @@ export const RELATION_RULES: readonly RecipeRule[] = [
   },
   {
     name: 'build-depends-unknown',
-    severity: 'warning',
-    why: '`buildDepends` and `testDepends` name recipes, whose packages all come along; no recipe around has that name.',
+    severity: 'error',
+    needsAround: true,
+    why: '`buildDepends` and `testDepends` name recipes, whose packages all come along; no recipe around has that name, so nothing can be built.',
     fix: 'Name the recipe that makes what is needed, or write it.',
     check: (view) =>
       buildRelations(view)

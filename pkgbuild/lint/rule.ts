@@ -30,6 +30,8 @@ interface RuleText {
 }
 
 export interface RecipeRule extends RuleText {
+  /** It looks for other recipes, which a build has found already when it looks at one. */
+  readonly needsAround?: true;
   readonly check: (view: RecipeView) => Iterable<Remark>;
 }
 
@@ -55,6 +57,8 @@ export interface RecipeView extends LoadedRecipe {
   readonly text: string;
   /** Every shell text of the steps, comments removed. */
   readonly scripts: readonly Script[];
+  /** Whether there is anything at a path that is relative to the recipe's folder. */
+  readonly isThere: (path: string) => boolean;
   /** Files beside the recipe, by path. */
   readonly files: ReadonlyMap<string, string>;
   /** Names of its packages and of what it says that they provide, without versions. */

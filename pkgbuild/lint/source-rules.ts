@@ -1,4 +1,5 @@
 /** Rules on where a recipe takes its sources from, and on its patches. */
+import { nearest } from '#schema/nearest';
 import type { Source } from '../sources/schema.ts';
 import type { Keys } from '../yaml.ts';
 import type { RecipeRule, RecipeView, Remark } from './rule.ts';
@@ -81,6 +82,20 @@ function holdsVersion(text: string, { recipe }: RecipeView): boolean {
 
 const patchesOf = ({ recipe }: RecipeView): { path: string; at: Keys }[] =>
   (recipe.patches ?? []).map((path, index) => ({ path, at: ['patches', index] }));
+
+/** Sources beside the recipe, those of one architecture too. */
+const pathsOf = ({ recipe }: RecipeView): { path: string; at: Keys }[] =>
+  [
+    { list: recipe.sources, at: ['sources'] },
+    ...(['x86_64', 'aarch64'] as const).map((arch) => ({
+      list: recipe.perArch?.[arch]?.sources ?? [],
+      at: ['perArch', arch, 'sources'],
+    })),
+  ].flatMap(({ list, at }) =>
+    list.flatMap((source, index) =>
+      'path' in source ? [{ path: source.path, at: [...at, index, 'path'] }] : [],
+    ),
+  );
 
 function unusedPatches({ recipe, files }: RecipeView): Remark[] {
   const named = new Set(recipe.patches);
@@ -259,6 +274,20 @@ export const SOURCE_RULES: readonly RecipeRule[] = [
       patchesOf(view)
         .filter(({ path }) => !view.files.has(path))
         .map(({ path, at }) => ({ path, at, message: `${path} is listed and does not exist` })),
+  },
+  {
+    name: 'path-missing',
+    severity: 'error',
+    why: 'A source that `path` names is not beside the recipe.',
+    fix: 'Correct the path, or add the file.',
+    check: (view) =>
+      pathsOf(view)
+        .filter(({ path }) => !view.isThere(path))
+        .map(({ path, at }) => {
+          const guess = nearest(path, view.files.keys());
+          const hint = guess === undefined ? '' : `; did you mean ${guess}?`;
+          return { path, at, message: `${path} is no file or folder beside the recipe${hint}` };
+        }),
   },
   {
     name: 'patch-unused',

@@ -15,6 +15,8 @@ export interface Linted {
   readonly findings: readonly Finding[];
   /** What is wrong with the recipes that could not be read. */
   readonly problem: IcepkgError | undefined;
+  /** How many those are. */
+  readonly unreadable: number;
 }
 
 /**
@@ -26,7 +28,7 @@ export function lintSubjects(names: readonly string[], roots: readonly string[])
   const wanted = names.length > 0 ? names : allRecipes(roots[0] ?? 'recipes');
   const packages = wanted.flatMap(packagesAt);
   const recipes = wanted.filter((name) => packagesAt(name).length === 0);
-  const { read, problem } = readEach(recipes, (name) => findRecipe(name, roots));
+  const { read, problem, unreadable } = readEach(recipes, (name) => findRecipe(name, roots));
   const around = recipesIn([...read.map(({ folder }) => path.dirname(folder)), ...roots]);
   const ofRecipes = read.flatMap((loaded) => lintRecipe(readRecipeView(loaded, around)));
   const ofPackages = lintPackages({
@@ -34,7 +36,7 @@ export function lintSubjects(names: readonly string[], roots: readonly string[])
     around: packagesAround(packages),
     recipeOf: (origin) => recipeNamed(origin, roots),
   });
-  return { findings: [...ofRecipes, ...ofPackages], problem };
+  return { findings: [...ofRecipes, ...ofPackages], problem, unreadable };
 }
 
 function allRecipes(root: string): string[] {

@@ -117,6 +117,18 @@ const CASES: Readonly<Record<string, readonly [Change, Change?]>> = {
   ],
   'depends-unprovided': [{ more: 'depends: [demo-tolls]\n' }, { more: 'depends: ["cmd:sh", demo-dev]\n' }],
   'build-depends-unknown': [{ more: 'testDepends: [musl-dev]\n' }, { from: '[musl]', to: '[musl, zlib]' }],
+  'path-missing': [
+    {
+      from: CLEAN.slice(CLEAN.indexOf('  - file'), CLEAN.indexOf('buildDepends')),
+      to: '  - { path: main.c }\n',
+      files: { 'mian.c': '' },
+    },
+    {
+      from: CLEAN.slice(CLEAN.indexOf('  - file'), CLEAN.indexOf('buildDepends')),
+      to: '  - { path: src }\n',
+      files: { 'src/main.c': '' },
+    },
+  ],
   'depends-on-itself': [{ more: 'depends: [demo]\n' }, { more: 'depends: [demo-dev]\n' }],
   'depends-found-anyway': [{ more: 'depends: ["so:libz.so.1"]\n' }, { more: 'depends: ["cmd:sh"]\n' }],
   'list-unsorted': [
@@ -327,8 +339,9 @@ test('recipes that cannot be read are told together, and the others are looked a
     fs.mkdirSync(path.join(recipes, name), { recursive: true });
     fs.writeFileSync(path.join(recipes, name, 'recipe.yaml'), text);
   }
-  const { findings, problem } = lintSubjects([], [recipes]);
+  const { findings, problem, unreadable } = lintSubjects([], [recipes]);
   expect(findings.map(({ rule }) => rule)).toContain('space-at-end');
+  expect(unreadable).toBe(2);
   expect(problem?.message).toMatch(/one\/recipe\.yaml:1:1: .*\n.*two\/recipe\.yaml:/);
   expect(() => allRecipes([recipes], 'x86_64')).toThrow(/one\/recipe\.yaml.*\n.*two\/recipe\.yaml/);
 });

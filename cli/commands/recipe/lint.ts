@@ -13,7 +13,7 @@ import type { Rule } from '#pkgbuild/lint/rule';
 export default class RecipeLint extends BaseCommand {
   static override summary = 'Look for mistakes in recipes and in built packages';
   static override description = `Recipes are given by name, folder or file, packages by file or by the folder they are in; without any, all recipes
-below recipes/ are looked at. docs/lint.md explains every rule.
+below the recipes/ of the working folder, or the first --recipes, are looked at. docs/lint.md explains every rule.
 
 Errors are what icepkg build refuses, too. The exit status is 16 where one is found; --fail-on makes warnings or matters of
 style count as well. What is right as it is is allowed in the recipe, with a reason:
@@ -50,14 +50,15 @@ style count as well. What is right as it is is allowed in the recipe, with a rea
     const { blocking, refuseFindings } = await import('#pkgbuild/lint/lint');
     const { defaultRecipeRoots } = await import('#pkgbuild/recipe');
     const roots = flags.recipes?.map((folder) => resolve(folder)) ?? defaultRecipeRoots();
-    const { findings, problem } = lintSubjects(argv.map(String), roots);
+    const { findings, problem, unreadable } = lintSubjects(argv.map(String), roots);
     for (const line of findingLines(findings, flags.all)) this.print(line);
     const allowed = findings.filter((finding) => finding.allowed !== undefined).length;
     const open = (severity: Finding['severity']): number =>
       findings.filter((one) => one.severity === severity && one.allowed === undefined).length;
+    const unread = unreadable === 0 ? '' : ` (${countText(unreadable, 'recipe')} that cannot be read)`;
     if (!flags.quiet)
       this.print(
-        `${countText(open('error'), 'error')}, ${countText(open('warning'), 'warning')}, ${open('style')} of style; ${allowed} allowed by recipes`,
+        `${countText(open('error') + unreadable, 'error')}${unread}, ${countText(open('warning'), 'warning')}, ${open('style')} of style; ${allowed} allowed by recipes`,
       );
     if (problem !== undefined) throw problem;
     const bad = blocking(findings, flags['fail-on']);
