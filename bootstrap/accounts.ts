@@ -1,12 +1,12 @@
 /** The people of an image: accounts, password hashes and the keys that may log in. */
 import * as fs from 'node:fs';
-import * as path from 'node:path';
 import { accountLines, type AccountTexts } from '#engine/declared/account-lines';
 import { planAccounts } from '#engine/declared/accounts';
 import { IcepkgError } from '#schema/error';
 import type { DeclaredUser } from '#schema/manifest';
 import type { ImageUser } from './definition-schema.ts';
 import type { PathFacts } from './overlay.ts';
+import { makeFolderInRoot, placeInRoot, writeInRoot } from './root-path.ts';
 
 const FILES = ['passwd', 'group', 'shadow', 'gshadow'] as const;
 /** What is written where there are users. */
@@ -33,7 +33,7 @@ export function applyUsers(root: string, users: readonly ImageUser[]): Map<strin
     planned.shadow ?? '',
   );
   for (const [name, text] of Object.entries({ ...planned, shadow }))
-    if (text !== undefined) fs.writeFileSync(path.join(root, 'etc', name), text, 'latin1');
+    if (text !== undefined) writeInRoot(root, `etc/${name}`, text, 'latin1');
   const homes = new Map(
     accountLines('passwd', planned.passwd ?? '').map(({ name, fields }) => [name, fields[5]]),
   );
@@ -42,14 +42,12 @@ export function applyUsers(root: string, users: readonly ImageUser[]): Map<strin
     if (home === '' || home === 'nonexistent') continue;
     const ids = { uid: uid(name) ?? 0, gid: gid(name) ?? 0 };
     const folder = (relative: string, mode: number): void => {
-      fs.mkdirSync(path.join(root, relative), { recursive: true });
-      facts.set(relative, { owner: ids, account: {}, mode });
+      facts.set(makeFolderInRoot(root, relative), { owner: ids, account: {}, mode });
     };
     folder(home, 0o700);
     if (sshKeys.length === 0) continue;
     folder(`${home}/.ssh`, 0o700);
-    const keys = `${home}/.ssh/authorized_keys`;
-    fs.writeFileSync(path.join(root, keys), `${sshKeys.join('\n')}\n`);
+    const keys = writeInRoot(root, `${home}/.ssh/authorized_keys`, `${sshKeys.join('\n')}\n`);
     facts.set(keys, { owner: ids, account: {}, mode: 0o600 });
   }
   return facts;
@@ -84,8 +82,9 @@ function declared(users: readonly ImageUser[], texts: AccountTexts): DeclaredUse
 
 function readTexts(root: string): AccountTexts {
   const read = (name: string): string | undefined => {
-    const file = path.join(root, 'etc', name);
-    return fs.existsSync(file) ? fs.readFileSync(file, 'latin1') : undefined;
+    const file = placeInRoot(root, `etc/${name}`);
+    const isFile = fs.lstatSync(file, { throwIfNoEntry: false })?.isFile() === true;
+    return isFile ? fs.readFileSync(file, 'latin1') : undefined;
   };
   const [passwd, group, shadow, gshadow] = FILES.map(read);
   return { passwd, group, shadow, gshadow };

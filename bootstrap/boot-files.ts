@@ -11,6 +11,7 @@ import { globToRegExp } from '#pkgbuild/tree';
 import type { Definition } from './definition.ts';
 import type { Board, Partition } from './definition-schema.ts';
 import type { RootEntry } from './description.ts';
+import { writeInRoot } from './root-path.ts';
 import type { Tree } from './split-tree.ts';
 
 export interface BootRequest {
@@ -51,9 +52,15 @@ export function addBootFiles(request: BootRequest): Tree {
   const files = [...LOADERS[loader](request), ...copies(request)];
   for (const { path: file, content, packages } of files) {
     const whole = `${mount}/${file}`;
-    for (const folder of parents(whole))
-      if (!known.has(folder)) known.set(folder, makeFolder(tree.folder, folder));
-    fs.writeFileSync(path.join(tree.folder, whole), content, { mode: 0o644 });
+    for (const folder of parents(whole)) {
+      const there = known.get(folder);
+      if (there === undefined) known.set(folder, makeFolder(tree.folder, folder));
+      else if (there.type !== 'directory')
+        throw new IcepkgError('image-failed', `/${folder} is no folder, and the boot files need it`, {
+          hint: 'Take it out of the overlay or the package that brings it',
+        });
+    }
+    writeInRoot(tree.folder, whole, content);
     // Writing changed the times of the folder.
     for (const one of [whole, path.posix.dirname(whole)]) setTimes(path.join(tree.folder, one));
     const facts = { size: content.length, sha256: sha256(content), packages: [...packages] };

@@ -9,6 +9,7 @@ import { initRoot } from '#engine/init-root';
 import type { FetchedPackage, OnProgress } from '#engine/model';
 import { IcepkgError } from '#schema/error';
 import { BUILD_EPOCH } from '#pkgbuild/epoch';
+import { checkOwnFolders } from '#engine/root-fs/own-folders';
 import { sealRoot } from '#engine/seal-root';
 import { ACCOUNT_FILES, applyUsers } from './accounts.ts';
 import type { Definition } from './definition.ts';
@@ -18,6 +19,7 @@ import { applyOverlays } from './overlay.ts';
 import { applyServices } from './services.ts';
 import type { RootEntry } from './description.ts';
 import { rootEntries } from './root-entries.ts';
+import { writeInRoot } from './root-path.ts';
 
 const HOSTNAME = 'etc/hostname';
 
@@ -80,10 +82,11 @@ export async function composeRoot(
   const overlaid = applyOverlays(root, definition);
   applyServices(root, definition);
   const owned = applyUsers(root, definition.users);
-  fs.writeFileSync(path.join(root, HOSTNAME), `${definition.hostname}\n`);
+  writeInRoot(root, HOSTNAME, `${definition.hostname}\n`);
   makeMountPoints(root, definition);
   // What is on a medium has no partitions.
   if (definition.hardware.loader !== 'grub') writeMountTable(root, definition, options.key);
+  checkOwnFolders(root);
   sealRoot(root);
   const entries = rootEntries(root, {
     manifests: ready.map(({ manifest }) => manifest),

@@ -15,6 +15,12 @@ const RootPath = v.pipe(
   v.string('expected a path'),
   v.regex(/^(?!\/)(?!(?:.*\/)?\.\.(?:\/|$)).+$/, 'expected a path in the image, without a leading slash'),
 );
+const NO_DOTS = /^(?!(?:.*\/)?\.\.?(?:\/|$))/;
+const AbsolutePath = v.pipe(
+  LineSchema,
+  v.regex(/^\//, 'expected an absolute path'),
+  v.regex(NO_DOTS, 'expected a path without . and ..'),
+);
 /** Bytes, such as `64M`; the units are powers of 1024. */
 const SizeSchema = v.pipe(
   v.string('expected a size such as "64M"'),
@@ -35,8 +41,8 @@ const UserSchema = v.strictObject({
   name: UserNameSchema,
   uid: v.optional(v.pipe(v.number('expected a number'), v.integer(), v.minValue(0))),
   gecos: v.optional(LineSchema),
-  home: v.optional(v.pipe(v.string(), v.regex(/^\//, 'expected an absolute path'))),
-  shell: v.optional(v.pipe(v.string(), v.regex(/^\//, 'expected an absolute path'))),
+  home: v.optional(AbsolutePath),
+  shell: v.optional(AbsolutePath),
   groups: v.optional(v.array(UserNameSchema)),
   /** As `openssl passwd -6` or `mkpasswd` print it. Without one no password opens the account; an empty one opens it to all. */
   passwordHash: v.optional(
@@ -77,7 +83,14 @@ const PartitionSchema = v.strictObject({
   filesystem: v.optional(v.picklist(FILE_SYSTEMS, `expected one of ${FILE_SYSTEMS.join(', ')}`)),
   /** Folder of the image whose content it holds; the root partition holds what no other one does. */
   mount: v.optional(
-    v.pipe(v.string(), v.regex(/^\/(?:[^/]+(?:\/[^/]+)*)?$/, 'expected an absolute path such as /srv/data')),
+    v.pipe(
+      v.string(),
+      v.regex(
+        /^\/(?:[^/\s\\]+(?:\/[^/\s\\]+)*)?$/,
+        'expected an absolute path such as /srv/data, without spaces',
+      ),
+      v.regex(NO_DOTS, 'expected a path without . and ..'),
+    ),
   ),
   /** Without it, as large as its content and `free` need. */
   size: v.optional(SizeSchema),

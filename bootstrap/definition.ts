@@ -186,7 +186,17 @@ function withProfiles(names: readonly string[], roots: readonly string[]): Loade
 }
 
 function overlayFolder(folder: string, file: string): string {
-  if (fs.statSync(folder, { throwIfNoEntry: false })?.isDirectory() === true) return folder;
+  if (fs.statSync(folder, { throwIfNoEntry: false })?.isDirectory() === true) {
+    const inside = `${fs.realpathSync(path.dirname(file))}/`;
+    if (`${fs.realpathSync(folder)}/`.startsWith(inside)) return folder;
+    throw new IcepkgError(
+      'path-unsafe',
+      `${file}: the overlay ${folder} leads out of the folder of the definition`,
+      {
+        hint: 'Copy what it should hold into the folder itself',
+      },
+    );
+  }
   throw new IcepkgError('not-found', `${file}: the overlay ${folder} is not a folder`, {
     hint: 'Make it, or leave out overlay',
   });

@@ -35,7 +35,7 @@ export async function runFakeroot(request: FakerootRequest): Promise<void> {
     ...owners(entries),
     ...modes(tree, entries, new Set(made)),
     ...attributes(entries),
-    ...made.map(({ path: file }) => `touch -hd "@$SOURCE_DATE_EPOCH" ${quote(file)}`),
+    ...made.map(({ path: file }) => `touch -hd "@$SOURCE_DATE_EPOCH" -- ${quote(file)}`),
     'cd /',
     script,
   ].join('\n');
@@ -82,7 +82,7 @@ export function requireTools(tools: Readonly<Record<string, string>>): void {
 }
 
 const makeNode = ({ path: file, type, device }: RootEntry): string =>
-  `mknod ${quote(file)} ${type === 'block-device' ? 'b' : 'c'} ${device?.major ?? 0} ${device?.minor ?? 0}`;
+  `mknod -- ${quote(file)} ${type === 'block-device' ? 'b' : 'c'} ${device?.major ?? 0} ${device?.minor ?? 0}`;
 
 /** Whose a file is on disk counts for nothing: fakeroot shows all files as root's until they are given to somebody. */
 function owners(entries: readonly RootEntry[]): string[] {

@@ -14,6 +14,7 @@ import { cpioArchive, S_IF, type CpioEntry } from './cpio.ts';
 import type { Initramfs } from './definition-schema.ts';
 import type { RootEntry } from './description.ts';
 import { moduleFiles } from './kernel-modules.ts';
+import { placeInRoot } from './root-path.ts';
 import type { Tree } from './split-tree.ts';
 
 /** Of the package `initramfs-init`, or of one that takes its place. */
@@ -102,8 +103,8 @@ function* entriesOf(
   files: ReadonlySet<string>,
   modules: readonly string[],
 ): Generator<CpioEntry> {
-  const init = path.join(folder, INIT);
-  if (!fs.existsSync(init))
+  const init = placeInRoot(folder, INIT);
+  if (fs.lstatSync(init, { throwIfNoEntry: false })?.isFile() !== true)
     throw new IcepkgError('image-failed', `no package of the image brings ${INIT}`, {
       hint: 'Add initramfs-init to the packages of the board',
     });

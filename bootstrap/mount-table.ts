@@ -8,6 +8,7 @@ import { sha256File } from '#pkgbuild/sources/cache';
 import type { Definition } from './definition.ts';
 import type { RootEntry } from './description.ts';
 import { derivedUuid } from './disk.ts';
+import { placeInRoot, writeInRoot } from './root-path.ts';
 import type { Tree } from './split-tree.ts';
 
 /** FAT has no modes of its own; these are what packages give their files. */
@@ -17,10 +18,10 @@ const TABLE = 'etc/fstab';
 
 /** Writes it where no package or overlay did, and there is more than the root. @returns whether it did */
 export function writeMountTable(root: string, definition: Definition, key: string): boolean {
-  const file = path.join(root, TABLE);
   const text = mountTable(definition, key);
-  if (text === '' || fs.existsSync(file)) return false;
-  fs.writeFileSync(file, text);
+  const there = fs.lstatSync(placeInRoot(root, TABLE), { throwIfNoEntry: false });
+  if (text === '' || there !== undefined) return false;
+  writeInRoot(root, TABLE, text);
   return true;
 }
 

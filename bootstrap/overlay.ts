@@ -5,6 +5,7 @@ import { IcepkgError } from '#schema/error';
 import { compileRules, type Ruled } from '#pkgbuild/path-rules';
 import { walkTree } from '#pkgbuild/tree';
 import type { Definition } from './definition.ts';
+import { placeInRoot } from './root-path.ts';
 
 /** What a definition says of a path's owner and mode; everything else is 0:0 with the mode it has on disk. */
 export type PathFacts = Pick<Ruled, 'owner' | 'account' | 'mode' | 'xattrs'>;
@@ -18,7 +19,13 @@ export function applyOverlays(root: string, definition: Definition): Map<string,
   const facts = new Map<string, PathFacts>();
   for (const overlay of definition.overlays)
     for (const entry of walkTree(overlay, { holder: overlay, code: 'format-invalid', nodes: false })) {
-      const target = path.join(realParent(root, entry.path), path.basename(entry.path));
+      const target = placeInRoot(root, entry.path);
+      // A folder that is a symlink in the image, such as `lib`, stays one, and what it leads to stays as it is.
+      if (entry.type === 'directory' && isLink(target)) {
+        placeInRoot(root, `${entry.path}/`);
+        continue;
+      }
+      fs.mkdirSync(path.dirname(target), { recursive: true, mode: 0o755 });
       place(path.join(overlay, entry.path), target, entry);
       facts.set(path.relative(root, target), rules.of([entry.path], entry.type));
     }
@@ -30,32 +37,8 @@ export function applyOverlays(root: string, definition: Definition): Map<string,
   return facts;
 }
 
-/** The folder that really holds a path: a symlink of a package on the way, such as `lib`, is followed inside the root. */
-function realParent(root: string, relative: string): string {
-  let folder = root;
-  for (const name of path.dirname(relative).split('/')) {
-    if (name === '.') continue;
-    const next = path.join(folder, name);
-    const stat = fs.lstatSync(next, { throwIfNoEntry: false });
-    folder = stat?.isSymbolicLink() === true ? insideRoot(root, folder, fs.readlinkSync(next)) : next;
-    if (stat === undefined) fs.mkdirSync(next, { mode: 0o755 });
-  }
-  return folder;
-}
-
-function insideRoot(root: string, folder: string, target: string): string {
-  const real = path.isAbsolute(target) ? path.join(root, target) : path.resolve(folder, target);
-  const relative = path.relative(root, real);
-  if (relative.startsWith('..') || !fs.lstatSync(real, { throwIfNoEntry: false })?.isDirectory())
-    throw new IcepkgError(
-      'format-invalid',
-      `the overlay goes through a symlink to ${target}, which is no folder of the image`,
-      {
-        hint: 'Name the folder itself in the overlay',
-      },
-    );
-  return real;
-}
+const isLink = (file: string): boolean =>
+  fs.lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink() === true;
 
 function place(from: string, to: string, { type, mode, target }: ReturnType<typeof walkTree>[number]): void {
   const there = fs.lstatSync(to, { throwIfNoEntry: false });

@@ -76,6 +76,11 @@ export class ImageBench {
     return loadDefinition({ image: path.join(folder, 'image.yaml'), roots: [folder] });
   }
 
+  /** An image file of somebody else, with the systems and boards below `folder`. */
+  load(image: string, folder: string): Definition {
+    return loadDefinition({ image, roots: [folder] });
+  }
+
   async lock(definition: Definition, cache = this.folder('cache')): Promise<Lock> {
     return lockImage(definition, this.context(definition, cache));
   }
