@@ -14,8 +14,8 @@ export interface Guest {
   ) => Promise<{ readonly status: number; readonly output: string }>;
   /** Types without waiting for an end. */
   readonly send: (line: string) => void;
-  /** Waits until QEMU ended by itself. */
-  readonly ended: () => Promise<void>;
+  /** Waits until QEMU ended by itself. @returns its exit status */
+  readonly ended: () => Promise<number>;
   /** Ends it as a power cut does. */
   readonly end: () => Promise<void>;
 }

@@ -139,34 +139,41 @@ export interface Console {
   readonly send: (line: string) => void;
   /** Waits until what came since `from` matches. @throws IcepkgError `image-failed` at the end of `seconds` or of the guest */
   expect(pattern: RegExp, seconds: number, from?: number): Promise<RegExpExecArray>;
-  /** Waits until QEMU ended by itself. */
-  readonly ended: () => Promise<void>;
+  /** Waits until QEMU ended by itself. @returns its exit status */
+  readonly ended: () => Promise<number>;
   /** Processor time that QEMU took so far, in seconds; unlike the clock's, hardly more where others keep the host busy. */
   readonly processorSeconds: () => number;
   readonly close: () => Promise<void>;
 }
 
-/** Boots headless; the console is ours. @throws IcepkgError `tool-missing` */
-export function openConsole(machine: Machine): Console {
+/**
+ * Boots headless; the console is ours.
+ * @param onOutput is given what the console shows, as it comes
+ * @throws IcepkgError `tool-missing`
+ */
+export function openConsole(machine: Machine, onOutput: (chunk: Buffer) => void = () => undefined): Console {
   requireEmulator(machine);
   const child = spawn(machine.program, machine.arguments);
   let shown = '';
   let ended = false;
   let wake: () => void = () => undefined;
   const more = (chunk: Buffer): void => {
+    onOutput(chunk);
     shown += chunk.toString('latin1').replaceAll('\r', '');
     wake();
   };
   child.stdout.on('data', more);
   child.stderr.on('data', more);
-  const over = new Promise<void>((resolve) => {
-    const end = (): void => {
+  // What is typed at a guest that has just ended goes nowhere.
+  child.stdin.on('error', () => undefined);
+  const over = new Promise<number>((resolve) => {
+    const end = (status: number | null): void => {
       ended = true;
       wake();
-      resolve();
+      resolve(status ?? 255);
     };
     child.on('close', end);
-    child.on('error', end);
+    child.on('error', () => end(255));
   });
   const expect = async (pattern: RegExp, seconds: number, from = 0): Promise<RegExpExecArray> => {
     const deadline = Date.now() + seconds * 1000;
@@ -201,7 +208,7 @@ function processorSeconds(pid: number | undefined): number {
   return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 
-async function end(child: ChildProcessWithoutNullStreams, over: Promise<void>): Promise<void> {
+async function end(child: ChildProcessWithoutNullStreams, over: Promise<unknown>): Promise<void> {
   child.kill('SIGKILL');
   await over;
 }

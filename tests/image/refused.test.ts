@@ -2,9 +2,11 @@
 import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
+import { PassThrough, Readable } from 'node:stream';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { requireTools } from '#bootstrap/fakeroot';
 import { loadDefinition } from '#bootstrap/definition';
+import { runPiped } from '#bootstrap/run-piped';
 import { testImage } from '#bootstrap/test-image';
 import { expectError, ImageBench } from '../support/images.ts';
 import { makeDepot, type Depot } from '../support/repository.ts';
@@ -68,6 +70,18 @@ test('a boot that never ends tells what it waits for, and shows the end of the c
     }),
   );
   expect(steps).toEqual(["waiting for 'small login:', at most 300 s"]);
+});
+
+test('lines from a pipe are typed after the sentinel, each at a prompt', async () => {
+  const script = `
+    sleep 1; timeout 0.1 cat >/dev/null; printf 'small login: '; read -r name
+    sleep 0.5; timeout 0.1 cat >/dev/null; printf 'Password: '; read -r secret
+    echo "$name and $secret"; exit 3`;
+  const output = new PassThrough();
+  const input = Readable.from(['anna\nsec', 'ret\npoweroff\n']);
+  const program = { program: 'bash', arguments: ['-c', script] };
+  expect(await runPiped(program, { input, output, sentinel: 'small login:' })).toBe(3);
+  expect(String(output.read())).toBe('small login: Password: anna and secret\n');
 });
 
 test('tools that are not installed are named at once, with the packages of Debian that have them', () => {

@@ -7,7 +7,8 @@ import { IcepkgError } from '#schema/error';
 export default class ImageRun extends BaseCommand {
   static override summary = 'Boot a built image in QEMU, with its console on this terminal';
   static override description =
-    'What the guest changes goes to a copy of the disk, unless --persistent is given. Power the guest off to come back.';
+    'What the guest changes goes to a copy of the disk, unless --persistent is given. Power the guest off to come back.\n' +
+    'Lines of an input that is no terminal are typed after the sentinel of the definition, each at a prompt.';
   static override examples = ['icepkg image run golinux --board qemu-x86_64 --forward 2222:22'];
   static override args = {
     image: Args.string({ required: true, description: 'system, or path of an image definition' }),
@@ -28,9 +29,13 @@ export default class ImageRun extends BaseCommand {
     const { definition, folder, description } = await readBuilt(args.image, flags);
     const { qemuMachine, runMachine } = await import('#bootstrap/qemu');
     const { persistent, forward: forwards = [] } = flags;
-    const status = await runMachine(
-      qemuMachine({ folder, definition, description, persistent, forwards, ...machineOptions(flags) }),
-    );
+    const options = { folder, definition, description, persistent, forwards, ...machineOptions(flags) };
+    const machine = qemuMachine(options);
+    const sentinel = process.stdin.isTTY ? undefined : definition.boot?.sentinel;
+    const { runPiped } = await import('#bootstrap/run-piped');
+    const status = await (sentinel === undefined
+      ? runMachine(machine)
+      : runPiped(machine, { input: process.stdin, output: process.stdout, sentinel }));
     if (status !== 0) throw new IcepkgError('image-failed', `QEMU ended with status ${status}`);
     return { status };
   }
