@@ -48,7 +48,11 @@ export const CapabilitySchema = v.pipe(
 );
 export const Sha256Schema = v.pipe(
   v.string('expected a string'),
-  v.regex(/^[0-9a-f]{64}$/, 'expected 64 lower-case hexadecimal digits (a sha256)'),
+  v.regex(
+    /^[0-9a-f]{64}$/,
+    ({ input }) =>
+      `expected 64 lower-case hexadecimal digits (a sha256)${input.length === 64 ? '' : `, and found ${input.length} characters`}`,
+  ),
 );
 export const PathSchema = v.pipe(
   v.string('expected a string'),

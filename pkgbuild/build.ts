@@ -8,7 +8,16 @@ import type { MachineArch } from '#schema/fields';
 import type { PrivateKey } from '#schema/keys';
 import { assemblePackages, type BuiltPackage } from './assemble.ts';
 import { keyDocument, keyOfDocument } from './build-key.ts';
-import { buildFolder, isBuilt, markTested, readResult, testedBy, writeResult } from './cached-build.ts';
+import {
+  buildFolder,
+  isBuilt,
+  markTested,
+  readFindings,
+  readResult,
+  testedBy,
+  writeFindings,
+  writeResult,
+} from './cached-build.ts';
 import { compareBuilds } from './compare-builds.ts';
 import { BUILD_EPOCH } from './epoch.ts';
 import { hasFailed, openFailed } from './failed-build.ts';
@@ -78,7 +87,7 @@ export interface BuiltRecipe {
   /** True where two builds were compared and found equal. */
   readonly reproducible: boolean;
   readonly packages: readonly BuiltPackage[];
-  /** What the linter warns of in the recipe and in the packages; empty for what was in the cache. */
+  /** What the linter warns of in the recipe and in the packages; empty for dependencies that were in the cache. */
   readonly findings: readonly Finding[];
   /** How long it took. */
   readonly seconds: number;
@@ -211,7 +220,7 @@ async function findOrBuild(
   const kept = buildFolder(cacheFolder, key);
   const cached = !reproducible && !resume && isBuilt(kept);
   const { folder, findings } = cached
-    ? { folder: kept, findings: [] }
+    ? { folder: kept, findings: readFindings(kept) }
     : await buildOne(node, { ...one, reproducible, resume });
   if (!cached) writeKeyRecord(folder, keyRecord(node, document, root));
   offers.set(node, packagesOf(node, key, folder));
@@ -231,7 +240,7 @@ async function findOrBuild(
     cached,
     reproducible,
     packages,
-    findings: cached ? [] : [...recipeWarnings(node.loaded, builder.around), ...findings],
+    findings: cached && !isAsked ? [] : [...recipeWarnings(node.loaded, builder.around), ...findings],
     seconds,
   };
 }
@@ -319,6 +328,7 @@ async function buildInto(
       packages.map(({ file }) => path.join(folder, file)),
       manifestsAround(node, offers),
     );
+    writeFindings(folder, findings);
     writeResult(folder, packages);
     return findings;
   });

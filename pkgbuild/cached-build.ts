@@ -3,9 +3,11 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { isErrno } from '#schema/error';
 import type { BuiltPackage } from './assemble.ts';
+import type { Finding } from './lint/lint.ts';
 import { sha256File } from './sources/cache.ts';
 
 const RESULT_FILE = 'built.json';
+const FINDINGS_FILE = 'findings.json';
 const TESTED_FILE = 'tested';
 
 export const buildFolder = (cacheFolder: string, key: string): string =>
@@ -18,6 +20,19 @@ export function readResult(folder: string): BuiltPackage[] {
 export function writeResult(folder: string, packages: readonly BuiltPackage[]): void {
   fs.writeFileSync(path.join(folder, RESULT_FILE), JSON.stringify(packages));
 }
+
+/** What the linter warned of in the packages; nothing where nobody kept it. */
+export function readFindings(folder: string): Finding[] {
+  try {
+    return JSON.parse(fs.readFileSync(path.join(folder, FINDINGS_FILE), 'utf8')) as Finding[];
+  } catch (error) {
+    if (isErrno(error, 'ENOENT') || error instanceof SyntaxError) return [];
+    throw error;
+  }
+}
+
+export const writeFindings = (folder: string, findings: readonly Finding[]): void =>
+  fs.writeFileSync(path.join(folder, FINDINGS_FILE), JSON.stringify(findings));
 
 /** True where the cache holds the packages of a build, undamaged. */
 export function isBuilt(folder: string): boolean {

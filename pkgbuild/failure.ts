@@ -17,13 +17,22 @@ const TAIL_BYTES = 256 * 1024;
 /** Characters of a line that are kept, half of them from its start: patterns look at every line. */
 const LINE_LENGTH = 1000;
 
+/** `set -x` on an input of a pipeline; it tells nobody what failed. */
+const ASSIGNMENT = /^\++ [A-Za-z_]\w*=(?:'[^']*'|\S*)$/;
+
 export function logTail(log: string, lines = LOG_TAIL): string[] {
   const file = fs.openSync(log, 'r');
   try {
     const { size } = fs.fstatSync(file);
     const bytes = Buffer.alloc(Math.min(size, TAIL_BYTES));
     const length = fs.readSync(file, bytes, 0, bytes.length, size - bytes.length);
-    return bytes.toString('utf8', 0, length).trimEnd().split('\n').slice(-lines).map(shortened);
+    return bytes
+      .toString('utf8', 0, length)
+      .trimEnd()
+      .split('\n')
+      .filter((line) => !ASSIGNMENT.test(line))
+      .slice(-lines)
+      .map(shortened);
   } finally {
     fs.closeSync(file);
   }

@@ -87,8 +87,13 @@ export function decodeYaml<const S extends v.GenericSchema>(
   }
   if (issue.type === 'strict_object' && issue.received === 'undefined')
     throw fail(offset, `missing field ${fieldName(keys)}`);
-  throw refuse(keys, lowerFirst(issue.message), spellingHint(issue));
+  throw refuse(keys, said(issue), spellingHint(issue));
 }
+
+/** What the parser says of a line that begins in the wrong column. */
+const MISPLACED = /without - indicator|same column|indent|block collection|tabs? (?:are|is) not/i;
+const INDENTATION =
+  'It is a matter of indentation: what belongs together begins in one column, with spaces and no tabs; look at this line and the one above';
 
 function parsed({ text, file, manual }: YamlSource): ParsedYaml {
   try {
@@ -96,7 +101,7 @@ function parsed({ text, file, manual }: YamlSource): ParsedYaml {
   } catch (cause) {
     if (!(cause instanceof YamlProblem)) throw cause;
     throw new IcepkgError('format-invalid', `${placeText({ ...cause.place, file })}: ${cause.message}`, {
-      hint: manual,
+      hint: MISPLACED.test(cause.message) ? INDENTATION : manual,
       cause,
     });
   }
@@ -121,6 +126,12 @@ interface Issue {
   readonly path?: readonly { readonly key: unknown }[] | undefined;
   readonly issues?: readonly Issue[] | undefined;
 }
+
+/** The schema's words, and those of fields that have none of their own in the words of YAML. */
+const said = ({ message, expected, received }: Issue): string =>
+  expected === 'Array' && message.startsWith('Invalid type')
+    ? `expected a list, and found ${received}`
+    : lowerFirst(message);
 
 /** How what was written becomes what was meant, where YAML took it for something else. */
 function spellingHint({ expected, received }: Issue): string | undefined {

@@ -138,7 +138,15 @@ function originAt(place: SourceLocation, file: string, { respell, commits }: Rai
   return 'debian' in place ? { debian: place.debian } : { 'debian-binary': place['debian-binary'] };
 }
 
-const nameOf = (origin: FreshOrigin): string => ('url' in origin ? origin.url : JSON.stringify(origin));
+function nameOf(origin: FreshOrigin): string {
+  if ('url' in origin) return origin.url;
+  if ('git' in origin) return origin.git;
+  return Object.entries(origin)
+    .map(([kind, name]) =>
+      kind === 'debian' ? `Debian's source package ${name}` : `Debian's package ${name}`,
+    )
+    .join();
+}
 
 /**
  * A file name without Debian's revision, what was left out of it and how it is compressed, which may change from version

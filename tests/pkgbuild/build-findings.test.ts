@@ -47,6 +47,12 @@ test('warnings are told once per package, apart from the names of the packages',
   ).toEqual(['demo-1.0.0-r0.noarch.icepkg', 'demo-tools-1.0.0-r0.noarch.icepkg']);
   const warnings = stderr.split('\n').filter((line) => line.includes(': warning: '));
   // Nothing is known of the dependency here, so nobody can tell whether it brings a shell.
+  // What was in the cache is no better for it.
+  expect(
+    build(RECIPE)
+      .stderr.split('\n')
+      .filter((line) => line.includes(': warning: ')),
+  ).toEqual(warnings);
   expect(warnings).toEqual([
     `${path.join(folder, 'recipes/demo/recipe.yaml')}:6:11: warning: demo needs demo-tolls, which no recipe makes; did you mean demo-tools? (depends-unprovided)`,
     'demo-1.0.0-r0.noarch: warning: usr/bin/demo is setuid (4755) (setuid)',

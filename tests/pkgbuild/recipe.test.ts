@@ -101,6 +101,18 @@ describe('a recipe', () => {
       undefined,
     ],
     [
+      'a service whose command is a text',
+      `${good}services:\n  - name: web\n    command: /usr/bin/web\n`,
+      'hello/recipe.yaml:11:5: services[0].command: expected a list, and found "/usr/bin/web"',
+      'Write it as a list: [/usr/bin/web]',
+    ],
+    [
+      'a line in the wrong column',
+      `${good}services:\n  - name: web\n   command: [/usr/bin/web]\n`,
+      expect.stringContaining('hello/recipe.yaml:1') as string,
+      expect.stringContaining('a matter of indentation') as string,
+    ],
+    [
       'a version that YAML reads as a number',
       good.replace('"1.0.0"', '1.0'),
       'hello/recipe.yaml:2:1: version: expected a version such as "1.2.3", in quotes',
@@ -127,7 +139,7 @@ describe('a recipe', () => {
     [
       'a short digest',
       good.replace('a'.repeat(64), 'abc'),
-      'hello/recipe.yaml:6:5: sources[0].sha256: expected 64 lower-case hexadecimal digits (a sha256)',
+      'hello/recipe.yaml:6:5: sources[0].sha256: expected 64 lower-case hexadecimal digits (a sha256), and found 3 characters',
       undefined,
     ],
     [
@@ -150,8 +162,8 @@ describe('a recipe', () => {
     ],
   ])('is refused for %s', (_, text, message, hint) => {
     const error = refused(text);
-    expect(error.message).toBe(message);
-    if (hint !== undefined) expect(error.hint).toBe(hint);
+    expect(error.message).toEqual(message);
+    if (hint !== undefined) expect(error.hint).toEqual(hint);
   });
 
   test('is refused for a duplicate key and for broken YAML, naming the place', () => {

@@ -52,15 +52,28 @@ others, compiler, and options.`;
 
 function changeLines(changes: readonly Change[], indent = '  '): string[] {
   return changes.flatMap(({ kind, what, because, ...values }) => {
-    const both = 'old' in values || 'new' in values ? `: ${shown(values.old)} -> ${shown(values.new)}` : '';
+    const both = 'old' in values || 'new' in values ? `: ${shownBoth(values.old, values.new)}` : '';
     const name = kind === what ? kind : `${kind} ${what}`;
     return [`${indent}${name}${both}`, ...changeLines(because ?? [], `${indent}  `)];
   });
 }
 
+/** Long values by the part in which they differ. */
+function shownBoth(before: unknown, after: unknown): string {
+  const [old, now] = [shown(before), shown(after)];
+  let same = 0;
+  while (same < old.length && old[same] === now[same]) same++;
+  const start = Math.max(old.length, now.length) > SHOWN ? Math.max(0, same - SHOWN / 4) : 0;
+  return `${cut(old, start)} -> ${cut(now, start)}`;
+}
+
+function cut(line: string, start: number): string {
+  const end = start + SHOWN;
+  return `${start > 0 ? '…' : ''}${line.slice(start, end)}${line.length > end ? '…' : ''}`;
+}
+
 function shown(value: unknown): string {
   if (value === undefined) return 'none';
   const text = typeof value === 'string' ? value : JSON.stringify(value);
-  const line = text.replaceAll(/\s+/g, ' ').trim();
-  return line.length > SHOWN ? `${line.slice(0, SHOWN)}…` : line;
+  return text.replaceAll(/\s+/g, ' ').trim();
 }
