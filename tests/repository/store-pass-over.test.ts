@@ -1,6 +1,7 @@
 /** A publisher to an object store that is gone for good, between its metadata and the entry of the channel: others go on past it. */
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, existsSync, readFileSync, statSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -16,6 +17,8 @@ import { openStore, type ObjectStore } from '#repo-server/object-store/s3';
 import { uploadRepository } from '#repo-server/object-store/upload-repository';
 import { verifyStore } from '#repo-server/object-store/verify-store';
 import { publish } from '#repo-server/publish';
+import { encodePrivateKey } from '#schema/keys';
+import { program } from '../cli/icepkg.ts';
 import { plainStore } from '../support/plain-store.ts';
 import { makeDepot, type Depot } from '../support/repository.ts';
 
@@ -40,10 +43,12 @@ afterEach(() => {
 });
 
 const address = (): string => `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-const store = (): ObjectStore => {
-  const env = { AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: 'b', AWS_ENDPOINT_URL: address() };
-  return openStore('s3://bucket', env);
-};
+const environment = () => ({
+  AWS_ACCESS_KEY_ID: 'a',
+  AWS_SECRET_ACCESS_KEY: 'b',
+  AWS_ENDPOINT_URL: address(),
+});
+const store = (): ObjectStore => openStore('s3://bucket', environment());
 const offered = async (): Promise<string[]> =>
   (await loadIndexes(depot.root({ mirror: `${address()}/bucket` }), { refresh: 'force' }))
     .map(({ record }) => record.name)
@@ -165,6 +170,23 @@ test('what another copy published since then is never replaced, however often th
   await uploadRepository(fresh, store());
   expect(await offered()).toEqual(['app', 'mine', 'theirs', 'theirs-too']);
   expect((await verifyStore(store())).problems).toEqual([]);
+});
+
+test('the command refuses before it signs anything', async () => {
+  await publishTheirs();
+  await uploadRepository(other, store());
+  await addPackages(depot.repository, await depot.pack({ name: 'mine' }));
+  const entry = join(depot.repository, 'channels/stable/metadata/timestamp.json');
+  const before = readFileSync(entry);
+  const key = join(depot.folder, 'packager.key');
+  writeFileSync(key, encodePrivateKey(depot.key));
+  const command = program('repo', 'publish', depot.repository, '--key', key, '--to', 's3://bucket');
+  const child = spawn(process.execPath, command, {
+    env: { ...process.env, ...environment() },
+    stdio: 'ignore',
+  });
+  expect(await once(child, 'exit')).toEqual([16, null]);
+  expect(readFileSync(entry)).toEqual(before);
 });
 
 test('a channel that only the other copy made is refused before anything is signed for it', async () => {
