@@ -1,7 +1,7 @@
 /** What the kernel says of block devices. */
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { IcepkgError } from '#schema/error';
+import { IcepkgError, isErrno } from '#schema/error';
 import { deviceNumbers } from '#pkgbuild/tree';
 
 const SECTOR = 512;
@@ -25,9 +25,10 @@ export function checkUnused({
   readonly path: string;
   readonly isDevice: boolean;
 }): void {
-  if (!isDevice) return checkNoLoop(target);
+  if (!isDevice) return checkNoLoop(target, []);
   const device = numbers(fs.statSync(target).rdev);
   const all = [device, ...partitionsOf(device)];
+  checkNoLoop(target, all);
   for (const one of all) {
     const place = mounts().get(one);
     if (place !== undefined) throw inUse(target, `mounted at ${place}`, `Unmount it first: umount ${place}`);
@@ -40,8 +41,18 @@ export function checkUnused({
   if (swap !== undefined) throw inUse(target, 'used for swapping', `Take it out: swapoff ${swap}`);
 }
 
+/** @returns nothing for what is not there, or is where only others may look */
+function statOf(file: string): fs.Stats | undefined {
+  try {
+    return fs.statSync(file, { throwIfNoEntry: false });
+  } catch (error) {
+    if (isErrno(error, 'EACCES')) return undefined;
+    throw error;
+  }
+}
+
 function numbersOf(file: string): string {
-  const stat = file === '' ? undefined : fs.statSync(file, { throwIfNoEntry: false });
+  const stat = statOf(file);
   return stat?.isBlockDevice() === true ? numbers(stat.rdev) : '';
 }
 
@@ -61,11 +72,16 @@ const mounts = (): Map<string, string> =>
       .map((fields): [string, string] => [fields[2] ?? '', fields[4] ?? '']),
   );
 
-/** A file may be a disk through a loop device. */
-function checkNoLoop(target: string): void {
+/** A file, by whatever name, and a device may be a disk once more, through a loop device, for which the kernel does not claim it. */
+function checkNoLoop(target: string, devices: readonly string[]): void {
+  const own = statOf(target);
   for (const name of fs.readdirSync('/sys/block')) {
-    const backing = `/sys/block/${name}/loop/backing_file`;
-    if (fs.existsSync(backing) && fs.readFileSync(backing, 'utf8').trim() === target)
+    const file = `/sys/block/${name}/loop/backing_file`;
+    if (!fs.existsSync(file)) continue;
+    const backing = fs.readFileSync(file, 'utf8').replace(/\n$/, '');
+    const stat = statOf(backing);
+    const isSame = stat !== undefined && stat.dev === own?.dev && stat.ino === own.ino;
+    if (isSame || devices.includes(numbersOf(backing)))
       throw inUse(target, `used by /dev/${name}`, `Detach it first: losetup -d /dev/${name}`);
   }
 }

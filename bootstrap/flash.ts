@@ -70,8 +70,13 @@ function lookAt(given: string): FlashTarget {
     if (stat.isFile()) return { path: real, isDevice: false, size: stat.size };
   } catch (error) {
     if (!isErrno(error, 'ENOENT')) throw error;
-    if (fs.existsSync(path.dirname(path.resolve(given))))
-      return { path: path.resolve(given), isDevice: false, size: undefined };
+    const folder = path.dirname(path.resolve(given));
+    // A file there would be in memory, and nobody who names a device wants one.
+    if (/^\/dev(?:\/(?!shm(?:\/|$))|$)/.test(fs.existsSync(folder) ? fs.realpathSync(folder) : folder))
+      throw new IcepkgError('not-found', `there is no device ${given}`, {
+        hint: 'lsblk lists those that there are',
+      });
+    if (fs.existsSync(folder)) return { path: path.resolve(given), isDevice: false, size: undefined };
   }
   throw new IcepkgError('image-failed', `${given} is no disk and no file`, {
     hint: 'Name a device such as /dev/sdX, or a file',
@@ -90,10 +95,9 @@ function copy({ image, onProgress, signal }: FlashRequest, target: FlashTarget, 
       for (let done = 0; done < total;) {
         if (signal?.aborted === true)
           throw new IcepkgError('cancelled', `cancelled: ${target.path} holds a part of the image only`);
-        const read = fs.readSync(from, buffer);
+        const read = fs.readSync(from, buffer, 0, buffer.length, done);
         if (read === 0) throw new Error(`${image} ended at ${done} bytes`);
-        fs.writeSync(to, buffer, 0, read, done);
-        done += read;
+        done += fs.writeSync(to, buffer, 0, read, done);
         onProgress?.('write', done, total);
       }
       fs.fsyncSync(to);
@@ -109,8 +113,8 @@ function openTarget(file: string, flags: number): number {
   try {
     return fs.openSync(file, flags, 0o644);
   } catch (cause) {
-    if (!isErrno(cause, 'EBUSY', 'EACCES', 'EPERM', 'EROFS')) throw cause;
-    const busy = isErrno(cause, 'EBUSY');
+    if (!isErrno(cause, 'EBUSY', 'ETXTBSY', 'EACCES', 'EPERM', 'EROFS')) throw cause;
+    const busy = isErrno(cause, 'EBUSY', 'ETXTBSY');
     throw new IcepkgError('image-failed', `${file} cannot be written${busy ? ': it is in use' : ''}`, {
       cause,
       hint: busy ? `Unmount it first: umount ${file}` : 'Only root may write to most devices',

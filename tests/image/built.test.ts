@@ -273,6 +273,9 @@ describe('flash', () => {
       await expect(flash(file)).rejects.toThrow(
         expectError('image-failed', /is in use: used by \/dev\/loop/),
       );
+      const other = `${file}-by-another-name`;
+      fs.linkSync(file, other);
+      await expect(flash(other)).rejects.toThrow(/is in use: used by \/dev\/loop/);
       const place = bench.folder('mount');
       tool('mount', device, place);
       try {
@@ -282,6 +285,24 @@ describe('flash', () => {
       }
       expect(tool('e2fsck', '-fn', device)).toContain('Pass 5');
     });
+
+    test('one that is another device once more is refused', async () => {
+      attach(64 * MIB);
+      const again = tool('losetup', '--find', '--show', device).trim();
+      try {
+        await expect(flash(device)).rejects.toThrow(
+          expectError('image-failed', /is in use: used by \/dev\/loop/),
+        );
+      } finally {
+        tool('losetup', '--detach', again);
+      }
+    });
+  });
+
+  test('a device that is not there is not made as a file in memory', async () => {
+    for (const device of ['/dev/icepkg-none', '/dev/disk/icepkg-none'])
+      await expect(flash(device)).rejects.toThrow(expectError('not-found', /^there is no device \/dev\//));
+    expect(fs.existsSync('/dev/icepkg-none')).toBe(false);
   });
 
   test('a folder is no target', async () => {
