@@ -51,6 +51,7 @@ export async function failureHint(log: string, around: Surroundings): Promise<st
     foreignProgram(tail) ??
     linkedByMachine(tail) ??
     noInstallTarget(tail) ??
+    patchOfAnother(tail, around) ??
     refusedBySandbox(tail) ??
     undeclaredInput(log, around) ??
     commandToInstall(tail);
@@ -124,6 +125,13 @@ const noInstallTarget = (tail: readonly string[]): string | undefined =>
   tail.some((line) => /No rule to make target ['‘`]install['’]/.test(line))
     ? 'The Makefile has no target install: say what is installed under install, by the pipeline of that name'
     : undefined;
+
+/** A patch that was made for another version of the source. */
+function patchOfAnother(tail: readonly string[], { node: { recipe } }: Surroundings): string | undefined {
+  if (!tail.some((line) => /^\d+ out of \d+ hunks? (?:FAILED|ignored)|^can't find file to patch/i.test(line)))
+    return undefined;
+  return `A patch does not fit version ${recipe.upstreamVersion ?? recipe.version} of the source: icepkg build ${recipe.name} --shell shows the source as it is, to make the patch anew`;
+}
 
 /** A program for the target, called as if it were one for the machine: its loader is not there. */
 function foreignProgram(tail: readonly string[]): string | undefined {

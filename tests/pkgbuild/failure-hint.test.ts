@@ -107,6 +107,11 @@ test.each([
     expect.stringContaining('pass LD=${CROSS}ld, AR=$AR and CC=$CC') as string,
   ],
   [
+    'a patch for another version',
+    says('1 out of 2 hunks FAILED -- saving rejects to file x.c.rej'),
+    'A patch does not fit version 1.0.0 of the source: icepkg build fails --shell shows the source as it is, to make the patch anew',
+  ],
+  [
     'a Makefile that installs nothing',
     says("make: *** No rule to make target 'install'.  Stop."),
     'The Makefile has no target install: say what is installed under install, by the pipeline of that name',
