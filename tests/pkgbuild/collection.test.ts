@@ -62,11 +62,10 @@ async function buildAll(arch: MachineArch, output: string): Promise<Built[]> {
   expect(failed).toEqual([]);
   return outcomes.flatMap((outcome) =>
     'built' in outcome
-      ? outcome.built.packages.map(({ name, file }) => ({
-          recipe: outcome.built.recipe,
-          name,
-          file: path.join(output, file),
-        }))
+      ? outcome.built.packages
+          // Programs of the machine that builds come along.
+          .filter(({ file }) => file.endsWith(`.${arch}.icepkg`) || file.endsWith('.noarch.icepkg'))
+          .map(({ name, file }) => ({ recipe: outcome.built.recipe, name, file: path.join(output, file) }))
       : [],
   );
 }
