@@ -1,40 +1,30 @@
 /** Garbage collection in an object store: what goes, when, and that it goes only where the store serves what the folder does. */
-import { once } from 'node:events';
 import { cpSync } from 'node:fs';
-import type { Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { loadIndexes } from '#engine/client/load-indexes';
 import { removePackages } from '#repo-server/add';
 import { collectGarbage } from '#repo-server/gc';
 import { collectStore } from '#repo-server/object-store/collect-store';
-import { openStore, type ObjectStore } from '#repo-server/object-store/s3';
 import { uploadRepository } from '#repo-server/object-store/upload-repository';
-import { plainStore } from '../support/plain-store.ts';
+import { startPlainStore, type PlainStore } from '../support/plain-store.ts';
 import { makeDepot, type Depot } from '../support/repository.ts';
 
 let depot: Depot;
-let server: Server;
+let plain: PlainStore;
 let objects: Map<string, Buffer>;
 beforeEach(async () => {
-  objects = new Map();
-  server = plainStore(objects);
-  await once(server, 'listening');
+  plain = await startPlainStore();
+  objects = plain.objects;
   depot = await makeDepot();
   await depot.publish({ name: 'zlib' });
 });
 afterEach(() => {
-  server.closeAllConnections();
-  server.close();
+  plain.stop();
   depot.dispose();
 });
 
-const address = (): string => `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-const store = (): ObjectStore => {
-  const env = { AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: 'b', AWS_ENDPOINT_URL: address() };
-  return openStore('s3://bucket', env, { conditional: false });
-};
+const store = () => plain.open();
 const later = (hours: number): Date => new Date(Date.now() + hours * 3_600_000);
 const retention = { keep: 1, days: 0 };
 const collect = (now?: Date) =>
@@ -63,7 +53,7 @@ test('two steps: condemned first, removed by a later run, and clients find all t
   expect(removed).toEqual(dry.condemned);
   expect(removedBytes).toBeGreaterThan(0);
   expect(removed.filter((path) => objects.has(path))).toEqual([]);
-  const offered = await loadIndexes(depot.root({ mirror: `${address()}/bucket` }), { refresh: 'force' });
+  const offered = await loadIndexes(depot.root({ mirror: `${plain.address}/bucket` }), { refresh: 'force' });
   expect(offered.map(({ record }) => record.version)).toEqual(['2.0.0-r0']);
   for (const { record } of offered) expect(objects.has(record.package.path)).toBe(true);
   expect(await upload()).toMatchObject({ files: 0 });

@@ -1,8 +1,5 @@
 /** Publishing to a store that knows no conditional writes: the lock of a real PostgreSQL server keeps publishers apart. */
-import { once } from 'node:events';
 import { cpSync } from 'node:fs';
-import type { Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
@@ -10,10 +7,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { loadIndexes } from '#engine/client/load-indexes';
 import { addPackages } from '#repo-server/add';
 import { withAdvisoryLock } from '#repo-server/object-store/advisory-lock';
-import { openStore, type ObjectStore } from '#repo-server/object-store/s3';
 import { uploadRepository } from '#repo-server/object-store/upload-repository';
 import { publish } from '#repo-server/publish';
-import { plainStore } from '../support/plain-store.ts';
+import { startPlainStore, type PlainStore } from '../support/plain-store.ts';
 import { startPostgres, wantsPostgres, type Postgres } from '../support/postgres.ts';
 import { makeDepot, type Depot } from '../support/repository.ts';
 
@@ -33,34 +29,28 @@ test('what is no database, and one that does not answer, are named without the p
 describe.runIf(wantsPostgres)('with a server', () => {
   let postgres: Postgres;
   let depot: Depot;
-  let server: Server;
+  let plain: PlainStore;
   let objects: Map<string, Buffer>;
   beforeAll(async () => {
     postgres = await startPostgres();
   }, 60_000);
   afterAll(() => postgres.stop());
   beforeEach(async () => {
-    objects = new Map();
-    server = plainStore(objects);
-    await once(server, 'listening');
+    plain = await startPlainStore();
+    objects = plain.objects;
     depot = await makeDepot();
     await depot.publish({ name: 'app' });
   });
   afterEach(() => {
-    server.closeAllConnections();
-    server.close();
+    plain.stop();
     depot.dispose();
   });
 
-  const address = (): string => `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const store = (): ObjectStore => {
-    const env = { AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: 'b', AWS_ENDPOINT_URL: address() };
-    return openStore('s3://bucket', env, { conditional: false });
-  };
+  const store = () => plain.open();
   const upload = (repository: string, waitSeconds = 60) =>
     uploadRepository(repository, store(), { lockDatabase: postgres.url, waitSeconds });
   const offered = async (): Promise<string[]> =>
-    (await loadIndexes(depot.root({ mirror: `${address()}/bucket` }), { refresh: 'force' }))
+    (await loadIndexes(depot.root({ mirror: `${plain.address}/bucket` }), { refresh: 'force' }))
       .map(({ record }) => record.name)
       .sort();
 

@@ -2,8 +2,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { cpSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import type { Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { loadIndexes } from '#engine/client/load-indexes';
@@ -13,23 +11,22 @@ import { mirrorRepository } from '#repo-server/mirror';
 import type { MirrorSettings } from '#repo-server/mirror-settings';
 import { checkDescent } from '#repo-server/object-store/ancestry';
 import { passOverTaken } from '#repo-server/object-store/pass-over';
-import { openStore, type ObjectStore } from '#repo-server/object-store/s3';
+import type { ObjectStore } from '#repo-server/object-store/s3';
 import { uploadRepository } from '#repo-server/object-store/upload-repository';
 import { verifyStore } from '#repo-server/object-store/verify-store';
 import { publish } from '#repo-server/publish';
 import { encodePrivateKey } from '#schema/keys';
 import { program } from '../cli/icepkg.ts';
-import { plainStore } from '../support/plain-store.ts';
+import { startPlainStore, type PlainStore } from '../support/plain-store.ts';
 import { makeDepot, type Depot } from '../support/repository.ts';
 
 let depot: Depot;
 let other: string;
-let server: Server;
+let plain: PlainStore;
 let objects: Map<string, Buffer>;
 beforeEach(async () => {
-  objects = new Map();
-  server = plainStore(objects, { conditional: true });
-  await once(server, 'listening');
+  plain = await startPlainStore({ conditional: true });
+  objects = plain.objects;
   depot = await makeDepot();
   await depot.publish({ name: 'app' });
   await uploadRepository(depot.repository, store());
@@ -37,20 +34,13 @@ beforeEach(async () => {
   cpSync(depot.repository, other, { recursive: true });
 });
 afterEach(() => {
-  server.closeAllConnections();
-  server.close();
+  plain.stop();
   depot.dispose();
 });
 
-const address = (): string => `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-const environment = () => ({
-  AWS_ACCESS_KEY_ID: 'a',
-  AWS_SECRET_ACCESS_KEY: 'b',
-  AWS_ENDPOINT_URL: address(),
-});
-const store = (): ObjectStore => openStore('s3://bucket', environment());
+const store = () => plain.open();
 const offered = async (): Promise<string[]> =>
-  (await loadIndexes(depot.root({ mirror: `${address()}/bucket` }), { refresh: 'force' }))
+  (await loadIndexes(depot.root({ mirror: `${plain.address}/bucket` }), { refresh: 'force' }))
     .map(({ record }) => record.name)
     .sort();
 const keys = (): { keys: readonly Depot['key'][] } => ({ keys: [depot.key] });
@@ -161,7 +151,7 @@ test('what another copy published since then is never replaced, however often th
   }
   expect(await offered()).toEqual(['app', 'theirs', 'theirs-too']);
   // The way out that the hint names.
-  const settings: MirrorSettings = { format: 1, from: `${address()}/bucket`, channels: ['stable'] };
+  const settings: MirrorSettings = { format: 1, from: `${plain.address}/bucket`, channels: ['stable'] };
   const fresh = join(depot.folder, 'fresh');
   await mirrorRepository(fresh, { settings, trustedRoot: readFileSync(depot.trustedRoot) });
   await addPackages(fresh, await depot.pack({ name: 'mine' }));
@@ -182,7 +172,7 @@ test('the command refuses before it signs anything', async () => {
   writeFileSync(key, encodePrivateKey(depot.key));
   const command = program('repo', 'publish', depot.repository, '--key', key, '--to', 's3://bucket');
   const child = spawn(process.execPath, command, {
-    env: { ...process.env, ...environment() },
+    env: { ...process.env, ...plain.environment },
     stdio: 'ignore',
   });
   expect(await once(child, 'exit')).toEqual([16, null]);

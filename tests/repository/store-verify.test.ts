@@ -1,40 +1,30 @@
 /** Verifying a repository where it lies in an object store: every file that is served is read, and what is wrong is named. */
-import { once } from 'node:events';
-import type { Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { removePackages } from '#repo-server/add';
-import { openStore, type ObjectStore } from '#repo-server/object-store/s3';
 import { uploadRepository } from '#repo-server/object-store/upload-repository';
 import { verifyStore } from '#repo-server/object-store/verify-store';
 import { publish } from '#repo-server/publish';
-import { plainStore } from '../support/plain-store.ts';
+import { startPlainStore, type PlainStore } from '../support/plain-store.ts';
 import { makeDepot, type Depot } from '../support/repository.ts';
 
 let depot: Depot;
-let server: Server;
+let plain: PlainStore;
 let objects: Map<string, Buffer>;
 beforeEach(async () => {
-  objects = new Map();
-  server = plainStore(objects);
-  await once(server, 'listening');
+  plain = await startPlainStore();
+  objects = plain.objects;
   depot = await makeDepot();
   await depot.publish({ name: 'zlib', files: { 'usr/lib/libz.so': 'z'.repeat(70_000) } }, { name: 'c++' });
   await uploadRepository(depot.repository, store());
 });
 afterEach(() => {
-  server.closeAllConnections();
-  server.close();
+  plain.stop();
   depot.dispose();
 });
 
-const store = (): ObjectStore => {
-  const AWS_ENDPOINT_URL = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const env = { AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: 'b', AWS_ENDPOINT_URL };
-  return openStore('s3://bucket', env);
-};
+const store = () => plain.open();
 const OLD = 'packages/x86_64/zlib-1.0.0-r0.x86_64.icepkg';
 
 /** The object whose path ends so, changed in one byte. */

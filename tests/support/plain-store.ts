@@ -1,6 +1,9 @@
 /** An object store that keeps everything in memory and looks at no signature. */
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { openStore, type ObjectStore } from '#repo-server/object-store/s3';
 
 /** Of one bucket, `bucket`, on loopback; it listens soon. Where it is not `conditional` it takes every write. */
 export function plainStore(objects: Map<string, Buffer>, { conditional = false } = {}): Server {
@@ -39,4 +42,34 @@ export function plainStore(objects: Map<string, Buffer>, { conditional = false }
       return undefined;
     });
   }).listen(0, '127.0.0.1');
+}
+
+export interface PlainStore {
+  /** What it holds, by key. */
+  readonly objects: Map<string, Buffer>;
+  readonly address: string;
+  readonly environment: Readonly<Record<string, string>>;
+  /** A client of its own. */
+  readonly open: () => ObjectStore;
+  readonly stop: () => void;
+}
+
+/** An empty one that listens. */
+export async function startPlainStore({ conditional = false } = {}): Promise<PlainStore> {
+  const objects = new Map<string, Buffer>();
+  const server = plainStore(objects, { conditional });
+  await once(server, 'listening');
+  const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const environment = { AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: 'b', AWS_ENDPOINT_URL: address };
+  const stop = (): void => {
+    server.closeAllConnections();
+    server.close();
+  };
+  return {
+    objects,
+    address,
+    environment,
+    open: () => openStore('s3://bucket', environment, { conditional }),
+    stop,
+  };
 }
