@@ -52,7 +52,7 @@ export function audit(root: string): AuditReport {
 export const auditError = (report: AuditReport): IcepkgError => {
   const errors = report.findings.filter((one) => one.severity === 'error').length;
   return new IcepkgError('audit-failed', `${errors} of ${report.findings.length} findings are errors`, {
-    hint: 'Mend packaged files with icepkg reinstall PACKAGE; look at the others yourself',
+    hint: 'Mend packaged files with icepkg reinstall PACKAGE, sign provenance with icepkg build --key FILE; look at the others yourself',
     data: { findings: report.findings },
   });
 };
