@@ -6,10 +6,12 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { Catalogue } from '#engine/client/catalogue';
 import { loadIndexes, withIndex } from '#engine/client/load-indexes';
 import { PackageIndex, reachable } from '#engine/client/package-index';
+import { locateRecords, type LocatedShard } from '#engine/client/shard';
 import type { EngineContext } from '#engine/context';
 import type { Candidate } from '#engine/model';
 import { search } from '#engine/queries/available';
 import { solve } from '#engine/solver/solve';
+import { canonicalJson } from '#schema/canonical-json';
 import { overlay, type IndexShard } from '#schema/index-shard';
 import { removePackages } from '#repo-server/add';
 import { publish } from '#repo-server/publish';
@@ -67,7 +69,9 @@ test('a catalogue or a shard that is damaged is made or fetched again', async ()
 test('who looks things up sees one state, whatever another process makes of the catalogue', () => {
   const file = join(depot.folder, 'catalogue.sqlite');
   const open = (sha256: string, name: string): Catalogue =>
-    Catalogue.open(file, [{ path: 's', sha256 }], () => ({ format: 1, packages: [pkg(`${name}-1.0.0-r0`)] }));
+    Catalogue.open(file, [{ path: 's', sha256 }], () =>
+      locateRecords(canonicalJson({ format: 1, packages: [pkg(`${name}-1.0.0-r0`)] }), 's'),
+    );
   const before = open('1', 'old');
   const after = open('2', 'new');
   expect(before.names()).toEqual(['old']);
@@ -96,11 +100,11 @@ const packages = fc.uniqueArray(
 );
 
 const indexOf = (shards: readonly IndexShard[]): PackageIndex => {
-  const read = (path: string): IndexShard => shards[Number(path)] ?? { format: 1, packages: [] };
+  const read = (path: string): Uint8Array =>
+    canonicalJson(shards[Number(path)] ?? { format: 1, packages: [] });
+  const locate = ({ path }: { readonly path: string }): LocatedShard => locateRecords(read(path), path);
   const all = shards.map((_, at) => ({ path: String(at), sha256: String(at) }));
-  return new PackageIndex([
-    { repository: 'r', read, catalogue: Catalogue.open(':memory:', all, ({ path }) => read(path)) },
-  ]);
+  return new PackageIndex([{ repository: 'r', read, catalogue: Catalogue.open(':memory:', all, locate) }]);
 };
 
 test('a solver finds among what is reachable what it finds among all', () => {
@@ -150,4 +154,16 @@ test('what shards say of a path is what the last one says', () => {
     }),
     { numRuns: 100 },
   );
+});
+
+test('only what was checked is read: a second list of packages, or white space, is refused', () => {
+  const text = Buffer.from(canonicalJson({ format: 1, packages: [pkg('a-1.0.0-r0')] })).toString();
+  const hidden = JSON.stringify([pkg('b-1.0.0-r0')]);
+  for (const other of [
+    text.replace('"packages":', '"packages": '),
+    text.replace(/\}$/, `,"\\u0070ackages":${hidden}}`),
+    `{"packages":${hidden},${text.slice(1)}`,
+  ]) {
+    expect(() => locateRecords(Buffer.from(other), 'the shard')).toThrow('the shard: not canonical JSON');
+  }
 });

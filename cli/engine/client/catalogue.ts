@@ -7,8 +7,9 @@ import Database from 'better-sqlite3';
 import { mkdirSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { isErrno } from '#schema/error';
-import { compareShards, type IndexShard, type PackageRecord } from '#schema/index-shard';
+import { compareShards, type PackageRecord } from '#schema/index-shard';
 import { capabilityName, dependenciesOf } from '../solver/universe.ts';
+import type { LocatedShard, RecordRange } from './shard.ts';
 
 /** A shard as signed targets name it. */
 export interface NamedShard {
@@ -17,19 +18,17 @@ export interface NamedShard {
 }
 
 /** Where a record stands. */
-export interface Place {
+export interface Place extends RecordRange {
   /** The target path of the shard. */
   readonly shard: string;
-  /** Number in its list of packages. */
-  readonly position: number;
 }
 
-const VERSION = 1;
+const VERSION = 2;
 const SCHEMA = `
   CREATE TABLE shard (id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, sha256 TEXT NOT NULL, rank INTEGER NOT NULL);
   CREATE TABLE package (
-    id INTEGER PRIMARY KEY, shard INTEGER NOT NULL, position INTEGER NOT NULL, path TEXT NOT NULL,
-    text TEXT NOT NULL, overruled INTEGER NOT NULL DEFAULT 0
+    id INTEGER PRIMARY KEY, shard INTEGER NOT NULL, start INTEGER NOT NULL, length INTEGER NOT NULL,
+    path TEXT NOT NULL, text TEXT NOT NULL, overruled INTEGER NOT NULL DEFAULT 0
   );
   CREATE INDEX package_path ON package (path);
   CREATE INDEX package_shard ON package (shard);
@@ -56,7 +55,7 @@ export class Catalogue {
   static open(
     file: string,
     shards: readonly NamedShard[],
-    read: (shard: NamedShard) => IndexShard,
+    read: (shard: NamedShard) => LocatedShard,
   ): Catalogue {
     try {
       const kept = new Catalogue(openDatabase(file)).#bringUpTo(shards, read);
@@ -73,7 +72,7 @@ export class Catalogue {
   /** Places of packages with any of these keys: their names, what they provide and replace, and conditions. */
   keyed(keys: Iterable<string>): Place[] {
     const statement = this.#database.prepare<[string], Place>(
-      `SELECT shard.path AS shard, position FROM key JOIN package ON package.id = key.package
+      `SELECT shard.path AS shard, start, length FROM key JOIN package ON package.id = key.package
        JOIN shard ON shard.id = package.shard WHERE key = ? AND NOT overruled`,
     );
     return [...keys].flatMap((key) => statement.all(key));
@@ -84,7 +83,7 @@ export class Catalogue {
     const conditions = words.map(() => 'instr(text, ?) > 0').join(' AND ');
     return this.#database
       .prepare<string[], Place>(
-        `SELECT shard.path AS shard, position FROM package JOIN shard ON shard.id = package.shard
+        `SELECT shard.path AS shard, start, length FROM package JOIN shard ON shard.id = package.shard
          WHERE NOT overruled ${conditions === '' ? '' : `AND ${conditions}`}`,
       )
       .all(...words.map((word) => word.toLowerCase()));
@@ -109,7 +108,7 @@ export class Catalogue {
     this.#database.close();
   }
 
-  #bringUpTo(shards: readonly NamedShard[], read: (shard: NamedShard) => IndexShard): this {
+  #bringUpTo(shards: readonly NamedShard[], read: (shard: NamedShard) => LocatedShard): this {
     try {
       const change = this.#database.transaction(() => {
         const known = this.#known();
@@ -155,20 +154,22 @@ export class Catalogue {
       this.#database.prepare(statement).run(shard);
   }
 
-  #insert({ path, sha256 }: NamedShard, { packages, removed = [] }: IndexShard): void {
+  #insert({ path, sha256 }: NamedShard, { content, ranges }: LocatedShard): void {
+    const { packages, removed = [] } = content;
     const run = this.#database;
     const shard = run
       .prepare('INSERT INTO shard (path, sha256, rank) VALUES (?, ?, 0)')
       .run(path, sha256).lastInsertRowid;
     const insertPackage = run.prepare(
-      'INSERT INTO package (shard, position, path, text) VALUES (?, ?, ?, ?)',
+      'INSERT INTO package (shard, start, length, path, text) VALUES (?, ?, ?, ?, ?)',
     );
     const insertKey = run.prepare('INSERT OR IGNORE INTO key (key, package) VALUES (?, ?)');
     for (const [position, record] of packages.entries()) {
       const text = [record.name, record.description ?? '', ...(record.provides ?? [])]
         .join('\n')
         .toLowerCase();
-      const row = insertPackage.run(shard, position, record.package.path, text);
+      const range = ranges[position];
+      const row = insertPackage.run(shard, range?.start, range?.length, record.package.path, text);
       for (const key of keysOf(record)) insertKey.run(key, row.lastInsertRowid);
     }
     const insertRemoved = run.prepare('INSERT INTO removed (shard, path) VALUES (?, ?)');

@@ -1,20 +1,21 @@
 /** What the repositories offer: looked up where little is wanted, read whole where all of it is. */
-import type { IndexShard, PackageRecord } from '#schema/index-shard';
+import type { PackageRecord } from '#schema/index-shard';
 import type { Candidate, InstalledPackage, World } from '../model.ts';
 import { capabilityName, dependenciesOf } from '../solver/universe.ts';
 import { conditionKey, namesIn, type Catalogue, type Place } from './catalogue.ts';
+import { parseRecord } from './shard.ts';
 
 /** The index of one repository. */
 export interface RepositoryIndex {
   readonly repository: string;
   readonly catalogue: Catalogue;
-  /** Reads a shard that is in the catalogue. */
-  readonly read: (shard: string) => IndexShard;
+  /** The decompressed bytes of a shard that is in the catalogue. */
+  readonly read: (shard: string) => Uint8Array;
 }
 
 export class PackageIndex {
   readonly #repositories: readonly RepositoryIndex[];
-  readonly #read = new Map<string, readonly Candidate[]>();
+  readonly #shards = new Map<string, OpenShard>();
 
   /** @param repositories in order of preference */
   constructor(repositories: readonly RepositoryIndex[]) {
@@ -57,24 +58,34 @@ export class PackageIndex {
 
   #find(lookUp: (catalogue: Catalogue) => readonly Place[]): Candidate[] {
     return this.#repositories.flatMap((index) => {
-      const found = new Set<Candidate>();
-      for (const { shard, position } of lookUp(index.catalogue)) {
-        const candidate = this.#candidatesIn(index, shard)[position];
-        if (candidate !== undefined) found.add(candidate);
-      }
-      return [...found];
+      const places = lookUp(index.catalogue);
+      return [...new Set(places.map((place) => this.#candidateAt(index, place)))];
     });
   }
 
-  #candidatesIn({ repository, read }: RepositoryIndex, shard: string): readonly Candidate[] {
-    const key = `${repository} ${shard}`;
-    const known = this.#read.get(key);
+  /** The same object each time. */
+  #candidateAt(index: RepositoryIndex, place: Place): Candidate {
+    const { bytes, candidates } = this.#open(index, place.shard);
+    const known = candidates.get(place.start);
     if (known !== undefined) return known;
-    const source = { kind: 'repository', repository } as const;
-    const candidates = read(shard).packages.map((record): Candidate => ({ record, source }));
-    this.#read.set(key, candidates);
-    return candidates;
+    const source = { kind: 'repository', repository: index.repository } as const;
+    const candidate: Candidate = { record: parseRecord(bytes, place), source };
+    candidates.set(place.start, candidate);
+    return candidate;
   }
+
+  #open({ repository, read }: RepositoryIndex, shard: string): OpenShard {
+    const key = `${repository} ${shard}`;
+    const open = this.#shards.get(key) ?? { bytes: read(shard), candidates: new Map() };
+    this.#shards.set(key, open);
+    return open;
+  }
+}
+
+interface OpenShard {
+  readonly bytes: Uint8Array;
+  /** Those that were asked for, by where they start. */
+  readonly candidates: Map<number, Candidate>;
 }
 
 /** What the choice of packages begins with. */

@@ -2,7 +2,6 @@
 import * as fs from 'node:fs';
 import { dirname, join } from 'node:path';
 import { IcepkgError, isErrno } from '#schema/error';
-import type { IndexShard } from '#schema/index-shard';
 import type { TargetFile } from '#schema/tuf/metadata';
 import type { EngineContext } from '../context.ts';
 import { makeFolder } from '../make-folder.ts';
@@ -11,7 +10,7 @@ import { checkMeta, knownHashes } from '../trust/trusted-metadata.ts';
 import { Catalogue, type NamedShard } from './catalogue.ts';
 import { withMirrors } from './mirrors.ts';
 import type { RepositoryIndex } from './package-index.ts';
-import { decodeShard, MAX_COMPRESSED_SHARD, parseShard } from './shard.ts';
+import { decompressShard, locateRecords, MAX_COMPRESSED_SHARD, type LocatedShard } from './shard.ts';
 import { getBytes, type Transport } from './transport.ts';
 
 /** Where the indexes of each repository are kept, below the root. */
@@ -70,12 +69,13 @@ export class ShardCache {
       path,
       sha256: digestOf(target, path),
     }));
-    const decodeNew = ({ path }: NamedShard): IndexShard => decodeShard(bytesOf(path), whatOf(path));
+    const bytesIn = (path: string): Uint8Array => decompressShard(bytesOf(path), whatOf(path));
+    const locateNew = ({ path }: NamedShard): LocatedShard => locateRecords(bytesIn(path), whatOf(path));
     return {
       repository: this.#repository,
-      catalogue: Catalogue.open(join(this.#folder, CATALOGUE), shards, decodeNew),
-      // Whatever is in the catalogue was decoded and checked before.
-      read: (path) => parseShard(bytesOf(path), whatOf(path)),
+      catalogue: Catalogue.open(join(this.#folder, CATALOGUE), shards, locateNew),
+      // The records of whatever is in the catalogue were checked before.
+      read: bytesIn,
     };
   }
 
