@@ -10,6 +10,7 @@ import { walkTree } from '#pkgbuild/tree';
 import type { Definition } from './definition.ts';
 import { deliver } from './deliver.ts';
 import { DESCRIPTION, type BuiltFile } from './description.ts';
+import { keepLast } from './keep-last.ts';
 import type { Lock } from './lock.ts';
 import type { MadeImage } from './make-image.ts';
 
@@ -51,7 +52,7 @@ export async function buildImage(request: ImageRequest): Promise<BuiltImage> {
   // Ids are those of the definition, so that a file system that no package changes stays as it is.
   const ids = imageKey(definition, [], ID_REVISION);
   const key = imageKey(definition, request.lock.locked, COMPOSER_REVISION);
-  const kept = path.join(cacheFolder, 'images', key);
+  const kept = path.join(cacheFolder, 'images', `${definition.name}.${definition.arch}`, key);
   const cached = fs.existsSync(path.join(kept, DESCRIPTION));
   let made: MadeImage = { notices: [], tidied: Promise.resolve() };
   if (!cached) {
@@ -60,6 +61,7 @@ export async function buildImage(request: ImageRequest): Promise<BuiltImage> {
     made = await makeImage(kept, { key, ids, revision: COMPOSER_REVISION }, request);
   }
   const { files } = deliver(kept, output, request.keys ?? []);
+  keepLast(kept);
   await made.tidied;
   return { name: definition.name, key, cached, files, notices: made.notices };
 }

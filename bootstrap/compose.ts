@@ -7,6 +7,7 @@ import { attachRepository } from '#engine/config-attach';
 import { openContext, type EngineContext } from '#engine/context';
 import { initRoot } from '#engine/init-root';
 import type { FetchedPackage, OnProgress } from '#engine/model';
+import type { Donor } from '#engine/stage/donor';
 import { IcepkgError } from '#schema/error';
 import { BUILD_EPOCH } from '#pkgbuild/epoch';
 import { checkOwnFolders } from '#engine/root-fs/own-folders';
@@ -29,6 +30,8 @@ export interface ComposeOptions {
   readonly packageCache: string;
   /** Where missing packages come from. */
   readonly depot?: EngineContext;
+  /** Has files of the packages lying ready. */
+  readonly donor?: Donor;
   readonly onProgress?: OnProgress;
   readonly signal?: AbortSignal;
 }
@@ -76,6 +79,7 @@ export async function composeRoot(
     recommends: false,
     candidates: candidatesOf(lock),
     ready,
+    ...(options.donor === undefined ? {} : { donor: options.donor }),
     dryRun: false,
     confirm: () => true,
   });

@@ -2,10 +2,8 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { sha256 } from '#schema/digest';
+import { keepLast } from './keep-last.ts';
 import { makeFileSystem, type FileSystemRequest } from './filesystems.ts';
-
-/** How many a partition keeps: those of the last builds. */
-const KEPT = 4;
 
 /**
  * Makes the file system unless the folder has it.
@@ -30,18 +28,6 @@ export async function cachedFileSystem(
     fs.mkdirSync(folder, { recursive: true });
     fs.renameSync(request.output, file);
   }
-  const now = new Date();
-  fs.utimesSync(file, now, now);
-  forgetOld(folder);
+  keepLast(file);
   return file;
-}
-
-function forgetOld(folder: string): void {
-  const files = fs.readdirSync(folder).map((name) => path.join(folder, name));
-  const ages = files.map((file) => ({
-    file,
-    used: fs.statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0,
-  }));
-  ages.sort((a, b) => b.used - a.used);
-  for (const { file } of ages.slice(KEPT)) fs.rmSync(file, { force: true });
 }

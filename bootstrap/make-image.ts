@@ -9,6 +9,7 @@ import { kernelCommandLine } from './command-line.ts';
 import { composeRoot } from './compose.ts';
 import { packageCache } from './depot.ts';
 import { DESCRIPTION, type ImageDescription } from './description.ts';
+import { keepRoot, takeRoot } from './kept-root.ts';
 import { makeOutputs } from './outputs.ts';
 
 export interface ImageKeys {
@@ -37,10 +38,13 @@ export async function makeImage(
   const scratch = fs.mkdtempSync(path.join(path.dirname(kept), '.image-'));
   try {
     onStep('compose');
+    const keptRoot = path.join(cacheFolder, 'roots', `${definition.name}.${definition.arch}`);
+    const donor = takeRoot(keptRoot, path.join(scratch, 'donor'));
     const composed = await composeRoot(definition, lock, path.join(scratch, 'root'), {
       key: ids,
       packageCache: packageCache(cacheFolder),
       ...(depot === undefined ? {} : { depot }),
+      ...(donor === undefined ? {} : { donor }),
       ...(request.onProgress === undefined ? {} : { onProgress: request.onProgress }),
       ...(signal === undefined ? {} : { signal }),
     });
@@ -73,6 +77,7 @@ export async function makeImage(
     };
     fs.writeFileSync(path.join(out, DESCRIPTION), canonicalJson(description));
     fs.renameSync(out, kept);
+    keepRoot(keptRoot, composed.folder, composed.entries);
     return { notices: composed.notices, tidied: run(['rm', '-rf', '--', scratch]) };
   } catch (error) {
     fs.rmSync(scratch, { recursive: true, force: true });

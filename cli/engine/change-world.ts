@@ -19,6 +19,7 @@ import { solveWorld } from './solve-world.ts';
 import type { Selected } from './solver/solve.ts';
 import { capabilityName } from './solver/universe.ts';
 import { stageFiles } from './stage/stage-files.ts';
+import type { Donor } from './stage/donor.ts';
 import { openThreads, type Threads } from './stage/threads.ts';
 import { nextTransaction } from './store/reader.ts';
 import { openStore, type Store } from './store/store.ts';
@@ -42,6 +43,8 @@ export interface ChangeRequest {
   readonly candidates?: readonly Candidate[];
   /** Packages that were fetched before, and are taken as they are. */
   readonly ready?: readonly FetchedPackage[];
+  /** Has files of the packages lying ready. */
+  readonly donor?: Donor;
   /** Keep packages that nothing needs any more. */
   readonly keepOrphans?: boolean;
   /** Defaults to true. */
@@ -94,11 +97,11 @@ export async function changeWorld(context: EngineContext, request: ChangeRequest
     if (nothing || request.dryRun || !(await request.confirm(plan))) {
       return { plan, transaction: undefined, notices: staying, failedScripts: [] };
     }
-    const { description, allowUntrusted = false, ready = [] } = request;
+    const { description, allowUntrusted = false, ready = [], donor } = request;
     const incoming = plan.changes.filter(({ to }) => to !== undefined);
-    // The threads that unpack start while the packages come in.
+    // The threads that unpack start while the packages come in, unless most is there already.
     const size = incoming.reduce((sum, { to }) => sum + (to?.record.installedSize ?? 0), 0);
-    const threads = await openThreads(context.root, size);
+    const threads = donor === undefined ? await openThreads(context.root, size) : undefined;
     let fetched: readonly FetchedPackage[] = [];
     try {
       const headerOf = (name: string): Uint8Array | undefined => store.headerOf(name);
@@ -113,12 +116,13 @@ export async function changeWorld(context: EngineContext, request: ChangeRequest
         requested,
         rules: { overwrite: request.overwrite ?? [], ...context.config.files },
         threads,
+        donor,
       });
       const notices = [...staying, ...outcome.notices];
       return { ...outcome, notices, received: receivedFor(fetched) };
     } finally {
       dropRebuilt(fetched);
-      await threads.close();
+      await threads?.close();
     }
   } finally {
     store.close();
@@ -193,13 +197,14 @@ interface Work {
   readonly fetched: readonly FetchedPackage[];
   readonly requested: ReadonlySet<string>;
   readonly rules: FileRules;
-  readonly threads: Threads;
+  readonly threads: Threads | undefined;
+  readonly donor: Donor | undefined;
 }
 
 /** Check, stage, commit, record: all that touches the disk. */
 async function carryOut(context: EngineContext, store: Store, work: Work): Promise<ChangeOutcome> {
   const { root } = context;
-  const { plan, fetched, threads } = work;
+  const { plan, fetched, threads, donor } = work;
   const number = nextTransaction(store.database);
   const files = planRoot(context, store, work);
   if (context.composing) refuseScripts(files.scripts);
@@ -208,7 +213,8 @@ async function carryOut(context: EngineContext, store: Store, work: Work): Promi
   try {
     const { onProgress, signal } = context;
     const packages = fetched;
-    const staged = await stageFiles({ root, areas, plan: files, packages, onProgress, signal, threads });
+    const request = { root, areas, plan: files, packages, onProgress, signal, threads, donor };
+    const staged = await stageFiles(request);
     const made = stageGenerated(root, areas, files.generated);
     const { owned, scripts } = files;
     const deviations = new Map([...staged.deviations, ...made, ...files.deviations]);

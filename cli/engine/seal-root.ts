@@ -8,6 +8,8 @@ import { openStore } from './store/store.ts';
 export function sealRoot(root: string): void {
   const store = openStore(root, { mode: 'write' });
   try {
+    // Whoever composes has no use for a root that outlives a power cut half made.
+    store.database.pragma('synchronous = OFF');
     store.database.transaction(() => {
       store.database.exec(`
         UPDATE files SET deviation = NULL;

@@ -141,7 +141,7 @@ try {
       }
       // Packages stay; images are large.
       for (const place of places)
-        for (const made of ['out', 'cache/images', 'cache/filesystems'])
+        for (const made of ['out', 'cache/images', 'cache/filesystems', 'cache/roots'])
           fs.rmSync(path.join(place, made), { recursive: true, force: true });
     }
 } finally {

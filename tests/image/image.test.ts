@@ -253,7 +253,7 @@ describe('bad input', () => {
     const file = path.join(cache, 'packages', `${tooling}.icepkg`);
     fs.writeFileSync(file, fs.readFileSync(file).fill(0, 100));
     await expect(buildImage(request)).rejects.toThrow(expectError('offline-missing', /: tool-1\.0\.0-r0$/));
-    expect(fs.readdirSync(path.join(cache, 'images'))).toEqual([]);
+    expect(fs.readdirSync(path.join(cache, 'images/small-box.x86_64'))).toEqual([]);
     expect(fs.existsSync(request.output)).toBe(false);
   });
 
@@ -261,7 +261,7 @@ describe('bad input', () => {
     const definition = define({ board: { formats: ['tar', 'img'] } });
     const [cache, output] = [bench.folder('cache'), bench.folder('out')];
     const { key } = await bench.build(definition, { cache });
-    fs.rmSync(path.join(cache, 'images', key, 'small-box.x86_64.img'));
+    fs.rmSync(path.join(cache, 'images/small-box.x86_64', key, 'small-box.x86_64.img'));
     await expect(bench.build(definition, { cache, output })).rejects.toThrow(
       expectError('io-failed', /cannot be delivered: .*small-box\.x86_64\.img/),
     );
@@ -287,7 +287,7 @@ describe('bad input', () => {
     await expect(build(definition, cache)).rejects.toThrow(
       expectError('image-failed', /not for x86_64: usr\/bin\/foreign\.so/),
     );
-    expect(fs.readdirSync(path.join(cache, 'images'))).toEqual([]);
+    expect(fs.readdirSync(path.join(cache, 'images/small-box.x86_64'))).toEqual([]);
   });
 
   test.each([

@@ -14,9 +14,11 @@ export function setMetadata(
   mode: number,
 ): string | undefined {
   const owned = setOwner(owner, (uid, gid) => fchownSync(fd, uid, gid));
-  fchmodSync(fd, owned ? mode : mode & ~SET_ID);
+  fchmodSync(fd, owned ? mode : withoutSetId(mode));
   return owned ? undefined : deviationOf(owner, mode);
 }
+
+export const withoutSetId = (mode: number): number => mode & ~SET_ID;
 
 /** True where the owner is what it should be. */
 export function setOwner(

@@ -6,7 +6,8 @@ import type { FetchedPackage, OnProgress } from '../model.ts';
 import { openDirectories, type Directories } from '../root-fs/directories.ts';
 import { openAreas } from '../transaction/areas.ts';
 import { stagePath, usedAreas, type Area } from '../transaction/layout.ts';
-import { deviationOf, setOwner } from './metadata.ts';
+import { adopt, type Donor } from './donor.ts';
+import { deviationOf, setOwner, withoutSetId } from './metadata.ts';
 import { makeNode, setXattrs } from './special.ts';
 import { makeJobs } from './job.ts';
 import { openThreads, type Threads } from './threads.ts';
@@ -21,6 +22,8 @@ export interface StageRequest {
   readonly signal?: AbortSignal | undefined;
   /** Started beforehand; closed here. */
   readonly threads?: Threads | undefined;
+  /** Asked for every regular file and symlink before it is made. */
+  readonly donor?: Donor | undefined;
 }
 
 export interface StageOutcome {
@@ -47,9 +50,10 @@ export async function stageFiles(request: StageRequest): Promise<StageOutcome> {
     openAreas(request.root, usedAreas(request.areas, paths));
     for (const staged of request.plan.write)
       if (staged.entry.type === 'directory') makeDirectory(work, staged);
-    await stageContents(work);
-    for (const staged of request.plan.write) stageRest(work, staged);
-    for (const staged of request.plan.write) if (staged.entry.type === 'symlink') makeSymlink(work, staged);
+    const missing = write.filter((staged) => !takeOver(work, staged));
+    await stageContents(work, missing);
+    for (const staged of missing) stageRest(work, staged);
+    for (const staged of missing) if (staged.entry.type === 'symlink') makeSymlink(work, staged);
     for (const { from, to } of request.plan.save) saveConfig(work, from, to);
     // Contents first: a directory may be closed to its own owner.
     for (const staged of request.plan.write.toReversed()) finishDirectory(work, staged);
@@ -65,8 +69,7 @@ export async function stageFiles(request: StageRequest): Promise<StageOutcome> {
   return { deviations: work.deviations, notices };
 }
 
-async function stageContents(work: Work): Promise<void> {
-  const { write } = work.plan;
+async function stageContents(work: Work, write: readonly StagedEntry[]): Promise<void> {
   const jobs = makeJobs({ areas: work.areas, write, packages: work.packages });
   const total = jobs.reduce((sum, { bytes }) => sum + bytes, 0);
   const threads = work.threads ?? (await openThreads(work.root, total));
@@ -87,6 +90,19 @@ async function stageContents(work: Work): Promise<void> {
 
 const place = (work: Work, path: string): string =>
   work.directories.reach(stagePath(work.areas, path), 0o755);
+
+/** @returns whether the donor had it */
+function takeOver(work: Work, staged: StagedEntry): boolean {
+  const { entry, path } = staged;
+  if (work.donor === undefined || (entry.type !== 'file' && entry.type !== 'symlink')) return false;
+  const target = place(work, path);
+  if (!adopt(work.donor, staged, target)) return false;
+  const mode = entry.type === 'file' ? entry.mode : 0;
+  const owned = setOwner(staged, (uid, gid) => fs.lchownSync(target, uid, gid));
+  if (entry.type === 'file') fs.chmodSync(target, owned ? mode : withoutSetId(mode));
+  if (!owned) work.deviations.set(path, deviationOf(staged, mode));
+  return true;
+}
 
 function makeDirectory(work: Work, { path }: StagedEntry): void {
   try {

@@ -1,0 +1,21 @@
+/** Bounds what the cache keeps of an image. */
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+
+/** How many stay: those that the last builds used. */
+const KEPT = 4;
+
+/** Notes that `file`, which may be a folder, is used now, and removes what lies beside it and was not used for long. */
+export function keepLast(file: string): void {
+  const now = new Date();
+  fs.utimesSync(file, now, now);
+  const folder = path.dirname(file);
+  // What other builds have not finished begins with a dot.
+  const names = fs.readdirSync(folder).filter((name) => !name.startsWith('.'));
+  const ages = names.map((name) => {
+    const beside = path.join(folder, name);
+    return { beside, used: fs.statSync(beside, { throwIfNoEntry: false })?.mtimeMs ?? 0 };
+  });
+  ages.sort((a, b) => b.used - a.used);
+  for (const { beside } of ages.slice(KEPT)) fs.rmSync(beside, { recursive: true, force: true });
+}
