@@ -1,6 +1,6 @@
 /** Takes packages into a repository, and out of its channels. */
 import * as fs from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { verifyPackage, type VerifiedPackage } from '#schema/container/verify';
 import { IcepkgError, isErrno } from '#schema/error';
 import type { PackageRecord } from '#schema/index-shard';
@@ -9,15 +9,18 @@ import { packageFileName, recordOf } from '#schema/record';
 import { verifyManifest } from '#schema/signature';
 import { documentsBeside, type FoundDocument } from './documents.ts';
 import { hashFile } from './hash-file.ts';
+import { byVersion } from './index-diff.ts';
 import { besides, doing, makeFolder, syncFolder } from './layout.ts';
 import type { LockOptions } from './lock.ts';
-import { withChannel } from './change-channel.ts';
+import { withChannel, type OpenChannel } from './change-channel.ts';
 import { stage, withStage, writePool, type Pool } from './pool.ts';
 
 export interface AddPackagesOptions extends LockOptions {
   readonly channel?: string;
   /** Where given, each package must be signed by one of these. */
   readonly trustedKeys?: readonly PublicKey[];
+  /** Refuses packages older than what the channel has, or will have with its next publish. */
+  readonly refuseOlder?: boolean;
 }
 
 export interface AddedPackage {
@@ -29,7 +32,8 @@ export interface AddedPackage {
 /**
  * Verifies each package whole and takes it in; what is published stays as it was until the next `publish`.
  * All packages are taken in or none is.
- * @throws IcepkgError `package-corrupt`, or `usage` where the repository has another package of the same version
+ * @throws IcepkgError `package-corrupt`, or `usage` where the repository has another package of the same version, or
+ * an older one is refused
  */
 export async function addPackages(
   repository: string,
@@ -39,6 +43,8 @@ export async function addPackages(
   return withChannel(repository, options, ({ channel, pool, served, wanted }) => {
     const incoming = files.map((file) => ({ file, checked: check(file, options.trustedKeys) }));
     for (const one of incoming) takeRecord(pool, one);
+    if (options.refuseOlder === true)
+      for (const { checked } of incoming) checkNotOlder(checked, { channel, wanted });
     const folders = new Set<string>();
     for (const one of incoming)
       for (const copied of copyIn(repository, { ...one, pool })) folders.add(dirname(copied));
@@ -83,6 +89,21 @@ export async function removePackages(
     stage(pool, { channel, served }, { add: [], remove: [...removed.keys()] });
     writePool(repository, pool);
     return [...removed.values()];
+  });
+}
+
+/** One that the channel has is no step back. @throws IcepkgError `usage` */
+function checkNotOlder(
+  { path, record: { name, arch, version } }: Checked,
+  { channel, wanted }: Pick<OpenChannel, 'channel' | 'wanted'>,
+): void {
+  if (wanted.has(path)) return;
+  const newer = [...wanted.values()].find(
+    (of) => of.name === name && of.arch === arch && byVersion(of.version, version) > 0,
+  );
+  if (newer === undefined) return;
+  throw new IcepkgError('usage', `${basename(path)} is older than ${newer.version}, which ${channel} has`, {
+    hint: 'Raise its version, or let the operator add it',
   });
 }
 

@@ -9,7 +9,7 @@ import type { PrivateKey } from '#schema/keys';
 import { RateLimit } from './http-limits.ts';
 import { DEFAULT_CHANNEL, metadataFolder } from './layout.ts';
 import type { FoundSite } from './sites.ts';
-import { allows, findToken } from './tokens.ts';
+import { allows, findToken, type TokenDescription } from './tokens.ts';
 import { PackageTooLarge } from './upload-body.ts';
 import { publishUploaded, receivePackage } from './upload.ts';
 
@@ -77,8 +77,12 @@ async function guarded(request: FastifyRequest, reply: FastifyReply, guard: Guar
     );
   }
   const { name, root } = found.site;
+  let from: string = request.ip;
   try {
-    const done = await take(request, root, guard);
+    const { channel, message } = queryOf(request);
+    const token = authorize(request, { repository: root, channel }, guard);
+    from = `${request.ip}, ${token.name}`;
+    const done = await take(request, { repository: root, channel, message }, guard);
     api.count(action === 'upload' ? 'accepted' : 'published', name);
     return reply.code(action === 'upload' ? 201 : 200).send(done);
   } catch (error) {
@@ -86,36 +90,42 @@ async function guarded(request: FastifyRequest, reply: FastifyReply, guard: Guar
     api.count(OUTCOME[refusal.status] ?? 'refused', name);
     if (refusal.status === 500) api.onError(error);
     else if (refusal.status !== 429) {
-      const why = refusal.message.replaceAll(new RegExp(UNPRINTABLE, 'gu'), '?');
-      api.onRefused(`${action} to ${name} from ${request.ip}: ${why}`);
+      const what = `${action} to ${name} from ${from}: ${refusal.message}`;
+      api.onRefused(what.replaceAll(new RegExp(UNPRINTABLE, 'gu'), '?'));
     }
     return refuse(reply, refusal);
   }
 }
 
-/** Answers what was added or published. @throws Refusal, IcepkgError */
-async function take(request: FastifyRequest, repository: string, guard: Guard): Promise<object> {
-  const { api, guesses, action } = guard;
-  const { channel, message } = queryOf(request);
+interface Asked {
+  readonly repository: string;
+  readonly channel: string;
+  readonly message?: string | undefined;
+}
+
+/** @throws Refusal where no token allows it */
+function authorize(request: FastifyRequest, { repository, channel }: Asked, guard: Guard): TokenDescription {
+  const { guesses, action } = guard;
   const token = findToken(repository, /^Bearer (\S+)$/.exec(request.headers.authorization ?? '')?.[1] ?? '');
   if (token === undefined) {
     const wait = guesses.take(request.ip, Date.now());
     throw wait > 0 ? new Refusal(429, { ...TOO_MANY, wait }) : new Refusal(401, NO_TOKEN);
   }
-  if (!allows(token, action, channel)) {
-    throw new Refusal(403, {
-      message: `the token ${token.id} does not allow ${action}:${channel}`,
-      hint: 'Name a channel that it is for, or ask the operator for another token',
-    });
-  }
-  if (action === 'publish') {
-    return publishUploaded(repository, {
-      channel,
-      keys: api.keys,
-      ...(message === undefined ? {} : { message }),
-    });
-  }
-  const { mostBytes } = api;
+  if (allows(token, action, channel)) return token;
+  throw new Refusal(403, {
+    message: `the token ${token.id} does not allow ${action}:${channel}`,
+    hint: 'Name a channel that it is for, or ask the operator for another token',
+  });
+}
+
+/** Answers what was added or published. @throws IcepkgError */
+async function take(
+  request: FastifyRequest,
+  { repository, channel, message }: Asked,
+  { api: { keys, mostBytes }, action }: Guard,
+): Promise<object> {
+  if (action === 'publish')
+    return publishUploaded(repository, { channel, keys, ...(message === undefined ? {} : { message }) });
   if (Number(request.headers['content-length'] ?? 0) > mostBytes) throw new PackageTooLarge(mostBytes);
   const mediaType = request.headers['content-type'];
   return receivePackage({ repository, channel, body: request.body as Readable, mediaType, mostBytes });

@@ -6,11 +6,8 @@ import { IcepkgError, isErrno } from '#schema/error';
 import { decodePublicKey, type PrivateKey, type PublicKey } from '#schema/keys';
 import { packageFileName } from '#schema/record';
 import { addPackages, type AddedPackage } from './add.ts';
-import { byVersion } from './index-diff.ts';
-import { DEFAULT_CHANNEL, makeFolder, PRIVATE_FOLDER } from './layout.ts';
-import { readChannel } from './metadata.ts';
+import { makeFolder, PRIVATE_FOLDER } from './layout.ts';
 import { publish, type Published } from './publish.ts';
-import { recordsNamedBy } from './served.ts';
 import { receiveBody, type UploadBody } from './upload-body.ts';
 import { announce } from './webhooks/outbox.ts';
 
@@ -38,10 +35,10 @@ export async function receivePackage(upload: Upload): Promise<AddedPackage> {
   const aside = join(folder, 'package');
   try {
     await receiveBody(upload, aside);
-    checkNotOlder(repository, channel, aside);
     const [added] = await addPackages(repository, [aside], {
       channel,
       trustedKeys,
+      refuseOlder: true,
       waitSeconds: WAIT_SECONDS,
     });
     if (added === undefined) throw new Error('a package was added and is not there');
@@ -60,15 +57,28 @@ export async function receivePackage(upload: Upload): Promise<AddedPackage> {
   }
 }
 
-/** Strangers learn nothing of where things are on the server. */
+/** Strangers learn nothing of where things are on the server; the package is called what it calls itself. */
 function withoutPath(error: unknown, aside: string): unknown {
   if (!(error instanceof IcepkgError) || !error.message.includes(aside)) return error;
   const { code, hint, message } = error;
-  const told = message.replaceAll(`${aside}.`, 'the document .').replaceAll(aside, 'the package');
+  const name = ownName(aside);
+  const told = message
+    .replaceAll(`${aside}.`, name === undefined ? 'the document .' : `${name}.`)
+    .replaceAll(aside, name ?? 'the package');
   return new IcepkgError(code, told, {
     ...(hint === undefined ? {} : { hint }),
     cause: error,
   });
+}
+
+/** What a package says it is; nothing where its header cannot be read. */
+function ownName(file: string): string | undefined {
+  try {
+    return packageFileName(readHeader(file, file).manifest);
+  } catch (error) {
+    if (error instanceof IcepkgError || isErrno(error, 'ENOENT')) return undefined;
+    throw error;
+  }
 }
 
 /** Publishes with the keys that the server holds. @throws IcepkgError `usage` where they do not suffice */
@@ -96,20 +106,4 @@ function namesIn(folder: string): string[] {
     if (isErrno(error, 'ENOENT')) return [];
     throw error;
   }
-}
-
-/** Going back is the operator's to decide. */
-function checkNotOlder(repository: string, channel: string, file: string): void {
-  const { name, arch, version } = readHeader(file, 'the package').manifest;
-  const { targets } = readChannel(repository, channel, DEFAULT_CHANNEL);
-  const served = recordsNamedBy(repository, targets?.signed.targets ?? {});
-  const newer = [...served.values()].find(
-    (of) => of.name === name && of.arch === arch && byVersion(of.version, version) > 0,
-  );
-  if (newer === undefined) return;
-  throw new IcepkgError(
-    'usage',
-    `${packageFileName({ name, arch, version })} is older than ${newer.version}, which ${channel} has`,
-    { hint: 'Raise its version, or let the operator add it' },
-  );
 }

@@ -67,7 +67,7 @@ test('what may not come in is refused, named and counted, and nothing changes', 
   const foreign = readFileSync((await stranger.pack({ name: 'bash' }))[0] ?? '');
   stranger.dispose();
   const refused: [string, Buffer | string, number, RegExp][] = [
-    ['cut short', good.subarray(0, good.length - 1), 422, /the package: is cut short/],
+    ['cut short', good.subarray(0, good.length - 1), 422, /bash-1\.0\.0-r0\.x86_64\.icepkg: is cut short/],
     ['no package', 'nonsense', 422, /the package/],
     ['nothing', '', 422, /the package/],
     ['of a stranger', foreign, 422, /none of the trusted keys signed it/],
@@ -95,11 +95,27 @@ test('what may not come in is refused, named and counted, and nothing changes', 
   });
   expect([endless.status, await endless.json()]).toMatchObject([413, { error: { code: 'too-large' } }]);
   expect(told).toHaveLength(8);
-  expect(told[3]).toMatch(/^upload to main from 127\.0\.0\.1: the package: none of the trusted keys/);
+  expect(told[3]).toMatch(/^upload to main from 127\.0\.0\.1, test: bash-1\.0\.0-r0\.x86_64\.icepkg: none of the trusted keys/);
   expect(readFileSync(join(depot.repository, '.icepkg/pool.json')).equals(pool)).toBe(true);
   expect(left()).toEqual([]);
   const metrics = await (await fetch(`${server?.metricsUrl}/metrics`)).text();
   expect(metrics).toContain('icepkg_uploads_total{repository="main",outcome="refused"} 8');
+});
+
+test('what waits to be published is not gone behind either; the same package again is', async () => {
+  const url = await start();
+  const bearer = await token('upload:beta');
+  const [older, newer] = [
+    await packed({ name: 'bash', version: '1.0.0-r0' }),
+    await packed({ name: 'bash', version: '1.1.0-r0' }),
+  ];
+  const at = `${url}/api/v1/packages?channel=beta`;
+  for (const body of [newer, newer]) expect((await post(at, bearer, body)).status).toBe(201);
+  const refused = await post(at, bearer, older);
+  expect([refused.status, await refused.json()]).toMatchObject([
+    409,
+    { error: { message: 'bash-1.0.0-r0.x86_64.icepkg is older than 1.1.0-r0, which beta has' } },
+  ]);
 });
 
 test('who may: no token, a wrong one, without the scope, revoked, run out', async () => {
