@@ -1,5 +1,8 @@
-/** What runit is given for a declared service, read by a real shell. */
-import { spawnSync } from 'node:child_process';
+/** What a supervisor is given for a declared service, read by a real shell. */
+import { spawnSync, type SpawnSyncReturns } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { finishText, runText } from '#engine/declared/services';
@@ -34,8 +37,8 @@ it('waits for other services and takes a user', () => {
   expect(text.split('\n')).toEqual([
     '#!/bin/sh',
     'exec 2>&1',
-    'sv check /etc/service/db >/dev/null || exit 1',
-    'sv check /etc/service/net >/dev/null || exit 1',
+    expect.stringContaining('sv check /etc/service/db'),
+    expect.stringContaining('sv check /etc/service/net'),
     'exec chpst -u web /bin/x',
     '',
   ]);
@@ -52,7 +55,42 @@ it.each([
     expect([text, expected]).toEqual([undefined, undefined]);
     return;
   }
-  const body = text.replace('exec sv down .', 'exec echo down');
-  const { stdout } = spawnSync('/bin/sh', ['-c', body, 'finish', String(status)], { encoding: 'utf8' });
-  expect(stdout.trim()).toBe(expected);
+  const supervisors = [
+    { sv: 'echo down' },
+    { sv: 'echo down', 's6-svc': 'exit 100' },
+    { 's6-svc': 'echo down' },
+  ];
+  for (const programs of supervisors)
+    expect(runWith(programs, text, String(status)).stdout.trim()).toBe(expected);
 });
+
+it.each([
+  ['s6 says that it is up', { 's6-svstat': 'echo true' }, 'started'],
+  ['s6 says that it is down', { 's6-svstat': 'echo false' }, ''],
+  ['runit says that it is up', { sv: 'echo run' }, 'started'],
+  ['runit says that it is down', { sv: 'exit 1' }, ''],
+  [
+    's6 knows nothing of it, runit says that it is up',
+    { 's6-svstat': 'exit 100', sv: 'echo run' },
+    'started',
+  ],
+])('starts after another: %s', (_, programs, expected) => {
+  const text = runText({ name: 'x', command: ['/bin/echo', 'started'], after: ['db'] });
+  expect(runWith(programs, text).stdout.trim()).toBe(expected);
+});
+
+/** Runs a script where these are the only programs, each with its text. */
+function runWith(
+  programs: Readonly<Record<string, string>>,
+  text: string,
+  ...args: readonly string[]
+): SpawnSyncReturns<string> {
+  const folder = mkdtempSync(join(tmpdir(), 'icepkg-services-'));
+  try {
+    for (const [name, body] of Object.entries(programs))
+      writeFileSync(join(folder, name), `#!/bin/sh\n${body}\n`, { mode: 0o755 });
+    return spawnSync('/bin/sh', ['-c', text, 'script', ...args], { encoding: 'utf8', env: { PATH: folder } });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}

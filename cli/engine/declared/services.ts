@@ -1,5 +1,5 @@
 /**
- * Services as runit sees them: `etc/sv/NAME/run` says how one is started, the link `etc/service/NAME` that it is. The
+ * Services as runit and s6 see them: `etc/sv/NAME/run` says how one is started, the link `etc/service/NAME` that it is. The
  * files are entries of the package like any other, so that they have an owner, conflict, verify and roll back.
  */
 import { sha256 } from '#schema/digest';
@@ -57,11 +57,11 @@ function isEnabled(service: Service, { before, linkAt }: ServiceState): boolean 
   return service.enable === true && old?.enable !== true;
 }
 
-/** The program that runit keeps alive. */
+/** The program that the supervisor keeps alive. */
 export function runText(service: Service): string {
   const lines = ['#!/bin/sh', 'exec 2>&1'];
   for (const other of service.after ?? [])
-    lines.push(`sv check ${quoted(`/${enabledLinkOf(other)}`)} >/dev/null || exit 1`);
+    lines.push(`${isUp(quoted(`/${enabledLinkOf(other)}`))} || exit 1`);
   for (const [name, value] of Object.entries(service.environment ?? {}).sort(([a], [b]) => (a < b ? -1 : 1)))
     lines.push(`export ${quoted(`${name}=${value}`)}`);
   const user = service.user === undefined ? '' : `chpst -u ${service.user} `;
@@ -69,15 +69,21 @@ export function runText(service: Service): string {
   return `${lines.join('\n')}\n`;
 }
 
-/** What runit runs when the program ended, with its exit status; it starts the program again unless told otherwise. */
+/** Asks s6, and runit where that knows nothing of the service. */
+const isUp = (service: string): string =>
+  `{ [ "$(s6-svstat -o up ${service})" = true ] || sv check ${service}; } >/dev/null 2>&1`;
+
+const STAY_DOWN = 's6-svc -d . 2>/dev/null || sv down .';
+
+/** What the supervisor runs when the program ended, with its exit status; it starts the program again unless told otherwise. */
 export function finishText({ restart = 'always' }: Service): string | undefined {
   switch (restart) {
     case 'always':
       return undefined;
     case 'on-failure':
-      return '#!/bin/sh\n[ "$1" != 0 ] || exec sv down .\n';
+      return `#!/bin/sh\n[ "$1" != 0 ] || ${STAY_DOWN}\n`;
     case 'never':
-      return '#!/bin/sh\nexec sv down .\n';
+      return `#!/bin/sh\n${STAY_DOWN}\n`;
   }
 }
 
