@@ -1,8 +1,9 @@
 /** The flags that say what of a repository is copied. */
 import type { BundleFilter } from '#repo-server/bundle';
+import type { Mirrored } from '#repo-server/mirror';
 import { IcepkgError } from '#schema/error';
 import { Flags } from './oclif.ts';
-import { parseSize } from './size.ts';
+import { countText, parseSize } from './size.ts';
 
 const ARCHES = ['x86_64', 'aarch64'] as const;
 
@@ -24,6 +25,13 @@ export const mirrorFlags = {
     summary: 'without the patches to the packages, which make upgrades small',
   }),
   closure: Flags.boolean({ default: false, summary: 'with --package: also what those need' }),
+  snapshots: Flags.integer({
+    min: 0,
+    max: 32,
+    default: 0,
+    helpValue: 'N',
+    summary: 'also the newest N snapshots that each channel served before, for roots that stay at one',
+  }),
 };
 
 export const limitRateFlag = Flags.string({
@@ -50,6 +58,7 @@ export interface MirrorFlagValues {
   readonly package?: string[] | undefined;
   readonly closure: boolean;
   readonly 'no-patches': boolean;
+  readonly snapshots: number;
 }
 
 export const filterFromFlags = (flags: MirrorFlagValues): BundleFilter => ({
@@ -58,4 +67,11 @@ export const filterFromFlags = (flags: MirrorFlagValues): BundleFilter => ({
   ...(flags.package === undefined ? {} : { packages: flags.package }),
   ...(flags.closure ? { closure: true } : {}),
   ...(flags['no-patches'] ? { patches: false } : {}),
+  ...(flags.snapshots === 0 ? {} : { snapshots: flags.snapshots }),
 });
+
+/** What of a channel is here now. */
+export function channelText({ channel, packages, expires, snapshots }: Mirrored['channels'][number]): string {
+  const older = snapshots.length === 0 ? '' : `\n${channel}: older snapshots ${snapshots.join(' ')}`;
+  return `${channel}: ${countText(packages, 'package')}, good until ${expires}${older}`;
+}

@@ -20,8 +20,9 @@ import { withLock } from './lock.ts';
 import { readChannel } from './metadata.ts';
 import { mirroredPackages, mirroredShards, type MirrorSettings } from './mirror-settings.ts';
 import { mirrorRepository, type Mirrored, type MirrorOptions } from './mirror.ts';
+import { carriedIndexes } from './older-snapshots.ts';
 import { listedPatches } from './patches/patch-files.ts';
-import { filesOf, recordsNamedBy, shardFileOf } from './served.ts';
+import { filesOf, recordsNamedBy, shardFileOf, type IndexTargets } from './served.ts';
 
 /** Tells in the bundle what was copied into it. */
 const CONTENTS = `${PRIVATE_FOLDER}/bundle.json`;
@@ -33,9 +34,10 @@ const ContentsSchema = v.strictObject({
   packages: v.optional(v.array(v.string())),
   closure: v.optional(v.boolean()),
   patches: v.optional(v.boolean()),
+  snapshots: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0))),
 });
 
-export type BundleFilter = Omit<MirrorSettings, 'format' | 'from' | 'snapshots'>;
+export type BundleFilter = Omit<MirrorSettings, 'format' | 'from'>;
 
 export interface Exported {
   readonly file: string;
@@ -46,7 +48,7 @@ export interface Exported {
 }
 
 /**
- * Writes a bundle of what the channels serve now.
+ * Writes a bundle of what the channels serve now, and of the snapshots before that are whole here.
  * @param list a file that names what the receiver has; what is sent now is added to it once the bundle is whole
  */
 export async function exportBundle(
@@ -69,6 +71,8 @@ export async function exportBundle(
         ...fresh,
       ]);
       doing(file, () => fs.renameSync(aside, file));
+    } catch (cause) {
+      throw isErrno(cause, 'ENOSPC', 'EDQUOT') ? noSpace(file, cause) : cause;
     } finally {
       fs.rmSync(aside, { force: true });
       fs.rmSync(join(repository, CONTENTS), { force: true });
@@ -96,18 +100,49 @@ function filesOfChannel(repository: string, channel: string, filter: BundleFilte
     });
   }
   const folder = metadataFolder(channel);
-  const shards = mirroredShards(targets.signed.targets, { format: 1, from: '', ...filter });
-  const packages = mirroredPackages([...recordsNamedBy(repository, shards).values()], filter);
+  const settings = { format: 1, from: '', ...filter } as const;
+  const packages = packagesIn(repository, targets.signed.targets, settings);
+  const older = carriedIndexes(repository, channel, { targets: targets.signed, settings });
   return [
     ...Array.from({ length: root.signed.version }, (_, index) => `${folder}/${index + 1}.root.json`),
     `${folder}/${targets.signed.version}.targets.json`,
     `${folder}/${snapshot.signed.version}.snapshot.json`,
     `${folder}/timestamp.json`,
-    ...Object.entries(shards).map(([path, target]) => shardFileOf(path, target)),
-    ...packages.flatMap((record) => filesOf(record).map(({ path }) => path)),
+    ...shardFiles(targets.signed.targets, settings),
+    ...filesOfAll(packages),
     ...(filter.patches === false ? [] : packages.flatMap((record) => patchFiles(repository, record))),
+    ...older.flatMap(({ path, targets: index }) => filesOfOlder(repository, { path, index, settings })),
   ];
 }
+
+interface OlderIndex {
+  /** Of its targets file. */
+  readonly path: string;
+  readonly index: IndexTargets;
+  readonly settings: MirrorSettings;
+}
+
+/** None of it where something is missing: a receiver takes it whole or not at all. */
+function filesOfOlder(repository: string, { path, index, settings }: OlderIndex): string[] {
+  const isHere = (file: string): boolean => fs.existsSync(join(repository, file));
+  const shards = shardFiles(index, settings);
+  if (!shards.every(isHere)) return [];
+  const files = filesOfAll(packagesIn(repository, index, settings));
+  return files.every(isHere) ? [path, ...shards, ...files] : [];
+}
+
+const shardFiles = (index: IndexTargets, settings: MirrorSettings): string[] =>
+  Object.entries(mirroredShards(index, settings)).map(([path, target]) => shardFileOf(path, target));
+
+const packagesIn = (
+  repository: string,
+  index: IndexTargets,
+  settings: MirrorSettings,
+): readonly PackageRecord[] =>
+  mirroredPackages([...recordsNamedBy(repository, mirroredShards(index, settings)).values()], settings);
+
+const filesOfAll = (packages: readonly PackageRecord[]): string[] =>
+  packages.flatMap((record) => filesOf(record).map(({ path }) => path));
 
 function patchFiles(repository: string, record: PackageRecord): string[] {
   const patches = listedPatches(repository, record).map(({ path }) => path);
@@ -159,12 +194,14 @@ async function unpack(file: string, folder: string): Promise<void> {
   } catch (cause) {
     if (isErrno(cause, 'ENOENT'))
       throw new IcepkgError('not-found', `${file} does not exist`, { hint: 'Name the bundle', cause });
-    if (isErrno(cause, 'ENOSPC', 'EDQUOT'))
-      throw new IcepkgError('disk-full', `${folder}: no space left`, { hint: 'Free some space', cause });
+    if (isErrno(cause, 'ENOSPC', 'EDQUOT')) throw noSpace(folder, cause);
     throw noBundle(file, cause);
   }
   if (strange) throw noBundle(file);
 }
+
+const noSpace = (path: string, cause: unknown): IcepkgError =>
+  new IcepkgError('disk-full', `${path}: no space left`, { hint: 'Free some space', cause });
 
 const noBundle = (file: string, cause?: unknown): IcepkgError =>
   new IcepkgError('format-invalid', `${file} is no bundle, or is damaged`, {

@@ -51,24 +51,29 @@ export async function receivePackage(upload: Upload): Promise<AddedPackage> {
       });
     return added;
   } catch (error) {
-    throw withoutPath(error, aside);
+    throw withoutPaths(error, repository, aside);
   } finally {
     fs.rmSync(folder, { recursive: true, force: true });
   }
 }
 
 /** Strangers learn nothing of where things are on the server; the package is called what it calls itself. */
-function withoutPath(error: unknown, aside: string): unknown {
-  if (!(error instanceof IcepkgError) || !error.message.includes(aside)) return error;
+function withoutPaths(error: unknown, repository: string, aside?: string): unknown {
+  if (!(error instanceof IcepkgError) || !error.message.includes(repository)) return error;
   const { code, hint, message } = error;
+  const told = (aside === undefined ? message : namingPackage(message, aside)).replaceAll(
+    `${repository}/`,
+    '',
+  );
+  return new IcepkgError(code, told, { ...(hint === undefined ? {} : { hint }), cause: error });
+}
+
+function namingPackage(message: string, aside: string): string {
+  if (!message.includes(aside)) return message;
   const name = ownName(aside);
-  const told = message
+  return message
     .replaceAll(`${aside}.`, name === undefined ? 'the document .' : `${name}.`)
     .replaceAll(aside, name ?? 'the package');
-  return new IcepkgError(code, told, {
-    ...(hint === undefined ? {} : { hint }),
-    cause: error,
-  });
 }
 
 /** What a package says it is; nothing where its header cannot be read. */
@@ -82,10 +87,16 @@ function ownName(file: string): string | undefined {
 }
 
 /** Publishes with the keys that the server holds. @throws IcepkgError `usage` where they do not suffice */
-export const publishUploaded = (
+export async function publishUploaded(
   repository: string,
   of: { readonly channel: string; readonly keys: readonly PrivateKey[]; readonly message?: string },
-): Promise<Published> => publish(repository, { ...of, waitSeconds: WAIT_SECONDS });
+): Promise<Published> {
+  try {
+    return await publish(repository, { ...of, waitSeconds: WAIT_SECONDS });
+  } catch (error) {
+    throw withoutPaths(error, repository);
+  }
+}
 
 /** Whoever signed a package that is uploaded must be among these. @throws IcepkgError `usage` where nobody is */
 function uploadKeys(repository: string): PublicKey[] {

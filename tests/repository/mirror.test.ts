@@ -294,6 +294,25 @@ test('older snapshots come along, whole, for roots that stay at one; those that 
   await expect(offeredAt(1)).rejects.toThrow();
 });
 
+test('a bundle carries older snapshots that are whole, and only what is new of them', async () => {
+  const at = (name: string): string => join(depot.folder, name);
+  await removePackages(depot.repository, ['other']);
+  await depot.publish({ name: 'second' });
+  const filter = { channels: ['stable'], snapshots: 3, list: at('sent.list') };
+  await exportBundle(depot.repository, at('one.tar'), filter);
+  const first = await importBundle(copy, at('one.tar'), { trustedRoot });
+  expect(first.channels).toMatchObject([{ snapshots: [1], problems: [] }]);
+  expect(await offeredAt(1)).toEqual(['app', 'lib', 'other']);
+  await depot.publish({ name: 'third' });
+  rmSync(join(depot.repository, 'packages/x86_64/other-1.0.0-r0.x86_64.icepkg'));
+  const { left } = await exportBundle(depot.repository, at('two.tar'), filter);
+  expect(left).toBeGreaterThan(0);
+  const second = await importBundle(copy, at('two.tar'), {});
+  expect(second.channels).toMatchObject([{ snapshots: [2, 1], problems: [] }]);
+  expect(await offeredAt(2)).toEqual(['app', 'lib', 'second']);
+  expect((await verifyRepository(copy)).problems).toEqual([]);
+});
+
 test('an older snapshot that upstream has lost or spoilt is told of, and never half there', async () => {
   await removePackages(depot.repository, ['other']);
   await depot.publish({ name: 'second' });

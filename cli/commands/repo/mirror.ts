@@ -1,6 +1,6 @@
 import { Args, Flags } from '#cli/oclif';
 import { BaseCommand } from '#cli/base-command';
-import { filterFromFlags, limitRateFlag, mirrorFlags, rateFromFlag } from '#cli/mirror-flags';
+import { channelText, filterFromFlags, limitRateFlag, mirrorFlags, rateFromFlag } from '#cli/mirror-flags';
 import { waitFlag, waiting } from '#cli/repo-flags';
 import { countText, sizeText } from '#cli/size';
 
@@ -25,13 +25,6 @@ packages still lists them: clients take them from another mirror.`;
     trust: Flags.string({ helpValue: 'FILE', summary: 'trusted root, which the first run needs' }),
     name: Flags.string({ default: 'main', helpValue: 'NAME', summary: 'name of the copy' }),
     ...mirrorFlags,
-    snapshots: Flags.integer({
-      min: 0,
-      max: 32,
-      default: 0,
-      helpValue: 'N',
-      summary: 'also the newest N snapshots that each channel served before, for roots that stay at one',
-    }),
     parallel: Flags.integer({ min: 1, max: 32, default: 4, helpValue: 'N', summary: 'files at a time' }),
     'limit-rate': limitRateFlag,
     wait: waitFlag,
@@ -42,12 +35,7 @@ packages still lists them: clients take them from another mirror.`;
     const { mirrorRepository } = await import('#repo-server/mirror');
     const { readRootFile } = await import('#repo-server/root-change');
     const mirrored = await mirrorRepository(args.to, {
-      settings: {
-        format: 1,
-        from: args.from,
-        ...filterFromFlags(flags),
-        ...(flags.snapshots === 0 ? {} : { snapshots: flags.snapshots }),
-      },
+      settings: { format: 1, from: args.from, ...filterFromFlags(flags) },
       name: flags.name,
       parallel: flags.parallel,
       signal: this.interruptible(),
@@ -55,10 +43,9 @@ packages still lists them: clients take them from another mirror.`;
       ...(flags.trust === undefined ? {} : { trustedRoot: readRootFile(flags.trust) }),
       ...waiting(flags.wait, (text) => this.remark(text)),
     });
-    for (const { channel, packages, expires, snapshots, problems } of mirrored.channels) {
-      this.print(`${channel}: ${countText(packages, 'package')}, good until ${expires}`);
-      if (snapshots.length > 0) this.print(`${channel}: older snapshots ${snapshots.join(' ')}`);
-      for (const problem of problems) this.remark(problem);
+    for (const one of mirrored.channels) {
+      this.print(channelText(one));
+      for (const problem of one.problems) this.remark(problem);
     }
     this.print(`fetched ${countText(mirrored.fetched, 'file')}, ${sizeText(mirrored.bytes)}`);
     return mirrored;

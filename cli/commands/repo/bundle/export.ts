@@ -5,7 +5,7 @@ import { countText, sizeText } from '#cli/size';
 
 export default class RepoBundleExport extends BaseCommand {
   static override summary = 'Put a repository into one file, to carry it where no network leads';
-  static override description = `Writes a tar with what the channels serve now. With --list it leaves out what that file names, and adds to it what
+  static override description = `Writes a tar with what the channels serve now, and with --snapshots with what they served before. With --list it leaves out what that file names, and adds to it what
 was sent: keep one list for each receiver, and every bundle holds only what is new.
 
 The bundle is safe to carry by anybody: icepkg repo bundle import verifies it like any mirror.`;

@@ -1,7 +1,7 @@
 import { Args, Flags } from '#cli/oclif';
 import { BaseCommand } from '#cli/base-command';
+import { channelText } from '#cli/mirror-flags';
 import { waitFlag, waiting } from '#cli/repo-flags';
-import { countText } from '#cli/size';
 
 export default class RepoBundleImport extends BaseCommand {
   static override summary = 'Bring a copy of a repository to the state of a bundle';
@@ -31,8 +31,10 @@ export default class RepoBundleImport extends BaseCommand {
       ...(flags.trust === undefined ? {} : { trustedRoot: readRootFile(flags.trust) }),
       ...waiting(flags.wait, (text) => this.remark(text)),
     });
-    for (const { channel, packages, expires } of imported.channels)
-      this.print(`${channel}: ${countText(packages, 'package')}, good until ${expires}`);
+    for (const one of imported.channels) {
+      this.print(channelText(one));
+      for (const problem of one.problems) this.remark(problem);
+    }
     return imported;
   }
 }
