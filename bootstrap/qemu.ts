@@ -13,6 +13,10 @@ export interface Machine {
   readonly arguments: readonly string[];
 }
 
+/** Who runs the guest's instructions: the processor, or QEMU itself. */
+export const ACCELERATORS = ['kvm', 'tcg'] as const;
+export type Accelerator = (typeof ACCELERATORS)[number];
+
 export interface MachineOptions {
   readonly folder: string;
   readonly definition: Definition;
@@ -23,6 +27,8 @@ export interface MachineOptions {
   readonly forwards: readonly string[];
   /** In place of the board's own. */
   readonly firmware?: 'bios' | 'uefi';
+  /** `tcg` without. */
+  readonly accelerator?: Accelerator;
 }
 
 /** @throws IcepkgError `image-failed` for a board that QEMU cannot play, or without a disk */
@@ -56,13 +62,9 @@ export function qemuMachine(options: MachineOptions): Machine {
   return {
     program: EMULATORS[definition.arch].program,
     arguments: [
-      '-machine',
-      qemu.machine,
-      '-accel',
-      'tcg',
+      ...processor(definition, qemu, options.accelerator ?? 'tcg'),
       '-m',
       `${Math.round(qemu.memory / 1024 ** 2)}`,
-      ...(qemu.cpu === undefined ? [] : ['-cpu', qemu.cpu]),
       '-nodefaults',
       '-no-user-config',
       '-display',
@@ -91,6 +93,24 @@ export function qemuMachine(options: MachineOptions): Machine {
   };
 }
 
+/** Machines that are no particular board take the host's processor. */
+export const GENERIC = /^(?:q35|pc|microvm|virt)\b/;
+
+function processor(
+  { arch, board }: Definition,
+  { machine, cpu }: NonNullable<Definition['hardware']['qemu']>,
+  accelerator: Accelerator,
+): string[] {
+  if (accelerator === 'tcg')
+    return ['-machine', machine, '-accel', 'tcg', ...(cpu === undefined ? [] : ['-cpu', cpu])];
+  if (!GENERIC.test(machine))
+    throw new IcepkgError('usage', `KVM cannot play the board ${board}`, {
+      hint: 'Leave out --accelerator: QEMU emulates it',
+    });
+  const host = arch === 'aarch64' ? `${machine},gic-version=max` : machine;
+  return ['-machine', host, '-accel', 'kvm', '-cpu', 'host'];
+}
+
 /** Where Debian has the UEFI firmware for virtual machines, and in which package. */
 const FIRMWARE: Readonly<Record<MachineArch, readonly [file: string, debian: string]>> = {
   x86_64: ['/usr/share/ovmf/OVMF.fd', 'ovmf'],
@@ -109,10 +129,11 @@ function uefi(arch: MachineArch): string[] {
 const escaped = (file: string): string => file.replaceAll(',', ',,');
 
 /** Which program of QEMU plays an architecture, and in which package Debian has it. */
-const EMULATORS: Readonly<Record<MachineArch, { readonly program: string; readonly debian: string }>> = {
-  x86_64: { program: 'qemu-system-x86_64', debian: 'qemu-system-x86' },
-  aarch64: { program: 'qemu-system-aarch64', debian: 'qemu-system-arm' },
-};
+export const EMULATORS: Readonly<Record<MachineArch, { readonly program: string; readonly debian: string }>> =
+  {
+    x86_64: { program: 'qemu-system-x86_64', debian: 'qemu-system-x86' },
+    aarch64: { program: 'qemu-system-aarch64', debian: 'qemu-system-arm' },
+  };
 
 function requireEmulator({ program }: Machine): void {
   for (const emulator of Object.values(EMULATORS))

@@ -35,13 +35,25 @@ export const machineFlags = {
     helpValue: 'FIRMWARE',
     summary: "what starts the boot loader, in place of the board's own",
   })(),
+  accelerator: Flags.option({
+    options: ['kvm', 'tcg'] as const,
+    helpValue: 'ACCELERATOR',
+    summary: 'what runs the guest: the processor, or QEMU itself',
+  })(),
 };
+
+interface MachineFlagValues {
+  readonly firmware?: 'bios' | 'uefi' | undefined;
+  readonly accelerator?: 'kvm' | 'tcg' | undefined;
+}
 
 export const machineOptions = ({
   firmware,
-}: {
-  readonly firmware?: 'bios' | 'uefi' | undefined;
-}): { readonly firmware?: 'bios' | 'uefi' } => (firmware === undefined ? {} : { firmware });
+  accelerator,
+}: MachineFlagValues): { readonly firmware?: 'bios' | 'uefi'; readonly accelerator?: 'kvm' | 'tcg' } => ({
+  ...(firmware === undefined ? {} : { firmware }),
+  ...(accelerator === undefined ? {} : { accelerator }),
+});
 
 export const depotFlags = {
   repository: Flags.string({

@@ -8,7 +8,8 @@ export default class ImageTest extends BaseCommand {
   static override summary = 'Boot a built image in QEMU and check it';
   static override description =
     'Boots the image headless on a copy of its disk, waits for the sentinel of its definition, runs the checks over the\n' +
-    'serial console, and fails where one fails or a budget (image size, boot time, idle memory) is exceeded.';
+    'serial console, and fails where one fails or a budget (image size, boot time, idle memory) is exceeded. QEMU emulates the\n' +
+    'processor, so that boot times mean the same everywhere; --accelerator kvm is faster.';
   static override examples = ['icepkg image test golinux --board qemu-x86_64'];
   static override args = {
     image: Args.string({ required: true, description: 'system, or path of an image definition' }),
