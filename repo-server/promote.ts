@@ -123,7 +123,7 @@ function checkNothingStaged({ channel, served, wanted }: OpenChannel): void {
 
 function breaks({ channel, broken }: Pick<Moved, 'channel' | 'broken'>): IcepkgError {
   const [first] = broken;
-  const more = broken.length > 1 ? ` and ${broken.length - 1} more` : '';
+  const more = broken.length > 1 ? ` (and ${broken.length - 1} more)` : '';
   return new IcepkgError(
     'verify-failed',
     `${channel} would break: ${first?.package ?? ''} needs ${first?.dependency ?? ''}, which nothing provides there${more}`,

@@ -14,7 +14,7 @@ import { comparePaths } from '#schema/path';
 import { newestOfEach } from './catalogue.ts';
 import { PRIVATE_FOLDER } from '../layout.ts';
 import type { ChannelView } from './library.ts';
-import { PathStore, type PackagePaths } from './path-store.ts';
+import { isDamage, PathStore, type PackagePaths } from './path-store.ts';
 
 const PATHS_FILE = `${PRIVATE_FOLDER}/paths-1.sqlite`;
 /** Packages that are read before they are written down. */
@@ -63,7 +63,27 @@ export class FileIndex {
    * @param words a part of a path; after a slash, the beginning of one
    */
   async search(channels: readonly ChannelView[], channel: ChannelView, words: string): Promise<FileSearch> {
-    const store = await (this.#store ??= PathStore.open(join(this.#root, PATHS_FILE)));
+    const wanted = { channels, channel, words };
+    const opened = this.#open();
+    const store = await opened;
+    try {
+      return await this.#searchIn(store, wanted);
+    } catch (error) {
+      if (this.#stopped || (store.isOpen && !isDamage(error))) throw error;
+      // Who meets it first begins anew for all.
+      if (this.#store === opened) {
+        this.#store = undefined;
+        store.discard();
+      }
+      return await this.#searchIn(await this.#open(), wanted);
+    }
+  }
+
+  #open(): Promise<PathStore> {
+    return (this.#store ??= PathStore.open(join(this.#root, PATHS_FILE)));
+  }
+
+  async #searchIn(store: PathStore, { channels, channel, words }: Search): Promise<FileSearch> {
     if (this.#stopped) {
       store.close();
       return { hits: [], more: false, read: 0, of: channel.catalogue.packages.size };
@@ -132,10 +152,16 @@ export class FileIndex {
           if (files === undefined) this.#absent.add(record.manifest.sha256);
           else batch.push({ manifest: record.manifest.sha256, paths: linesOf(files) });
         }
-        if (this.#stopped || !store.add(batch)) return;
+        if (this.#stopped || !store.isOpen || !store.add(batch)) return;
       }
     }
   }
+}
+
+interface Search {
+  readonly channels: readonly ChannelView[];
+  readonly channel: ChannelView;
+  readonly words: string;
 }
 
 interface Wanted {

@@ -10,6 +10,7 @@ import { isErrno } from '#schema/error';
 
 const SCHEMA =
   'CREATE TABLE IF NOT EXISTS package (id INTEGER PRIMARY KEY, manifest TEXT NOT NULL UNIQUE, paths TEXT NOT NULL)';
+const IN_MEMORY = ':memory:';
 /** Packages that are looked through before other requests have their turn. */
 const BATCH = 250;
 /** Where the database is in memory, packages beyond that are left out. */
@@ -24,28 +25,39 @@ export interface PackagePaths {
 
 export class PathStore {
   readonly #database: Sqlite.Database;
+  readonly #file: string;
   /** Digests of the manifests whose paths are here. */
   readonly #known: Set<string>;
   #room: number;
 
-  private constructor(database: Sqlite.Database, room: number) {
+  private constructor(database: Sqlite.Database, file: string) {
     this.#database = database;
+    this.#file = file;
     this.#known = new Set(database.prepare<[], string>('SELECT manifest FROM package').pluck().all());
-    this.#room = room;
+    this.#room = file === IN_MEMORY ? MOST_BYTES_IN_MEMORY : Number.POSITIVE_INFINITY;
   }
 
-  /** In memory where the file cannot be used. */
+  /** In memory where the file cannot be used; one that is damaged is made anew. */
   static async open(file: string): Promise<PathStore> {
     const { default: Database } = await import('better-sqlite3');
     try {
       mkdirSync(dirname(file), { recursive: true });
-      return new PathStore(withTable(new Database(file, { timeout: 0 })), Number.POSITIVE_INFINITY);
+      try {
+        return new PathStore(withTable(new Database(file, { timeout: 0 })), file);
+      } catch (error) {
+        if (!isDamage(error)) throw error;
+        removeDatabase(file);
+        return new PathStore(withTable(new Database(file, { timeout: 0 })), file);
+      }
     } catch (error) {
       if (!(error instanceof Database.SqliteError) && !isErrno(error, ...UNUSABLE)) throw error;
-      // Made anew at the next start.
-      if (/^SQLITE_(?:CORRUPT|NOTADB)/.test(error.code ?? '')) rmSync(file, { force: true });
     }
-    return new PathStore(withTable(new Database(':memory:')), MOST_BYTES_IN_MEMORY);
+    return new PathStore(withTable(new Database(IN_MEMORY)), IN_MEMORY);
+  }
+
+  /** False once it was closed. */
+  get isOpen(): boolean {
+    return this.#database.open;
   }
 
   has(manifest: string): boolean {
@@ -94,6 +106,12 @@ export class PathStore {
     this.#database.close();
   }
 
+  /** Closes it for good: the next one begins with nothing. */
+  discard(): void {
+    this.close();
+    if (this.#file !== IN_MEMORY) removeDatabase(this.#file);
+  }
+
   /** Two servers may share a repository: the one that is second tries again another time. */
   #writing(work: () => void): boolean {
     try {
@@ -122,5 +140,14 @@ function withTable(database: Sqlite.Database): Sqlite.Database {
     throw error;
   }
 }
+
+/** What was not written yet would be written into the next one. */
+function removeDatabase(file: string): void {
+  for (const suffix of ['', '-wal', '-shm']) rmSync(`${file}${suffix}`, { force: true });
+}
+
+/** Whether the content of a database is at fault. */
+export const isDamage = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && /^SQLITE_(?:CORRUPT|NOTADB)/.test(String(error.code));
 
 const UNUSABLE = ['EACCES', 'EROFS', 'EPERM', 'ENOSPC', 'ENOTDIR'] as const;

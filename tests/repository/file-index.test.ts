@@ -1,5 +1,5 @@
 /** Looking through the files of packages: read once and kept, also over a start, and its end. */
-import { existsSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { removePackages } from '#repo-server/add';
@@ -67,9 +67,18 @@ test('whatever is wrong with the notes, files are found', async () => {
   for (const name of readdirSync(notes('.'))) if (name.startsWith(DATABASE)) rmSync(notes(name));
   writeFileSync(notes(DATABASE), 'this is no database, however long it may be'.repeat(100));
   expect((await searchOnce('app')).hits).toHaveLength(1);
-  expect(existsSync(notes(DATABASE))).toBe(false);
-  expect((await searchOnce('app')).hits).toHaveLength(1);
-  expect(existsSync(notes(DATABASE))).toBe(true);
+  expect(readFileSync(notes(DATABASE)).subarray(0, 6).toString()).toBe('SQLite');
+});
+
+test('damage that shows only as one reads is mended without another start', async () => {
+  await searchOnce('app');
+  const bytes = readFileSync(notes(DATABASE));
+  // The second page holds the paths; what opening reads is in others.
+  writeFileSync(notes(DATABASE), bytes.fill(0, 4096, 8192));
+  const index = new FileIndex(depot.repository);
+  for (let again = 0; again < 2; again++)
+    expect(await search(index, 'app')).toMatchObject({ read: 1, hits: [{ path: 'usr/bin/app' }] });
+  index.stop();
 });
 
 test('very many packages are looked through piece by piece', async () => {
