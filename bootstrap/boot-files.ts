@@ -8,9 +8,12 @@ import { comparePaths } from '#schema/path';
 import { sha256 } from '#schema/digest';
 import { BUILD_EPOCH } from '#pkgbuild/epoch';
 import { globToRegExp } from '#pkgbuild/tree';
+import { GRUB_FOLDER } from './bios-boot.ts';
 import type { Definition } from './definition.ts';
 import type { Board, Partition } from './definition-schema.ts';
 import type { RootEntry } from './description.ts';
+import { derivedUuid } from './disk.ts';
+import { grubMenu } from './grub.ts';
 import { writeInRoot } from './root-path.ts';
 import type { Tree } from './split-tree.ts';
 
@@ -49,7 +52,8 @@ export function addBootFiles(request: BootRequest): Tree {
   if (loader === undefined || loader === 'direct' || loader === 'none') return tree;
   const mount = bootMount(definition);
   const known = new Map(tree.entries.map((entry) => [entry.path, entry]));
-  const files = [...LOADERS[loader](request), ...copies(request)];
+  const grub = definition.partitions.some(({ type }) => type === 'bios') ? [grubConfig(request)] : [];
+  const files = [...LOADERS[loader](request), ...grub, ...copies(request)];
   for (const { path: file, content, packages } of files) {
     const whole = `${mount}/${file}`;
     for (const folder of parents(whole)) {
@@ -101,17 +105,24 @@ function copies(request: BootRequest): BootFile[] {
 const bootPartition = ({ partitions }: Definition): Partition | undefined =>
   partitions.find(({ type }) => type === 'esp') ?? partitions.find(({ type }) => type === 'boot');
 
+/** Of the file system of the boot partition, as GRUB writes it. @throws IcepkgError `image-failed` where there is none */
+export function bootUuid(definition: Definition, key: string): string {
+  const partition = bootPartition(definition);
+  if (partition === undefined) throw noBootPartition(definition);
+  const uuid = derivedUuid(key, 'filesystem', partition.name);
+  return partition.filesystem === 'vfat' ? `${uuid.slice(0, 4)}-${uuid.slice(4, 8)}` : uuid;
+}
+
 function bootMount(definition: Definition): string {
   const mount = bootPartition(definition)?.mount;
   if (mount !== undefined) return mount.slice(1);
-  throw new IcepkgError(
-    'image-failed',
-    `${definition.board}: there is no boot partition with a mount point`,
-    {
-      hint: 'Add one to the partitions of the board: {name: esp, type: esp, filesystem: vfat, mount: /boot}',
-    },
-  );
+  throw noBootPartition(definition);
 }
+
+const noBootPartition = ({ board }: Definition): IcepkgError =>
+  new IcepkgError('image-failed', `${board}: there is no boot partition with a mount point`, {
+    hint: 'Add one to the partitions of the board: {name: esp, type: esp, filesystem: vfat, mount: /boot}',
+  });
 
 /** Names of removable media, UEFI 2.10, 3.5.1.1. */
 const EFI_NAMES: Readonly<Record<MachineArch, string>> = { x86_64: 'x64', aarch64: 'aa64' };
@@ -137,6 +148,14 @@ function systemdBoot(request: BootRequest): BootFile[] {
     made(`loader/entries/${definition.system}.conf`, `${entry.join('\n')}\n`),
     ...files,
   ];
+}
+
+/** For machines that start by BIOS. */
+function grubConfig(request: BootRequest): BootFile {
+  const { definition, initramfs, cmdline } = request;
+  const linux = `/${kernelFiles(request).place} ${cmdline}`;
+  const initrd = initramfs === undefined ? undefined : `/${INITRAMFS}`;
+  return made(`${GRUB_FOLDER}/grub.cfg`, grubMenu(definition, { linux, initrd }));
 }
 
 /** Firmware starts programs as they are: what is packed, as kernels for aarch64 may be, lies on the boot partition unpacked. */

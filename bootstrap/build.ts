@@ -39,7 +39,7 @@ export interface BuiltImage {
 }
 
 /** Raised when the composer itself comes to make something else of the same input. */
-const COMPOSER_REVISION = 11;
+const COMPOSER_REVISION = 12;
 /** Stays, so that a definition keeps the ids that its disks, partitions and file systems have. */
 const ID_REVISION = 10;
 

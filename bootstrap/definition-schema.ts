@@ -76,10 +76,12 @@ const CheckSchema = v.strictObject({
 const FILE_SYSTEMS = ['ext4', 'squashfs', 'erofs', 'vfat'] as const;
 export const FORMATS = ['tar', 'oci', 'rootfs', 'img', 'qcow2', 'iso'] as const;
 
+const PARTITIONS = ['esp', 'bios', 'boot', 'root', 'data', 'swap'] as const;
+
 const PartitionSchema = v.strictObject({
   name: Name,
-  /** What it is for; gives the type id of the Discoverable Partitions Specification. */
-  type: v.picklist(['esp', 'boot', 'root', 'data', 'swap'], 'expected one of esp, boot, root, data, swap'),
+  /** What it is for; gives the type id of the Discoverable Partitions Specification. `bios` holds GRUB, which BIOS starts. */
+  type: v.picklist(PARTITIONS, `expected one of ${PARTITIONS.join(', ')}`),
   filesystem: v.optional(v.picklist(FILE_SYSTEMS, `expected one of ${FILE_SYSTEMS.join(', ')}`)),
   /** Folder of the image whose content it holds; the root partition holds what no other one does. */
   mount: v.optional(

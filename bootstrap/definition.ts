@@ -127,7 +127,7 @@ function compose({ name, system, board, roots, own }: Composition): Definition {
     some.flatMap(({ value }) => value.partitions ?? []);
   const merged = mergePartitions(hardware.partitions, partitionsOf(below), partitionsOf(own));
   const partitions = withRoom(merged, last('free'));
-  checkPartitions(name, partitions);
+  checkPartitions(name, partitions, hardware.table);
   const all = <T>(pick: (layer: Layer) => readonly T[] | undefined): T[] =>
     layers.flatMap(({ value }) => pick(value) ?? []);
   return {

@@ -6,6 +6,7 @@ import { open, type FileHandle } from 'node:fs/promises';
 import { sha256 } from '#schema/digest';
 import { IcepkgError } from '#schema/error';
 import type { MachineArch } from '#schema/fields';
+import { placeBiosBoot, type BiosBoot } from './bios-boot.ts';
 import type { Partition } from './definition-schema.ts';
 import { requireTools } from './fakeroot.ts';
 
@@ -17,6 +18,7 @@ const SECTOR = 512;
 /** Discoverable Partitions Specification, UAPI group. */
 const TYPES: Readonly<Record<Partition['type'], string | Readonly<Record<MachineArch, string>>>> = {
   esp: 'C12A7328-F81F-11D2-BA4B-00C04FC93EC3',
+  bios: '21686148-6449-6E6F-744E-656564454649',
   boot: 'BC13C2FF-59E6-4262-A352-B275FD6F7172',
   root: {
     x86_64: '4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709',
@@ -34,6 +36,8 @@ export interface DiskPartition {
   readonly size: number;
   /** The content; none leaves the partition empty. */
   readonly file: string | undefined;
+  /** Of a BIOS boot partition: what it holds, and what starts it. */
+  readonly bios?: BiosBoot;
 }
 
 /** A UUID that follows from what it is for, so that building again gives the same. */
@@ -59,7 +63,7 @@ export interface DiskFacts {
 }
 
 /** Type ids of an MBR. */
-const MBR_TYPES: Readonly<Record<Partition['type'], string>> = {
+const MBR_TYPES: Readonly<Partial<Record<Partition['type'], string>>> = {
   esp: 'ef',
   boot: 'c',
   root: '83',
@@ -94,7 +98,7 @@ export async function writeDisk(
     );
   const lines = placed.map(({ name, type, uuid, start, size }) => {
     if (table === 'mbr')
-      return `start=${start / SECTOR}, size=${size / SECTOR}, type=${MBR_TYPES[type]}${type === 'boot' ? ', bootable' : ''}`;
+      return `start=${start / SECTOR}, size=${size / SECTOR}, type=${MBR_TYPES[type] ?? ''}${type === 'boot' ? ', bootable' : ''}`;
     const id = TYPES[type];
     const kind = typeof id === 'string' ? id : id[arch];
     return `start=${start / SECTOR}, size=${size / SECTOR}, type=${kind}, uuid=${uuid}, name="${name}"`;
@@ -113,6 +117,7 @@ export async function writeDisk(
   });
   if (result.status !== 0)
     throw new IcepkgError('image-failed', `sfdisk: ${(result.stderr || result.stdout).trim()}`);
+  for (const { bios, start } of placed) if (bios !== undefined) placeBiosBoot(output, bios, start / SECTOR);
   const handle = await open(output, 'r+');
   try {
     return await fill(handle, placed, total);

@@ -130,7 +130,9 @@ function planVfat(request: FileSystemRequest): Plan {
   };
 }
 
-const tooSmall = ({ name, kind, size = 0, output }: FileSystemRequest, needed: number): IcepkgError =>
+type Refused = Pick<FileSystemRequest, 'name' | 'size' | 'output'> & { readonly kind: string };
+
+export const tooSmall = ({ name, kind, size = 0, output }: Refused, needed: number): IcepkgError =>
   new IcepkgError(
     'image-failed',
     `${path.basename(output)}: the ${kind} of partition ${name} needs ${mib(needed)}, and its size is ${mib(size)}`,

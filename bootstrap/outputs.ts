@@ -5,14 +5,16 @@ import { IcepkgError } from '#schema/error';
 import { run } from '#pkgbuild/command';
 import { BUILD_EPOCH } from '#pkgbuild/epoch';
 import { sha256File } from '#pkgbuild/sources/cache';
-import { addBootFiles, findKernel, packaged } from './boot-files.ts';
+import { addBootFiles, bootUuid, findKernel, packaged } from './boot-files.ts';
 import { kernelCommandLine } from './command-line.ts';
 import type { Definition } from './definition.ts';
 import type { Format, Partition } from './definition-schema.ts';
 import type { BuiltFile, RootEntry } from './description.ts';
 import { derivedUuid, writeDisk, type DiskPartition } from './disk.ts';
 import { quote, requireTools, runFakeroot } from './fakeroot.ts';
+import { makeBiosBoot } from './bios-boot.ts';
 import { cachedFileSystem } from './filesystem-cache.ts';
+import { tooSmall } from './filesystems.ts';
 import { makeInitramfs } from './initramfs.ts';
 import { writeInstaller } from './installer.ts';
 import { writeIso } from './iso.ts';
@@ -161,6 +163,14 @@ async function makePartitions(request: OutputRequest): Promise<DiskPartition[]> 
   for (const { name, type, filesystem, size, free } of definition.partitions) {
     const uuid = derivedUuid(key, 'partition', name);
     const part = parts.get(name);
+    if (type === 'bios') {
+      const bios = await makeBiosBoot({ tree: request.tree, bootUuid: bootUuid(definition, key), scratch });
+      const needed = fs.statSync(bios.core).size;
+      if (size !== undefined && size < needed)
+        throw tooSmall({ name, kind: 'GRUB', size, output: bios.core }, needed);
+      made.push({ name, type, uuid, size: size ?? needed, file: bios.core, bios });
+      continue;
+    }
     if (filesystem === undefined || part === undefined) {
       made.push({ name, type, uuid, size: size ?? 1, file: undefined });
       continue;

@@ -4,6 +4,7 @@ import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { placeBiosBoot } from '#bootstrap/bios-boot';
 import { qemuMachine } from '#bootstrap/qemu';
 import { expectError, ImageBench, rootPartition, tool, type Built } from '../support/images.ts';
 import { makeDepot, type Depot } from '../support/repository.ts';
@@ -224,6 +225,31 @@ describe('a live medium', () => {
     ['without GRUB', { initramfs: {} }, /no package of the image brings usr\/lib\/grub\/x86_64-efi/],
   ])('%s', async (_, more, message) => {
     await expect(build({ ...live, ...more })).rejects.toThrow(expectError('image-failed', message));
+  });
+});
+
+describe('a disk that BIOS starts', () => {
+  test('the code of the first sector leads to the partition, and its first sector to the next', () => {
+    const folder = bench.folder('bios');
+    const [disk, core] = ['disk', 'core'].map((name) => path.join(folder, name)) as [string, string];
+    fs.writeFileSync(disk, Buffer.alloc(1024, 0x11));
+    fs.writeFileSync(core, Buffer.alloc(1024, 0x22));
+    placeBiosBoot(disk, { sector: Buffer.alloc(512, 0xeb), core }, 2048);
+    const written = fs.readFileSync(disk);
+    expect(written.readBigUInt64LE(0x5c)).toBe(2048n);
+    expect(written.subarray(0x64, 0x68)).toEqual(Buffer.from([0xeb, 0xeb, 0x90, 0x90]));
+    // What the partition table says begins here.
+    expect(written.subarray(438, 442)).toEqual(Buffer.from([0xeb, 0xeb, 0x11, 0x11]));
+    expect(fs.readFileSync(core).readBigUInt64LE(0x1f4)).toBe(2049n);
+    expect(fs.readFileSync(core).subarray(0x1fc)).toEqual(Buffer.alloc(516, 0x22));
+  });
+
+  test('without GRUB', async () => {
+    const boot = { name: 'boot', type: 'boot', filesystem: 'vfat', mount: '/boot' };
+    const partitions = [{ name: 'bios', type: 'bios' }, boot, ...rootPartition('ext4')];
+    await expect(build({ loader: 'none', partitions })).rejects.toThrow(
+      expectError('image-failed', /no package of the image brings usr\/lib\/grub\/i386-pc/),
+    );
   });
 });
 

@@ -95,15 +95,20 @@ describe.runIf(repository !== undefined).each(boards)('install-to-disk of %s', (
     expect(await refused('install-to-disk --yes /dev/vdb')).toContain('/dev/vdb2 is in use: /mnt');
     await guest.end();
     // The same machine without its medium.
-    const own = machine('uefi');
-    const at = own.arguments.findIndex((word) => word.startsWith('if=none,id=disk'));
-    live = await start({
-      program: own.program,
-      arguments: own.arguments.with(at, `if=none,id=disk,format=raw,snapshot=off,file=${target}`),
-    });
-    expect((await live.run('cat /proc/cmdline')).output).toMatch(/root=PARTUUID=/);
-    expect((await live.run('grep -c " /boot vfat " /proc/mounts')).output).toMatch(/^1$/m);
-    expect((await live.run('df -h / /boot; initctl status')).output).not.toContain('failed');
-    expect(await live.run('install-to-disk --yes /dev/vda')).toMatchObject({ status: 1 });
+    for (const firmware of board === 'installer-x86_64' ? (['uefi', 'bios'] as const) : (['uefi'] as const)) {
+      const own = machine(firmware);
+      const at = own.arguments.findIndex((word) => word.startsWith('if=none,id=disk'));
+      live = await start({
+        program: own.program,
+        arguments: own.arguments.with(at, `if=none,id=disk,format=raw,snapshot=off,file=${target}`),
+      });
+      expect((await live.run('cat /proc/cmdline')).output).toMatch(/root=PARTUUID=/);
+      const started = (await live.run('ls -d /sys/firmware/efi')).status === 0 ? 'uefi' : 'bios';
+      expect(started).toBe(firmware);
+      expect((await live.run('grep -c " /boot vfat " /proc/mounts')).output).toMatch(/^1$/m);
+      expect((await live.run('df -h / /boot; initctl status')).output).not.toContain('failed');
+      expect(await live.run('install-to-disk --yes /dev/vda')).toMatchObject({ status: 1 });
+      await live.end();
+    }
   });
 });

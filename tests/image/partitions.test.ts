@@ -148,6 +148,7 @@ describe('the top of a partition is owned as the mount point that it hides', () 
 });
 
 const root = { name: 'root', type: 'root', filesystem: 'ext4' };
+const bios = (name: string): object => ({ name, type: 'bios' });
 const data = (name: string, mount: string): object => ({ name, type: 'data', filesystem: 'ext4', mount });
 test.each([
   [
@@ -159,7 +160,19 @@ test.each([
   ['two at one place', [root, data('a', '/srv'), data('b', '/srv')], /two partitions are mounted at \/srv/],
   ['another one in the place of the root', [root, data('a', '/')], /a is mounted at \/, where the root is/],
   ['a swap without a size', [root, { name: 'swap', type: 'swap' }], /swap has neither a file system nor/],
+  ['GRUB for BIOS twice', [root, bios('one'), bios('two')], /one and two both hold GRUB for BIOS/],
+  [
+    'GRUB for BIOS in a folder',
+    [root, { ...bios('bios'), mount: '/boot' }],
+    /bios holds GRUB for BIOS, and neither/,
+  ],
   ['a place that is no path', [root, data('a', '/srv/')], /expected an absolute path such as/],
 ])('partitions that cannot be: %s', (_, partitions, message) => {
   expect(() => bench.define({ board: { partitions } })).toThrow(expectError('format-invalid', message));
+});
+
+test('GRUB for BIOS is for a GPT', () => {
+  expect(() => bench.define({ board: { table: 'mbr', partitions: [root, bios('bios')] } })).toThrow(
+    expectError('format-invalid', /partition bios holds GRUB for BIOS, which is for a GPT/),
+  );
 });
