@@ -1,5 +1,5 @@
 /** Runs the real program and keeps exit status, stdout and stderr apart. */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
@@ -33,6 +33,20 @@ export function icepkg(words: readonly string[], options: RunOptions = {}): Run 
     ...(options.uid === undefined ? {} : { uid: options.uid, gid: options.uid }),
   });
   return { status, stdout, stderr };
+}
+
+/** The same while this process goes on, for a test that serves what the program asks for. */
+export function runIcepkg(words: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Run> {
+  const child = spawn(process.execPath, program(...words), {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const run = { stdout: '', stderr: '' };
+  child.stdout.on('data', (part: Buffer) => (run.stdout += part.toString()));
+  child.stderr.on('data', (part: Buffer) => (run.stderr += part.toString()));
+  return new Promise((resolve) => {
+    child.on('close', (status) => resolve({ status, ...run }));
+  });
 }
 
 export const NOBODY = 65_534;

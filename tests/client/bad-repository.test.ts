@@ -2,7 +2,6 @@
  * Repositories that are wrong, in a folder met by the engine and over HTTP met by the real program: each ends with an error that
  * names the thing and a way out, leaves the root as it was, and is over once the repository is whole again.
  */
-import { spawn } from 'node:child_process';
 import {
   appendFileSync,
   cpSync,
@@ -29,7 +28,7 @@ import { openEncoder } from '#schema/container/codec';
 import { sha256 } from '#schema/digest';
 import { IcepkgError } from '#schema/error';
 import { signMetadata } from '#schema/tuf/metadata';
-import { program, type Run } from '../cli/icepkg.ts';
+import { runIcepkg, type Run } from '../cli/icepkg.ts';
 import { serveFrom } from './serve-from.ts';
 import { makeDepot, type Depot } from '../support/repository.ts';
 
@@ -97,17 +96,7 @@ function renew(from = fresh): void {
   cpSync(from, mirror, { recursive: true });
 }
 
-function icepkg(...words: string[]): Promise<Run> {
-  const child = spawn(process.execPath, program(...words, '--root', root), {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  const run = { stdout: '', stderr: '' };
-  child.stdout.on('data', (part: Buffer) => (run.stdout += part.toString()));
-  child.stderr.on('data', (part: Buffer) => (run.stderr += part.toString()));
-  return new Promise((resolve) => {
-    child.on('close', (status) => resolve({ status, ...run }));
-  });
-}
+const icepkg = (...words: string[]): Promise<Run> => runIcepkg([...words, '--root', root]);
 
 const installed = (): unknown => [
   readStore(root, (store) => store.installedPackages().map(({ record }) => record.version)),

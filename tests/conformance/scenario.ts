@@ -1,43 +1,15 @@
 /** `test` with a repository that can misbehave and the client under test, run as a program of its own. */
 import { spawn } from 'node:child_process';
-import {
-  chmodSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
 import { afterAll, test as base } from 'vitest';
+import { clockAhead } from '../support/clock.ts';
+import { bundleClient } from './bundle.ts';
 import { Simulator, type Envelope } from './simulator.ts';
 
-const at = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
-/** The client in one file, which starts three times as fast; it lies where its packages are found. */
-const bundle = at(`../../node_modules/.cache/icepkg/conformance-${process.pid}.mjs`);
-await build({
-  entryPoints: [at('./conformance-client.ts')],
-  outfile: bundle,
-  bundle: true,
-  platform: 'node',
-  format: 'esm',
-  conditions: ['source'],
-  packages: 'external',
-  banner: { js: '#!/usr/bin/env node' },
-});
-chmodSync(bundle, 0o755);
+const bundle = await bundleClient();
 afterAll(() => rmSync(bundle, { force: true }));
-
-/** Makes a program live so many days ahead. */
-const clockAhead = (days: number): string => {
-  const shift = `const D=Date;globalThis.Date=class extends D{constructor(...a){a.length?super(...a):super(D.now()+${days}*864e5)}static now(){return D.now()+${days}*864e5}}`;
-  return `--import=data:text/javascript,${encodeURIComponent(shift)}`;
-};
 
 export interface RunOptions {
   /** Days that the clock of the client is ahead. */

@@ -1,10 +1,10 @@
 /** The commands as an operator types them, through the real program. */
-import { spawn } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { icepkg, program } from '../cli/icepkg.ts';
+import { icepkg } from '../cli/icepkg.ts';
 import { makeDepot, type Depot } from '../support/repository.ts';
+import { serveRepository } from '../support/served-repository.ts';
 
 let depot: Depot;
 let at: (name: string) => string;
@@ -65,20 +65,10 @@ test('a folder stands for the packages in it; one without any is refused', async
 });
 
 test('repo serve prints its address, answers, and ends on SIGTERM', async () => {
-  const child = spawn(process.execPath, program('repo', 'serve', depot.repository, '--port', '0'), {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const ended = new Promise<number | null>((resolve) => child.on('exit', resolve));
-  const url = await new Promise<string>((resolve) => {
-    let text = '';
-    child.stdout.on('data', (part: Buffer) => {
-      text += part.toString();
-      const address = /http:\/\/\S+/.exec(text)?.[0];
-      if (address !== undefined) resolve(address);
-    });
-  });
+  const { url, server } = await serveRepository(depot.repository);
+  const ended = new Promise<number | null>((resolve) => server.on('exit', resolve));
   expect((await fetch(`${url}/channels/stable/metadata/root.json`)).status).toBe(200);
-  child.kill('SIGTERM');
+  server.kill('SIGTERM');
   expect(await ended).toBe(0);
 });
 
