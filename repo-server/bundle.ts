@@ -14,7 +14,7 @@ import type { PackageRecord } from '#schema/index-shard';
 import { patchListPath } from '#schema/patch/format';
 import { comparePaths, isSafePath } from '#schema/path';
 import { readRepositoryConfig } from './config.ts';
-import { withHint } from './hint.ts';
+import { withHint, type Hints } from './hint.ts';
 import { doing, makeFolder, metadataFolder, PRIVATE_FOLDER, readIfAny, writeDurably } from './layout.ts';
 import { withLock } from './lock.ts';
 import { readChannel } from './metadata.ts';
@@ -165,14 +165,19 @@ export async function importBundle(
     const transport = firstOf(folderTransport(aside), folderTransport(folder));
     return await mirrorRepository(folder, { ...options, settings, transport });
   } catch (error) {
-    throw withHint(error, 'trust-rollback', OLDER);
+    throw withHint(error, HINTS);
   } finally {
     fs.rmSync(aside, { recursive: true, force: true });
   }
 }
 
-const OLDER =
-  'The bundle was made before what this copy has: leave it, or carry a newer one (icepkg repo bundle export)';
+const HINTS: Hints = {
+  'network-failed':
+    'The bundle leaves out what others carried that were not imported here: import those first, or export one without --list',
+  'package-corrupt': 'The bundle is damaged: carry it again, or export another one',
+  'trust-rollback':
+    'The bundle was made before what this copy has: leave it, or carry a newer one (icepkg repo bundle export)',
+};
 
 async function unpack(file: string, folder: string): Promise<void> {
   doing(folder, () => makeFolder(folder));
@@ -188,6 +193,8 @@ async function unpack(file: string, folder: string): Promise<void> {
       file,
       cwd: folder,
       strict: true,
+      // Not every Node.js unpacks it, and tar then ends the process.
+      zstd: false,
       noChmod: true,
       filter: (path, entry) => belongs(path, 'type' in entry ? entry.type === 'File' : entry.isFile()),
     });

@@ -1,10 +1,13 @@
 /** The way out as an operator sees it, where the engine, which met the failure, told an installing client. */
 import { IcepkgError, type ErrorCode } from '#schema/error';
 
-/** @returns the same failure with another hint where it has this code; any other one as it is */
-export function withHint(error: unknown, code: ErrorCode, hint: string): unknown {
-  if (!(error instanceof IcepkgError) || error.code !== code) return error;
-  return new IcepkgError(code, error.message, {
+export type Hints = Readonly<Partial<Record<ErrorCode, string>>>;
+
+/** @returns the same failure with the hint for its code; one whose code is not named as it is */
+export function withHint(error: unknown, hints: Hints): unknown {
+  const hint = error instanceof IcepkgError ? hints[error.code] : undefined;
+  if (!(error instanceof IcepkgError) || hint === undefined) return error;
+  return new IcepkgError(error.code, error.message, {
     hint,
     cause: error.cause,
     ...(error.data === undefined ? {} : { data: error.data }),

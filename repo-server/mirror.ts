@@ -13,7 +13,7 @@ import { LEAST_PATCHED_SIZE, MAX_PATCH_LIST_BYTES, patchListPath } from '#schema
 import { parseMetadata, type Targets } from '#schema/tuf/metadata';
 import { DEFAULT_EXPIRY_DAYS, writeRepositoryConfig } from './config.ts';
 import { CONFIG_FILE, doing, makeFolder, metadataFolder, syncFolder } from './layout.ts';
-import { withHint } from './hint.ts';
+import { withHint, type Hints } from './hint.ts';
 import { inParallel } from './in-parallel.ts';
 import { limitRate } from './limit-rate.ts';
 import { withLock, type LockOptions } from './lock.ts';
@@ -29,10 +29,14 @@ import { decodePatchList, patchesIn } from './patches/patch-files.ts';
 import { filesOf, readForeignShard, recordsNamedBy, type IndexTargets } from './served.ts';
 import { addressIn, checkPlace, expiryOf, openTransport, Upstream } from './upstream.ts';
 
-const DAMAGED =
-  'What it is copied from is damaged or half copied: try again later, or tell its operator. The copy serves what it served before';
-const OLDER =
-  'What it is copied from went back behind what this copy has: try again later, or tell its operator. The copy serves what it served before';
+const HINTS: Hints = {
+  'network-failed':
+    'Check the connection, the address and the channel, then type it again: it goes on where it stopped. The copy serves what it served before',
+  'package-corrupt':
+    'What it is copied from is damaged or half copied: try again later, or tell its operator. The copy serves what it served before',
+  'trust-rollback':
+    'What it is copied from went back behind what this copy has: try again later, or tell its operator. The copy serves what it served before',
+};
 
 /** What ends a run, whatever it was at. */
 const ENDING: ReadonlySet<string> = new Set(['cancelled', 'disk-full', 'io-failed', 'path-unsafe']);
@@ -100,7 +104,7 @@ export async function mirrorRepository(folder: string, options: MirrorOptions): 
         keepSettings(folder, options);
         return { channels, fetched: upstream.fetched, bytes: upstream.bytes };
       } catch (error) {
-        throw withHint(withHint(error, 'package-corrupt', DAMAGED), 'trust-rollback', OLDER);
+        throw withHint(error, HINTS);
       } finally {
         transport.close();
       }

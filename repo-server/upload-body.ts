@@ -103,6 +103,8 @@ async function unpack(body: Readable, intake: Intake): Promise<void> {
   };
   const parser = new Parser({
     strict: true,
+    // Not every Node.js unpacks it.
+    zstd: false,
     onReadEntry: (entry) =>
       trying(() => {
         const target = intake.begin(entry);

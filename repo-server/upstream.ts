@@ -143,7 +143,7 @@ export class Upstream {
         { path: address, size, sha256: digest, file: aside },
         signal === undefined ? {} : { signal },
       ).catch((error: unknown) => {
-        throw withHint(error, 'disk-full', FULL);
+        throw withHint(error, { 'disk-full': FULL });
       }),
     );
     this.#options.onWrite?.(path);

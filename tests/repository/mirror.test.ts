@@ -203,6 +203,7 @@ test('a bundle carries what is new, and is believed no more than any mirror', as
   });
   await expect(importBundle(at('elsewhere'), at('two.tar'), { trustedRoot })).rejects.toMatchObject({
     code: 'network-failed',
+    hint: expect.stringMatching(/import those first, or export one without --list$/) as string,
   });
   expect(existsSync(at('elsewhere/channels'))).toBe(false);
 });
@@ -228,10 +229,12 @@ test('a bundle that is cut short, strange or hostile is refused, and leaves noth
   const good = readFileSync(at('good.tar'));
   writeFileSync(at('cut.tar'), good.subarray(0, 3000));
   writeFileSync(at('nonsense.tar'), 'nonsense');
+  // As packages begin, which are given for bundles by mistake.
+  writeFileSync(at('zstd.tar'), Buffer.concat([Buffer.from('28b52ffd', 'hex'), good]));
   mkdirSync(at('evil/.icepkg/trust'), { recursive: true });
   writeFileSync(at('evil/.icepkg/trust/x'), 'x');
   await create({ file: at('evil.tar'), cwd: at('evil') }, ['.icepkg/trust/x']);
-  for (const name of ['nonsense.tar', 'evil.tar'])
+  for (const name of ['nonsense.tar', 'zstd.tar', 'evil.tar'])
     await expect(importBundle(copy, at(name), { trustedRoot })).rejects.toMatchObject({
       code: 'format-invalid',
     });

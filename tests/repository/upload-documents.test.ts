@@ -107,6 +107,7 @@ test('documents of another package, of strangers, or that nobody vouches for are
     [await tarOf(await documented(), '.spdx.json', ''), /no tar of a package and its documents/],
     [await tarOf(await documented(), '', '.spdx.json', '.spdx.json'), /no tar of a package/],
     [(await tarOf(await documented(), ...all)).subarray(0, 700), /no tar of a package/],
+    [Buffer.from('28b52ffd00'.repeat(300), 'hex'), /no tar of a package/],
     [Buffer.from('nonsense'), /no tar of a package/],
     [Buffer.alloc(0), /no tar of a package/],
   ];
