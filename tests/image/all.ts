@@ -50,7 +50,8 @@ function boardNames(): string[] {
   if (values.boards !== undefined) return values.boards.split(',');
   const folders = defaultImageRoots().map((root) => path.join(root, 'boards'));
   const names = folders.flatMap((folder) => (fs.existsSync(folder) ? fs.readdirSync(folder) : []));
-  const unique = new Set(names.map((name) => path.basename(name, '.yaml')));
+  const files = names.filter((name) => name.endsWith('.yaml'));
+  const unique = new Set(files.map((name) => path.basename(name, '.yaml')));
   return [...unique].filter((name) => archOf(name) === values.arch).sort();
 }
 
