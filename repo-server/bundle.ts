@@ -3,7 +3,7 @@
  * Nothing in a bundle is believed: it is read like any mirror, with the whole chain verified.
  */
 import * as fs from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import * as v from 'valibot';
 import { folderTransport } from '#engine/client/folder';
 import type { Transport } from '#engine/client/transport';
@@ -50,6 +50,7 @@ export interface Exported {
 /**
  * Writes a bundle of what the channels serve now, and of the snapshots before that are whole here.
  * @param list a file that names what the receiver has; what is sent now is added to it once the bundle is whole
+ * @throws IcepkgError `not-found` where something is missing, `disk-full`, `io-failed`
  */
 export async function exportBundle(
   repository: string,
@@ -62,10 +63,15 @@ export async function exportBundle(
     const wanted = filter.channels.flatMap((channel) => filesOfChannel(repository, channel, filter));
     const files = [...new Set(wanted)].sort(comparePaths);
     const fresh = files.filter((path) => !sent.has(path));
+    checkPresent(repository, fresh);
     writeDurably(join(repository, CONTENTS), canonicalJson({ format: 1, ...filter }));
     const { create } = await import('tar');
     const aside = `${file}.part`;
     try {
+      doing(file, () => {
+        makeFolder(dirname(file));
+        fs.writeFileSync(aside, '');
+      });
       await create({ file: aside, cwd: repository, portable: true, noDirRecurse: true, strict: true }, [
         CONTENTS,
         ...fresh,
@@ -84,6 +90,14 @@ export async function exportBundle(
         Buffer.from([...new Set([...sent, ...lasting])].map((path) => `${path}\n`).join('')),
       );
     return { file, files: fresh.length, left: files.length - fresh.length, bytes: fs.statSync(file).size };
+  });
+}
+
+function checkPresent(repository: string, paths: readonly string[]): void {
+  const missing = paths.find((path) => !fs.existsSync(join(repository, path)));
+  if (missing === undefined) return;
+  throw new IcepkgError('not-found', `${join(repository, missing)} is missing`, {
+    hint: `See what else is, and bring it back: icepkg repo verify ${repository}`,
   });
 }
 

@@ -248,6 +248,17 @@ test('a bundle that is cut short, strange or hostile is refused, and leaves noth
   expect(existsSync(join(copy, 'channels'))).toBe(false);
 });
 
+test('a bundle is written where its folder is made for it, and not without what is missing', async () => {
+  const file = join(depot.folder, 'made/for/it.tar');
+  await exportBundle(depot.repository, file, { channels: ['stable'] });
+  expect(existsSync(file)).toBe(true);
+  rmSync(join(depot.repository, 'packages/x86_64/other-1.0.0-r0.x86_64.icepkg'));
+  await expect(
+    exportBundle(depot.repository, join(depot.folder, 'no.tar'), { channels: ['stable'] }),
+  ).rejects.toThrow(/other-1\.0\.0-r0\.x86_64\.icepkg is missing$/);
+  expect(readdirSync(depot.folder).filter((name) => name.startsWith('no.tar'))).toEqual([]);
+});
+
 test('with a bound on its rate a mirror takes no less time than that', async () => {
   const rate = 64 * 1024;
   const started = performance.now();
