@@ -7,10 +7,12 @@ import { tool } from '../support/images.ts';
 interface Partition {
   readonly start: number;
   readonly size: number;
+  readonly type: string;
 }
 
 const SECTOR = 512;
 const MIB = 1024 ** 2;
+const BIOS_BOOT = '21686148-6449-6E6F-744E-656564454649';
 
 /** Tells the file system by its magic number, and how it is checked. */
 const FILE_SYSTEMS = [
@@ -50,7 +52,7 @@ function checkDisk(disk: string, scratch: string): string {
   const { partitiontable: table } = JSON.parse(tool('sfdisk', '--json', disk)) as {
     partitiontable: { label: string; partitions: readonly Partition[] };
   };
-  const kinds = table.partitions.map(({ start, size }, index) => {
+  const kinds = table.partitions.map(({ start, size, type }, index) => {
     const part = path.join(scratch, `part-${index}`);
     const [skip, count] = [start, size].map((sectors) => String((sectors * SECTOR) / MIB));
     tool(
@@ -64,7 +66,7 @@ function checkDisk(disk: string, scratch: string): string {
       'status=none',
     );
     try {
-      return checkFileSystem(part);
+      return type === BIOS_BOOT ? checkGrub(disk, part, start) : checkFileSystem(part);
     } finally {
       fs.rmSync(part);
     }
@@ -72,11 +74,25 @@ function checkDisk(disk: string, scratch: string): string {
   return `${table.label}: ${kinds.join(', ')}`;
 }
 
-function checkFileSystem(file: string): string {
+function startOf(file: string): Buffer {
   const start = Buffer.alloc(4096);
   const fd = fs.openSync(file, 'r');
   fs.readSync(fd, start);
   fs.closeSync(fd);
+  return start;
+}
+
+/** What the first sector of a disk reads is what the partition begins with. */
+function checkGrub(disk: string, part: string, start: number): string {
+  const sector = startOf(disk);
+  if (!sector.subarray(0, 440).includes('GRUB ') || sector.readBigUInt64LE(0x5c) !== BigInt(start))
+    throw new Error(`${disk}: the first sector does not lead to GRUB in sector ${start}`);
+  if (!startOf(part).subarray(0, SECTOR).includes('loading')) throw new Error(`${part}: no GRUB`);
+  return 'GRUB';
+}
+
+function checkFileSystem(file: string): string {
+  const start = startOf(file);
   const kind = FILE_SYSTEMS.find(
     ({ at, magic }) => start.subarray(at, at + magic.length / 2).toString('hex') === magic,
   );
