@@ -65,11 +65,10 @@ the trusted root, kept up to --cache-size and served, also while upstream cannot
       helpValue: 'N',
       summary: 'requests a second from one address, ten times as many at once',
     }),
-    'max-upload': Flags.integer({
-      min: 1,
-      default: 1024,
-      helpValue: 'MIB',
-      summary: 'how large a package may be that is uploaded',
+    'max-upload': Flags.string({
+      default: '1G',
+      helpValue: 'SIZE',
+      summary: 'how large a package may be that is uploaded, such as 500M',
     }),
     upstream: Flags.string({
       helpValue: 'URL',
@@ -112,7 +111,7 @@ the trusted root, kept up to --cache-size and served, also while upstream cannot
       host: flags.host,
       port: flags.port,
       keys: (flags.key ?? []).map(readKeyFile),
-      maxUpload: flags['max-upload'] * 1024 * 1024,
+      maxUpload: parseSize(flags['max-upload']),
       web: !flags['no-web'],
       ...(cache === undefined ? {} : { cache }),
       ...(certificate === undefined || tlsKey === undefined ? {} : { tls: { certificate, key: tlsKey } }),
