@@ -26,7 +26,8 @@ export class PackageTooLarge extends IcepkgError {
 
 /**
  * Writes the package to `file`, which is not there yet, and documents beside it, where `icepkg build` puts them.
- * @throws IcepkgError `usage` where it is too large, `format-invalid` where the tar is none, `disk-full`
+ * @throws IcepkgError `usage` where it is too large, `package-corrupt` where it is cut off, `format-invalid` where the
+ * tar is none, `disk-full`
  */
 export async function receiveBody({ body, mediaType, mostBytes }: UploadBody, file: string): Promise<void> {
   try {
@@ -35,6 +36,12 @@ export async function receiveBody({ body, mediaType, mostBytes }: UploadBody, fi
   } catch (cause) {
     if (isErrno(cause, 'ENOSPC', 'EDQUOT'))
       throw new IcepkgError('disk-full', 'no space left for the package', { cause });
+    if (isErrno(cause, 'ECONNRESET', 'ERR_STREAM_PREMATURE_CLOSE')) {
+      throw new IcepkgError('package-corrupt', 'the upload was cut off before its end', {
+        hint: 'Upload it again',
+        cause,
+      });
+    }
     throw cause;
   }
 }

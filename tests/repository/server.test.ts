@@ -1,8 +1,9 @@
 /** What the server does beside files: uploads for whom a token allows them, limits, reports, several repositories. */
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { loadIndexes } from '#engine/client/load-indexes';
 import { initRepository, sameKeys } from '#repo-server/init';
 import { publish } from '#repo-server/publish';
@@ -95,7 +96,9 @@ test('what may not come in is refused, named and counted, and nothing changes', 
   });
   expect([endless.status, await endless.json()]).toMatchObject([413, { error: { code: 'too-large' } }]);
   expect(told).toHaveLength(8);
-  expect(told[3]).toMatch(/^upload to main from 127\.0\.0\.1, test: bash-1\.0\.0-r0\.x86_64\.icepkg: none of the trusted keys/);
+  expect(told[3]).toMatch(
+    /^upload to main from 127\.0\.0\.1, test: bash-1\.0\.0-r0\.x86_64\.icepkg: none of the trusted keys/,
+  );
   expect(readFileSync(join(depot.repository, '.icepkg/pool.json')).equals(pool)).toBe(true);
   expect(left()).toEqual([]);
   const metrics = await (await fetch(`${server?.metricsUrl}/metrics`)).text();
@@ -116,6 +119,22 @@ test('what waits to be published is not gone behind either; the same package aga
     409,
     { error: { message: 'bash-1.0.0-r0.x86_64.icepkg is older than 1.1.0-r0, which beta has' } },
   ]);
+});
+
+test('an upload whose connection is lost is refused by name and leaves nothing', async () => {
+  const told: string[] = [];
+  const url = new URL(await start({ onRefused: (what) => told.push(what) }));
+  const bearer = await token('upload:stable');
+  for (const type of ['application/octet-stream', 'application/x-tar']) {
+    const socket = connect(Number(url.port), url.hostname);
+    socket.on('error', () => undefined);
+    const head = `Authorization: Bearer ${bearer}\r\nContent-Type: ${type}\r\nContent-Length: 5000`;
+    socket.write(`POST /api/v1/packages HTTP/1.1\r\nHost: x\r\n${head}\r\n\r\n`);
+    socket.write('the beginning', () => setTimeout(() => socket.destroy(), 200));
+  }
+  await vi.waitFor(() => expect(told).toHaveLength(2), { timeout: 20_000 });
+  for (const what of told) expect(what).toMatch(/, test: the upload was cut off before its end$/);
+  await vi.waitFor(() => expect(left()).toEqual([]));
 });
 
 test('who may: no token, a wrong one, without the scope, revoked, run out', async () => {
