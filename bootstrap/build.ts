@@ -6,13 +6,13 @@ import type { PrivateKey } from '#schema/keys';
 import type { EngineContext } from '#engine/context';
 import type { OnProgress } from '#engine/model';
 import { sha256File } from '#pkgbuild/sources/cache';
-import { walkTree } from '#pkgbuild/tree';
 import type { Definition } from './definition.ts';
 import { deliver } from './deliver.ts';
 import { DESCRIPTION, type BuiltFile } from './description.ts';
 import { keepLast } from './keep-last.ts';
 import type { Lock } from './lock.ts';
 import type { MadeImage } from './make-image.ts';
+import { walkOverlay } from './overlay-tree.ts';
 
 export interface ImageRequest {
   readonly definition: Definition;
@@ -77,7 +77,7 @@ function imageKey(definition: Definition, locked: Lock['locked'], composer: numb
         sha256File(path.join(folder, value.trust)),
       ]),
       overlays: overlays.map((folder) =>
-        walkTree(folder, { holder: folder, code: 'format-invalid', nodes: false }).map((entry) => [
+        walkOverlay(folder).map((entry) => [
           entry.path,
           entry.type,
           entry.mode,

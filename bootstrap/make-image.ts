@@ -36,6 +36,8 @@ export async function makeImage(
   const { definition, lock, depot, cacheFolder, onStep = () => undefined, signal } = request;
   fs.mkdirSync(path.dirname(kept), { recursive: true });
   const scratch = fs.mkdtempSync(path.join(path.dirname(kept), '.image-'));
+  // What nothing else gives a mode has the same one whoever composes.
+  const umask = process.umask(0o022);
   try {
     onStep('compose');
     const keptRoot = path.join(cacheFolder, 'roots', `${definition.name}.${definition.arch}`);
@@ -82,5 +84,7 @@ export async function makeImage(
   } catch (error) {
     fs.rmSync(scratch, { recursive: true, force: true });
     throw error;
+  } finally {
+    process.umask(umask);
   }
 }

@@ -3,11 +3,11 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { IcepkgError } from '#schema/error';
 import { compileRules, type Ruled } from '#pkgbuild/path-rules';
-import { walkTree } from '#pkgbuild/tree';
 import type { Definition } from './definition.ts';
+import { walkOverlay, type OverlayEntry } from './overlay-tree.ts';
 import { placeInRoot } from './root-path.ts';
 
-/** What a definition says of a path's owner and mode; everything else is 0:0 with the mode it has on disk. */
+/** What a definition says of a path's owner and mode; everything else is 0:0 with the mode of the overlay. */
 export type PathFacts = Pick<Ruled, 'owner' | 'account' | 'mode' | 'xattrs'>;
 
 /**
@@ -18,7 +18,7 @@ export function applyOverlays(root: string, definition: Definition): Map<string,
   const rules = compileRules(definition.owners);
   const facts = new Map<string, PathFacts>();
   for (const overlay of definition.overlays)
-    for (const entry of walkTree(overlay, { holder: overlay, code: 'format-invalid', nodes: false })) {
+    for (const entry of walkOverlay(overlay)) {
       const target = placeInRoot(root, entry.path);
       // A folder that is a symlink in the image, such as `lib`, stays one, and what it leads to stays as it is.
       if (entry.type === 'directory' && isLink(target)) {
@@ -40,7 +40,7 @@ export function applyOverlays(root: string, definition: Definition): Map<string,
 const isLink = (file: string): boolean =>
   fs.lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink() === true;
 
-function place(from: string, to: string, { type, mode, target }: ReturnType<typeof walkTree>[number]): void {
+function place(from: string, to: string, { type, mode, target }: OverlayEntry): void {
   const there = fs.lstatSync(to, { throwIfNoEntry: false });
   if (type === 'directory') {
     if (there?.isDirectory() !== true) fs.mkdirSync(to);

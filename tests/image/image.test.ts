@@ -188,6 +188,26 @@ test('the overlay, users and the host name are in the image, and packages give w
   );
 });
 
+test.each([0o002, 0o077])('the umask %o of who composes changes nothing', async (umask) => {
+  const written = {
+    overlay: { 'srv/shared/file': 'x', 'opt/more': 'y' },
+    system: { hostname: 'device', users: [{ name: 'anna' }] },
+    board: { formats: ['img'] },
+  };
+  const before = process.umask(0o022);
+  try {
+    const { files } = await build(define(written));
+    // A checkout that shares nothing with others is another overlay.
+    process.umask(umask === 0o002 ? umask : 0o022);
+    const definition = define(written);
+    process.umask(umask);
+    expect((await build(definition)).files).toEqual(files);
+    expect(process.umask()).toBe(umask);
+  } finally {
+    process.umask(before);
+  }
+});
+
 test('what was built is kept: a change makes it anew, none costs nothing', async () => {
   const cache = fs.mkdtempSync(path.join(scratch, 'cache-'));
   const first = await build(define({}), cache);
