@@ -14,6 +14,8 @@ import { sha256File } from '#pkgbuild/sources/cache';
 export interface OciRequest {
   /** The root, as a tar. */
   readonly tar: string;
+  /** Every path in it. */
+  readonly paths: readonly string[];
   readonly output: string;
   readonly scratch: string;
   readonly name: string;
@@ -32,8 +34,18 @@ interface Descriptor {
   readonly size: number;
 }
 
+/** @throws IcepkgError `image-failed` for a path that readers of a layer take for an order to delete another */
 export async function writeOci(request: OciRequest): Promise<void> {
-  const { tar, output, scratch, name, arch, command } = request;
+  const { tar, paths, output, scratch, name, arch, command } = request;
+  const whiteout = paths.find((file) => path.posix.basename(file).startsWith('.wh.'));
+  if (whiteout !== undefined)
+    throw new IcepkgError(
+      'image-failed',
+      `a container image cannot hold /${whiteout}, which deletes a file there`,
+      {
+        hint: 'Rename it, or leave oci out of the formats',
+      },
+    );
   const layout = path.join(scratch, 'oci');
   const blobs = path.join(layout, 'blobs/sha256');
   fs.mkdirSync(blobs, { recursive: true });

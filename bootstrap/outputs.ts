@@ -138,8 +138,9 @@ export async function makeOutputs(request: OutputRequest): Promise<Outputs> {
   return { files, entries: bootable.entries };
 }
 
-const ociFacts = ({ definition, scratch }: OutputRequest): Omit<OciRequest, 'tar' | 'output'> => ({
+const ociFacts = ({ definition, scratch, tree }: OutputRequest): Omit<OciRequest, 'tar' | 'output'> => ({
   scratch,
+  paths: tree.entries.map((entry) => entry.path),
   name: definition.name,
   arch: definition.arch,
   command: definition.command,

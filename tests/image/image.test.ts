@@ -297,6 +297,13 @@ describe('bad input', () => {
     await expect(build(define({ board }))).rejects.toThrow(expectError('image-failed', message));
   });
 
+  test('a name that deletes a file from a container image', async () => {
+    const definition = define({ overlay: { 'etc/.wh.passwd': '' }, board: { formats: ['oci'] } });
+    await expect(build(definition)).rejects.toThrow(
+      expectError('image-failed', /cannot hold \/etc\/\.wh\.passwd/),
+    );
+  });
+
   test('a program for another machine is named, and nothing is left behind', async () => {
     const elf = Buffer.alloc(64);
     elf.write('\x7fELF\x02\x01\x01', 'latin1');
