@@ -153,9 +153,9 @@ function systemdBoot(request: BootRequest): BootFile[] {
 /** For machines that start by BIOS. */
 function grubConfig(request: BootRequest): BootFile {
   const { definition, initramfs, cmdline } = request;
-  const linux = `/${kernelFiles(request).place} ${cmdline}`;
+  const linux = `/${kernelFiles(request).place}`;
   const initrd = initramfs === undefined ? undefined : `/${INITRAMFS}`;
-  return made(`${GRUB_FOLDER}/grub.cfg`, grubMenu(definition, { linux, initrd }));
+  return made(`${GRUB_FOLDER}/grub.cfg`, grubMenu(definition, { linux, cmdline, initrd }));
 }
 
 /** Firmware starts programs as they are: what is packed, as kernels for aarch64 may be, lies on the boot partition unpacked. */

@@ -60,8 +60,9 @@ export async function buildImage(request: ImageRequest): Promise<BuiltImage> {
     const { makeImage } = await import('./make-image.ts');
     made = await makeImage(kept, { key, ids, revision: COMPOSER_REVISION }, request);
   }
-  const { files } = deliver(kept, output, request.keys ?? []);
+  // First, so that no other build removes what is delivered.
   keepLast(kept);
+  const { files } = deliver(kept, output, request.keys ?? []);
   await made.tidied;
   return { name: definition.name, key, cached, files, notices: made.notices };
 }

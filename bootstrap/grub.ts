@@ -54,11 +54,16 @@ export function grubFolder(tree: Tree, { modules }: Platform): string {
   });
 }
 
-/** A menu of one entry that starts at once. */
-export function grubMenu(
-  { system, hardware }: Definition,
-  { linux, initrd }: { readonly linux: string; readonly initrd: string | undefined },
-): string {
+export interface GrubEntry {
+  /** Path of the kernel. */
+  readonly linux: string;
+  readonly cmdline: string;
+  readonly initrd: string | undefined;
+}
+
+/** A menu of one entry that starts at once. @throws IcepkgError `image-failed` where the kernel would be told something else */
+export function grubMenu({ system, hardware }: Definition, { linux, cmdline, initrd }: GrubEntry): string {
+  const words = [linux, ...cmdline.split(' ').filter((word) => word !== '')];
   const serial = hardware.console?.startsWith('ttyS') === true;
   return [
     ...(serial
@@ -66,11 +71,20 @@ export function grubMenu(
       : []),
     'set timeout=0',
     `menuentry "${system}" {`,
-    `  linux ${linux}`,
+    `  linux ${words.map(literal).join(' ')}`,
     ...(initrd === undefined ? [] : [`  initrd ${initrd}`]),
     '}',
     '',
   ].join('\n');
+}
+
+/** A word that GRUB takes as it stands: its menu is a script, with variables and several commands in a line. */
+function literal(word: string): string {
+  if (/^[\w@%+=:,./-]+$/.test(word)) return word;
+  if (!/['"\\]/.test(word)) return `'${word}'`;
+  throw new IcepkgError('image-failed', `GRUB cannot pass on to the kernel: ${word}`, {
+    hint: 'Write cmdline, and the name of the kernel, without quotes and backslashes',
+  });
 }
 
 /** Runs a program that makes the same of the same input. @throws IcepkgError `image-failed` with what it said */

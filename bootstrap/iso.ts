@@ -56,8 +56,11 @@ export async function writeIso(request: IsoRequest): Promise<void> {
   });
   fs.copyFileSync(path.join(tree.folder, kernel), path.join(folder, 'boot/vmlinuz'));
   fs.writeFileSync(path.join(folder, 'boot/initramfs.img'), initramfs);
-  const linux = `/boot/vmlinuz ${liveCommandLine(definition, label)}`;
-  const menu = grubMenu(definition, { linux, initrd: '/boot/initramfs.img' });
+  const menu = grubMenu(definition, {
+    linux: '/boot/vmlinuz',
+    cmdline: liveCommandLine(definition, label),
+    initrd: '/boot/initramfs.img',
+  });
   fs.writeFileSync(path.join(folder, 'boot/grub/grub.cfg'), menu);
   const search = `--label ${label}`;
   const uefi = await uefiPartition(request, search);

@@ -1,6 +1,7 @@
 /** Bounds what the cache keeps of an image. */
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { isErrno } from '#schema/error';
 
 /** How many stay: those that the last builds used. */
 const KEPT = 4;
@@ -8,7 +9,7 @@ const KEPT = 4;
 /** Notes that `file`, which may be a folder, is used now, and removes what lies beside it and was not used for long. */
 export function keepLast(file: string): void {
   const now = new Date();
-  fs.utimesSync(file, now, now);
+  ifOurs(() => fs.utimesSync(file, now, now));
   const folder = path.dirname(file);
   // What other builds have not finished begins with a dot.
   const names = fs.readdirSync(folder).filter((name) => !name.startsWith('.'));
@@ -17,5 +18,15 @@ export function keepLast(file: string): void {
     return { beside, used: fs.statSync(beside, { throwIfNoEntry: false })?.mtimeMs ?? 0 };
   });
   ages.sort((a, b) => b.used - a.used);
-  for (const { beside } of ages.slice(KEPT)) fs.rmSync(beside, { recursive: true, force: true });
+  for (const { beside } of ages.slice(KEPT))
+    ifOurs(() => fs.rmSync(beside, { recursive: true, force: true }));
+}
+
+/** What is another user's stays as it is; another build may remove the same. */
+function ifOurs(work: () => void): void {
+  try {
+    work();
+  } catch (error) {
+    if (!isErrno(error, 'EACCES', 'EPERM', 'ENOENT', 'ENOTEMPTY')) throw error;
+  }
 }

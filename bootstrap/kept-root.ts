@@ -4,18 +4,21 @@
  */
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import * as v from 'valibot';
 import type { Donor } from '#engine/stage/donor';
-import { isErrno } from '#schema/error';
+import { decode } from '#schema/decode';
+import { IcepkgError, isErrno } from '#schema/error';
 import type { FileEntry } from '#schema/manifest';
 import { BUILD_EPOCH } from '#pkgbuild/epoch';
 import type { RootEntry } from './description.ts';
 
-interface Contents {
+const ContentsSchema = v.strictObject({
   /** A root that lived through a power cut may be on the disk by halves. */
-  readonly boot: string;
+  boot: v.string(),
   /** Of paths that packages brought, what is there. */
-  readonly paths: Readonly<Record<string, string | undefined>>;
-}
+  paths: v.record(v.string(), v.optional(v.string())),
+});
+type Contents = v.InferOutput<typeof ContentsSchema>;
 
 const TREE = 'root';
 const CONTENTS = 'contents.json';
@@ -27,8 +30,8 @@ const CONTENTS = 'contents.json';
 export function takeRoot(kept: string, taken: string): Donor | undefined {
   if (fs.lstatSync(kept, { throwIfNoEntry: false })?.uid !== process.geteuid?.()) return undefined;
   if (!move(kept, taken)) return undefined;
-  const { boot, paths } = JSON.parse(fs.readFileSync(path.join(taken, CONTENTS), 'utf8')) as Contents;
-  if (boot !== bootId()) return undefined;
+  const paths = readPaths(path.join(taken, CONTENTS));
+  if (paths === undefined) return undefined;
   const tree = path.join(taken, TREE);
   return {
     offer: ({ path: name, entry }) => {
@@ -36,16 +39,29 @@ export function takeRoot(kept: string, taken: string): Donor | undefined {
       const wanted = contentOf(entry);
       if (wanted === undefined || paths[name] !== wanted) return undefined;
       const file = path.join(tree, name);
-      const stats = fs.lstatSync(file, { throwIfNoEntry: false });
+      const stats = look(file);
       return stats !== undefined && isUntouched(stats, entry) ? file : undefined;
     },
   };
 }
 
-/** Keeps a composed root that its own build needs no more, in place of the one before. */
+/** Nothing where it cannot be read, or another start of the machine wrote it. */
+function readPaths(file: string): Contents['paths'] | undefined {
+  try {
+    const contents = decode(ContentsSchema, JSON.parse(fs.readFileSync(file, 'utf8')), file);
+    return contents.boot === bootId() ? contents.paths : undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError || error instanceof IcepkgError || isErrno(error, 'ENOENT'))
+      return undefined;
+    throw error;
+  }
+}
+
+/** Keeps a composed root that its own build needs no more, in place of the one before; does without where that is another user's. */
 export function keepRoot(kept: string, root: string, entries: readonly RootEntry[]): void {
   const folder = `${root}.kept`;
-  fs.mkdirSync(folder);
+  // What is set-id in there is nobody else's to run, and what belongs to others not theirs to write.
+  fs.mkdirSync(folder, { mode: 0o700 });
   fs.renameSync(root, path.join(folder, TREE));
   const packaged = entries.filter(({ packages }) => packages.length > 0);
   const paths = Object.fromEntries(packaged.map((entry) => [entry.path, contentOf(entry)]));
@@ -63,19 +79,30 @@ function contentOf(entry: RootEntry | FileEntry): string | undefined {
   return entry.type === 'file' ? entry.sha256 : undefined;
 }
 
-/** What was written to since has another time; another name of it would change with it. */
+/** Nothing also in folders that are closed to their own owner. */
+function look(file: string): fs.Stats | undefined {
+  try {
+    return fs.lstatSync(file, { throwIfNoEntry: false });
+  } catch (error) {
+    if (isErrno(error, 'EACCES')) return undefined;
+    throw error;
+  }
+}
+
+/** What was written to since has another time; another name of it would change with it; whose it is stays as it is. */
 function isUntouched(stats: fs.Stats, entry: FileEntry): boolean {
   if (stats.mtimeMs !== BUILD_EPOCH * 1000 || stats.nlink !== 1) return false;
+  if (stats.uid !== process.geteuid?.() || stats.gid !== process.getegid?.()) return false;
   return entry.type === 'file' ? stats.isFile() && stats.size === entry.size : stats.isSymbolicLink();
 }
 
-/** False where there is nothing to move, or another build was faster. */
+/** False where there is nothing to move, another build was faster, or what is there is another user's. */
 function move(from: string, to: string): boolean {
   try {
     fs.renameSync(from, to);
     return true;
   } catch (error) {
-    if (isErrno(error, 'ENOENT', 'ENOTEMPTY', 'EEXIST')) return false;
+    if (isErrno(error, 'ENOENT', 'ENOTEMPTY', 'EEXIST', 'EACCES', 'EPERM')) return false;
     throw error;
   }
 }

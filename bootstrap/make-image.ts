@@ -2,6 +2,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { canonicalJson } from '#schema/canonical-json';
+import { isErrno } from '#schema/error';
 import { run } from '#pkgbuild/command';
 import type { ImageRequest } from './build.ts';
 import { checkBinaries } from './check-binaries.ts';
@@ -78,13 +79,23 @@ export async function makeImage(
       entries: [...entries],
     };
     fs.writeFileSync(path.join(out, DESCRIPTION), canonicalJson(description));
-    fs.renameSync(out, kept);
-    keepRoot(keptRoot, composed.folder, composed.entries);
+    place(out, kept);
+    // With the files of the boot loader, which may have replaced those of packages.
+    keepRoot(keptRoot, composed.folder, entries);
     return { notices: composed.notices, tidied: run(['rm', '-rf', '--', scratch]) };
   } catch (error) {
     fs.rmSync(scratch, { recursive: true, force: true });
     throw error;
   } finally {
     process.umask(umask);
+  }
+}
+
+/** Another build of the same image may have been faster; it made the same. */
+function place(out: string, kept: string): void {
+  try {
+    fs.renameSync(out, kept);
+  } catch (error) {
+    if (!isErrno(error, 'ENOTEMPTY', 'EEXIST')) throw error;
   }
 }

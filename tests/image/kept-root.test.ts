@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { keepLast } from '#bootstrap/keep-last';
+import { keepRoot } from '#bootstrap/kept-root';
 import { BUILD_EPOCH } from '#pkgbuild/epoch';
 import { ImageBench } from '../support/images.ts';
 import { makeDepot, type Depot, type DeclaredPackage } from '../support/repository.ts';
@@ -78,6 +79,62 @@ test('a root from before the machine started is not taken', async () => {
   await buildBoth(cache);
   fs.closeSync(held);
   expect(inode(cache, 'etc/base')).not.toBe(before);
+});
+
+test.each(['', 'null', '{"boot":'])(
+  'a list of contents that is damaged (%s) counts as none',
+  async (text) => {
+    const cache = bench.folder('cache');
+    await bench.build(define(), { cache });
+    fs.writeFileSync(path.join(keptRoot(cache), 'contents.json'), text);
+    const other = bench.define({ board: { formats: ['img'] }, system: { hostname: 'other' } });
+    await bench.build(other, { cache });
+    expect(fs.existsSync(inTree(cache, 'etc/base'))).toBe(true);
+  },
+);
+
+test('nobody else comes to what is kept', async () => {
+  const cache = bench.folder('cache');
+  await bench.build(define(), { cache });
+  expect(fs.statSync(keptRoot(cache)).mode & 0o777).toBe(0o700);
+});
+
+test.runIf(process.geteuid?.() === 0)('a file that belonged to somebody else becomes ours', async () => {
+  const cache = bench.folder('cache');
+  await bench.build(define(), { cache });
+  fs.chownSync(inTree(cache, 'etc/base'), 12345, 12345);
+  const other = bench.define({ board: { formats: ['img'] }, system: { hostname: 'other' } });
+  await bench.build(other, { cache });
+  expect(fs.statSync(inTree(cache, 'etc/base'))).toMatchObject({ uid: 0, gid: 0 });
+});
+
+test.runIf(process.geteuid?.() === 0)(
+  'an ordinary user goes on with a cache that root wrote to',
+  async () => {
+    const cache = bench.folder('cache');
+    await bench.build(define(), { cache });
+    for (const folder of [scratch, cache]) fs.chmodSync(folder, 0o755);
+    const kept = path.join(cache, 'roots');
+    const folder = bench.folder('users');
+    fs.chownSync(folder, 12345, 12345);
+    process.seteuid?.(12345);
+    try {
+      fs.mkdirSync(path.join(folder, 'root'));
+      expect(() =>
+        keepRoot(path.join(kept, 'small-box.x86_64'), path.join(folder, 'root'), []),
+      ).not.toThrow();
+      expect(() => keepLast(keptRoot(cache))).not.toThrow();
+    } finally {
+      process.seteuid?.(0);
+    }
+  },
+);
+
+test('two builds of one image at once make the same', async () => {
+  const cache = bench.folder('cache');
+  const definition = define();
+  const [one, two] = await Promise.all([1, 2].map(() => bench.build(definition, { cache })));
+  expect(one?.files).toEqual(two?.files);
 });
 
 test('no symlink of the kept root leads to files outside of it', async () => {
