@@ -2,17 +2,17 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { generateKey, type PrivateKey } from '#schema/keys';
+import { generateKey } from '#schema/keys';
 import { openTrustStore, type TrustStore } from '#engine/trust/store';
 import { refreshTrust } from '#engine/trust/updater';
-import { metadataOf, rootOf } from './metadata.ts';
+import { key, metadataOf, rootOf, type Online } from './metadata.ts';
 
 const NOW = new Date('2030-01-01T00:00:00Z');
 let directory: string;
 let store: TrustStore;
 let files: Map<string, Uint8Array>;
 
-function publish(version: number, options: { by?: PrivateKey; expires?: string } = {}): void {
+function publish(version: number, options: { by?: Online; expires?: string } = {}): void {
   for (const [name, bytes] of metadataOf(version, options)) files.set(name, bytes);
 }
 
@@ -65,6 +65,26 @@ test('takes lower versions after the keys were rotated, and only then', async ()
   publish(3, { by: fresh });
   await expect(refresh()).resolves.toMatchObject({ targets: { version: 3 } });
   expect(existsSync(join(directory, 'rotation'))).toBe(false);
+});
+
+test.each(['timestamp', 'snapshot'])(
+  'takes lower versions after the key of %s alone was rotated',
+  async (role) => {
+    publish(100);
+    await refresh();
+    const online: Online = { timestamp: key, snapshot: key, [role]: generateKey() };
+    files.set('2.root.json', rootOf(2, online));
+    publish(3, { by: online });
+    await expect(refresh()).resolves.toMatchObject({ targets: { version: 3 } });
+  },
+);
+
+test('refuses lower versions after a root that takes no key away', async () => {
+  publish(100);
+  await refresh();
+  files.set('2.root.json', rootOf(2));
+  publish(3);
+  await expect(refresh()).rejects.toMatchObject({ code: 'trust-rollback' });
 });
 
 test('refuses a root that skips a version', async () => {
