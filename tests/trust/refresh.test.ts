@@ -52,6 +52,12 @@ test('refuses expired metadata, also where the clock was set back', async () => 
   await expect(refresh(new Date('2029-01-01T00:00:00Z'))).rejects.toMatchObject({ code: 'trust-expired' });
 });
 
+test('refuses a timestamp that has expired since it was taken', async () => {
+  publish(1, { expires: '2030-01-02T00:00:00Z' });
+  await refresh();
+  await expect(refresh(new Date('2030-01-03T00:00:00Z'))).rejects.toMatchObject({ code: 'trust-expired' });
+});
+
 test('refuses metadata of a key that root does not name', async () => {
   publish(1, { by: generateKey() });
   await expect(refresh()).rejects.toMatchObject({ code: 'trust-failed' });
