@@ -51,8 +51,18 @@ const UserSchema = v.strictObject({
       v.regex(/^(?:|\*|\$[0-9a-z]+\$[^:\s]+)$/, 'expected a hash such as $6$…, never a password'),
     ),
   ),
-  /** Lines of `authorized_keys`. */
-  sshKeys: v.optional(v.array(LineSchema)),
+  /** Lines of `authorized_keys`, see sshd(8). */
+  sshKeys: v.optional(
+    v.array(
+      v.pipe(
+        LineSchema,
+        v.regex(
+          /^(?:[^#\s].*\s)?(?:ssh|ecdsa|sk)-[a-z0-9@.-]+ AAAA[A-Za-z0-9+/]*={0,3}(?:\s|$)/,
+          'expected the line of a public key, such as ssh-ed25519 AAAA… anna',
+        ),
+      ),
+    ),
+  ),
 });
 
 const RepositorySchema = v.strictObject({

@@ -17,7 +17,7 @@ import {
   type Partition,
   type Profile,
 } from './definition-schema.ts';
-import { mergePartitions } from './merge-partitions.ts';
+import { mergePartitions, mergeUsers } from './merge-named.ts';
 
 type Layer = Omit<Profile, 'profiles'>;
 type List<Name extends keyof Layer> = NonNullable<Layer[Name]>;
@@ -141,7 +141,7 @@ function compose({ name, system, board, roots, own }: Composition): Definition {
       value.overlay === undefined ? [] : [overlayFolder(path.join(folder, value.overlay), file)],
     ),
     owners: all(({ owners }) => owners),
-    users: all(({ users }) => users),
+    users: mergeUsers(all(({ users }) => users)),
     enable: all(({ services }) => services?.enable),
     disable: all(({ services }) => services?.disable),
     hostname: last('hostname') ?? system,

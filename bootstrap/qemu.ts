@@ -135,7 +135,18 @@ export const EMULATORS: Readonly<Record<MachineArch, { readonly program: string;
     aarch64: { program: 'qemu-system-aarch64', debian: 'qemu-system-arm' },
   };
 
+/** The command of a guest that does not outlive us, however we end. */
+const boundToUs = ({ program, arguments: words }: Machine): [string, ...string[]] => [
+  'setpriv',
+  '--pdeathsig',
+  'KILL',
+  '--',
+  program,
+  ...words,
+];
+
 function requireEmulator({ program }: Machine): void {
+  requireTools({ setpriv: 'util-linux' });
   for (const emulator of Object.values(EMULATORS))
     if (emulator.program === program) requireTools({ [program]: emulator.debian });
 }
@@ -147,7 +158,8 @@ function requireEmulator({ program }: Machine): void {
 export function runMachine(machine: Machine): Promise<number> {
   requireEmulator(machine);
   return new Promise((resolve, reject) => {
-    const child = spawn(machine.program, machine.arguments, { stdio: 'inherit' });
+    const [program, ...words] = boundToUs(machine);
+    const child = spawn(program, words, { stdio: 'inherit' });
     child.on('error', reject);
     child.on('close', (status) => resolve(status ?? 255));
   });
@@ -174,7 +186,8 @@ export interface Console {
  */
 export function openConsole(machine: Machine, onOutput: (chunk: Buffer) => void = () => undefined): Console {
   requireEmulator(machine);
-  const child = spawn(machine.program, machine.arguments);
+  const [program, ...words] = boundToUs(machine);
+  const child = spawn(program, words);
   let shown = '';
   let ended = false;
   let wake: () => void = () => undefined;

@@ -3,11 +3,13 @@ import { createInterface } from 'node:readline/promises';
 import { IcepkgError } from '#schema/error';
 
 /** @throws IcepkgError `usage` where nobody is there to answer, `cancelled` where it is interrupted */
-export async function ask(question: string, signal?: AbortSignal): Promise<boolean> {
+export async function ask(
+  question: string,
+  signal?: AbortSignal,
+  hint = 'Add --yes to agree',
+): Promise<boolean> {
   if (!process.stdin.isTTY || !process.stderr.isTTY) {
-    throw new IcepkgError('usage', 'this changes the root and there is no terminal to ask on', {
-      hint: 'Add --yes to agree, or --dry-run to see the plan only',
-    });
+    throw new IcepkgError('usage', `there is no terminal to ask on: ${question}`, { hint });
   }
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   // A terminal that is read line by line keeps Ctrl-C to itself.

@@ -69,7 +69,7 @@ export abstract class ChangeCommand extends BaseCommand {
     if (!flags.quiet || !flags.yes) this.print(planText(plan));
     if (flags.yes) return true;
     const { ask } = await import('./ask.ts');
-    if (await ask('Go ahead?', signal)) return true;
+    if (await ask('Go ahead?', signal, 'Add --yes to agree, or --dry-run to see the plan only')) return true;
     throw new IcepkgError('cancelled', 'nothing was changed, as you wished');
   }
 }

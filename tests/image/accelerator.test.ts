@@ -1,6 +1,8 @@
 /** Who runs a guest: found out by booting one, where QEMU is installed. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import * as fs from 'node:fs';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { probeAccelerator, runsGuests } from '#bootstrap/accelerator';
 import { defaultImageRoots, loadDefinition } from '#bootstrap/definition';
 import type { ImageDescription } from '#bootstrap/description';
@@ -59,3 +61,22 @@ describe('the machine', () => {
     expect(() => machine('rpi3', 'kvm')).toThrow(expectError('usage', /KVM cannot play the board rpi3/));
   });
 });
+
+test('no guest outlives the program that booted it', async () => {
+  const script = `const { openConsole } = await import('#bootstrap/qemu');
+    openConsole({ program: 'sh', arguments: ['-c', 'echo $$; exec sleep 600'] }, (text) => process.stdout.write(text));`;
+  const options = ['--conditions=source', '--import', 'tsx', '--input-type=module', '-e', script];
+  const parent = spawn(process.execPath, options, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const [said] = (await once(parent.stdout, 'data')) as [Buffer];
+  const guest = Number(said.toString());
+  expect(fs.existsSync(`/proc/${guest}`)).toBe(true);
+  parent.kill('SIGKILL');
+  await once(parent, 'close');
+  await vi.waitFor(() => expect(isRunning(guest)).toBe(false), { timeout: 5000 });
+});
+
+/** A process that ended and waits for its parent does not run. */
+function isRunning(pid: number): boolean {
+  const file = `/proc/${pid}/stat`;
+  return fs.existsSync(file) && !/\) Z /.test(fs.readFileSync(file, 'latin1'));
+}
