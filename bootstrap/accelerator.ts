@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import type { MachineArch } from '#schema/fields';
 import type { Definition } from './definition.ts';
-import { EMULATORS, GENERIC, openConsole, type Accelerator } from './qemu.ts';
+import { EMULATORS, GENERIC, openConsole, type Accelerator, type Console } from './qemu.ts';
 
 const DEVICE = '/dev/kvm';
 /** What the probe says at its serial port once it got through its loop, and QEMU in no message. */
@@ -23,29 +23,37 @@ export async function probeAccelerator({ arch, hardware }: Definition): Promise<
 /** Boots a guest that counts to some millions and tells so. @throws IcepkgError `tool-missing` */
 export async function runsGuests(arch: MachineArch, accelerator: Accelerator): Promise<boolean> {
   const folder = fs.mkdtempSync(path.join(tmpdir(), 'icepkg-probe-'));
-  const firmware = path.join(folder, 'firmware');
-  fs.writeFileSync(firmware, FIRMWARE[arch]());
-  const console = openConsole({
-    program: EMULATORS[arch].program,
-    arguments: [
-      '-machine',
-      arch === 'x86_64' ? 'pc' : 'virt,gic-version=max',
-      '-accel',
-      accelerator,
-      '-cpu',
-      accelerator === 'kvm' ? 'host' : 'max',
-      '-m',
-      '16',
-      '-nodefaults',
-      '-no-user-config',
-      '-display',
-      'none',
-      '-serial',
-      'stdio',
-      '-bios',
-      firmware,
-    ],
-  });
+  try {
+    const firmware = path.join(folder, 'firmware');
+    fs.writeFileSync(firmware, FIRMWARE[arch]());
+    const console = openConsole({
+      program: EMULATORS[arch].program,
+      arguments: [
+        '-machine',
+        arch === 'x86_64' ? 'pc' : 'virt,gic-version=max',
+        '-accel',
+        accelerator,
+        '-cpu',
+        accelerator === 'kvm' ? 'host' : 'max',
+        '-m',
+        '16',
+        '-nodefaults',
+        '-no-user-config',
+        '-display',
+        'none',
+        '-serial',
+        'stdio',
+        '-bios',
+        firmware,
+      ],
+    });
+    return await answers(console);
+  } finally {
+    fs.rmSync(folder, { recursive: true });
+  }
+}
+
+async function answers(console: Console): Promise<boolean> {
   try {
     return await console.expect(new RegExp(DONE), LIMIT).then(
       () => true,
@@ -53,7 +61,6 @@ export async function runsGuests(arch: MachineArch, accelerator: Accelerator): P
     );
   } finally {
     await console.close();
-    fs.rmSync(folder, { recursive: true });
   }
 }
 
