@@ -47,9 +47,20 @@ export const locateRecords = (bytes: Uint8Array, what: string): LocatedShard =>
     return { content, ranges: rangesIn(bytes, parsed as IndexShard, what) };
   });
 
-/** One record of a shard that `locateRecords` accepted before. @param bytes the decompressed shard */
-export const parseRecord = (bytes: Uint8Array, { start, length }: RecordRange): PackageRecord =>
-  JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset + start, length).toString('utf8')) as PackageRecord;
+/**
+ * One record of a shard that `locateRecords` accepted before. @param bytes the decompressed shard
+ * @throws IcepkgError `format-invalid` where no record stands there
+ */
+export function parseRecord(bytes: Uint8Array, { start, length }: RecordRange): PackageRecord {
+  try {
+    return JSON.parse(Buffer.from(bytes.subarray(start, start + length)).toString('utf8')) as PackageRecord;
+  } catch (cause) {
+    throw new IcepkgError('format-invalid', 'the catalogue of an index is damaged', {
+      hint: 'Remove catalogue.sqlite from the folders below var/cache/icepkg/index of the root: it is made anew',
+      cause,
+    });
+  }
+}
 
 /** What stands before the first record, and is followed by the records with a comma between two. */
 const HEAD = '{"format":1,"packages":[';
