@@ -32,9 +32,9 @@ export async function sendPart(response: ServerResponse, { fd, start, length }: 
     if (bytesRead === 0 || response.destroyed) return void response.destroy();
     at += bytesRead;
     left -= bytesRead;
-    response.write(chunk.subarray(0, bytesRead));
+    const gone = write(response, chunk.subarray(0, bytesRead));
     // The chunk is filled again once nothing of it waits to go out.
-    if (response.writableLength > 0) await drained(response);
+    if (response.writableLength > 0) await gone;
     else if (chunk.length < NEXT_CHUNK) chunk = Buffer.allocUnsafeSlow(NEXT_CHUNK);
   }
   response.end();
@@ -48,20 +48,22 @@ export async function sendBytes(response: ServerResponse, bytes: Uint8Array): Pr
   const isEncrypted = response.socket !== null && 'encrypted' in response.socket;
   if (!isEncrypted || bytes.length <= FIRST_CHUNK) return void response.end(bytes);
   for (let at = 0; at < bytes.length && !response.destroyed; at += FIRST_CHUNK) {
-    response.write(bytes.subarray(at, at + FIRST_CHUNK));
-    if (response.writableLength > 0) await drained(response);
+    await write(response, bytes.subarray(at, at + FIRST_CHUNK));
   }
   response.end();
 }
 
-/** Until what was written has gone out, or nobody takes it any more. */
-function drained(response: ServerResponse): Promise<void> {
+/**
+ * Until the piece has gone out, or nobody takes it any more. That it has is told of every piece, while `drain` comes only after
+ * one that is as long as the high-water mark.
+ */
+function write(response: ServerResponse, piece: Uint8Array): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {
-      response.off('drain', done).off('close', done);
+      response.off('close', done);
       resolve();
     };
-    response.on('drain', done).on('close', done);
+    response.on('close', done).write(piece, done);
     if (response.destroyed) done();
   });
 }
