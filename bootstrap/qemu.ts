@@ -119,7 +119,8 @@ const FIRMWARE: Readonly<Record<MachineArch, readonly [file: string, debian: str
 
 function uefi(arch: MachineArch): string[] {
   const [file, debian] = FIRMWARE[arch];
-  if (fs.existsSync(file)) return ['-bios', file];
+  // Else the firmware waits seconds for somebody who wants its menu.
+  if (fs.existsSync(file)) return ['-bios', file, '-boot', 'menu=on,splash-time=0'];
   throw new IcepkgError('tool-missing', `${file}: the UEFI firmware for virtual machines is not installed`, {
     hint: `On Debian: apt-get install ${debian}`,
   });
