@@ -6,7 +6,7 @@ import { channelsOf, CONFIG_FILE, metadataFolder, POOL_FILE } from './layout.ts'
 import { repositoryStatus, type RepositoryStatus } from './status.ts';
 
 export interface RepositoryHealth {
-  readonly status: 'ok' | 'expired' | 'unreadable';
+  readonly status: 'ok' | 'expired' | 'unsigned' | 'unreadable';
   readonly name: string;
   readonly channels: readonly ChannelHealth[];
 }
@@ -19,6 +19,8 @@ export interface ChannelHealth {
   readonly version: number | null;
   readonly expires: string | null;
   readonly expired: boolean;
+  /** Every role by the keys that the root names; not so from a change of keys until the next publish. */
+  readonly signed: boolean;
   readonly roles: readonly { readonly role: string; readonly expires: string }[];
 }
 
@@ -43,15 +45,11 @@ export class HealthReport {
         version: timestamp?.version ?? null,
         expires: timestamp?.expires ?? null,
         expired: roles.some(({ expires }) => Date.parse(expires) <= now.getTime()),
+        signed: roles.every(({ signed }) => signed),
         roles: roles.map(({ role, expires }) => ({ role, expires })),
       };
     });
-    const expired = channelReports.some((channel) => channel.expired);
-    return {
-      status: channelReports.length === 0 ? 'unreadable' : expired ? 'expired' : 'ok',
-      name,
-      channels: channelReports,
-    };
+    return { status: statusOf(channelReports), name, channels: channelReports };
   }
 
   #current(): RepositoryStatus {
@@ -80,6 +78,12 @@ export class HealthReport {
     ];
     return files.map((file) => stampOf(join(this.#root, file))).join('\n');
   }
+}
+
+function statusOf(channels: readonly ChannelHealth[]): RepositoryHealth['status'] {
+  if (channels.length === 0) return 'unreadable';
+  if (channels.some(({ signed }) => !signed)) return 'unsigned';
+  return channels.some(({ expired }) => expired) ? 'expired' : 'ok';
 }
 
 function stampOf(file: string): string {

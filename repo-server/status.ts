@@ -2,7 +2,7 @@
 import type { RoleName } from './config.ts';
 import { readRepositoryConfig, ROLES } from './config.ts';
 import { channelsOf } from './layout.ts';
-import { readChannel } from './metadata.ts';
+import { isSignedFor, readChannel } from './metadata.ts';
 import { readPool, withStage } from './pool.ts';
 import { readableRecords } from './served.ts';
 import { channelNumber } from './snapshots.ts';
@@ -12,6 +12,8 @@ export interface RoleStatus {
   readonly version: number;
   readonly expires: string;
   readonly expired: boolean;
+  /** By enough of the keys that the root of the channel names. */
+  readonly signed: boolean;
   readonly threshold: number;
   readonly keyids: readonly string[];
 }
@@ -54,11 +56,12 @@ export function repositoryStatus(repository: string, now: Date = new Date()): Re
         size: record.package.size,
       })),
       roles: ROLES.flatMap((role): RoleStatus[] => {
-        const signed = metadata[role]?.signed;
-        if (signed === undefined) return [];
+        const of = metadata[role];
+        if (of === undefined) return [];
         const { keyids, threshold } = root.roles[role];
-        const { version, expires } = signed;
-        return [{ role, version, expires, expired: Date.parse(expires) <= now.getTime(), threshold, keyids }];
+        const { version, expires } = of.signed;
+        const expired = Date.parse(expires) <= now.getTime();
+        return [{ role, version, expires, expired, signed: isSignedFor(root, role, of), threshold, keyids }];
       }),
     };
   });

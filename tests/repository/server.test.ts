@@ -5,7 +5,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { loadIndexes } from '#engine/client/load-indexes';
-import { initRepository, sameKeys } from '#repo-server/init';
+import { initRepository, rotateRoot, sameKeys } from '#repo-server/init';
 import { publish } from '#repo-server/publish';
 import { renewTimestamps } from '#repo-server/renew';
 import { RateLimit } from '#repo-server/http-limits';
@@ -191,6 +191,20 @@ test('several repositories, each below its name', async () => {
   expect(metrics).toMatch(/icepkg_http_requests_total\{repository="extra",method="GET",status="200"\} 1\n/);
   expect((await fetch(`${url}/metrics`)).status).toBe(404);
   await expect(serve([extra, extra])).rejects.toMatchObject({ code: 'usage' });
+});
+
+test('health tells where clients refuse what is signed, until the next publish', async () => {
+  const url = await start();
+  const health = async (): Promise<[number, unknown]> => {
+    const reply = await fetch(`${url}/health`);
+    return [reply.status, await reply.json()];
+  };
+  const next = generateKey();
+  expect(await health()).toMatchObject([200, { status: 'ok', channels: [{ signed: true }] }]);
+  await rotateRoot(depot.repository, { roles: sameKeys([next.public]), keys: [depot.key, next] });
+  expect(await health()).toMatchObject([503, { status: 'unsigned', channels: [{ signed: false }] }]);
+  await publish(depot.repository, { keys: [next] });
+  expect(await health()).toMatchObject([200, { status: 'ok' }]);
 });
 
 test('the timestamp is signed anew in time, with its key alone', async () => {
