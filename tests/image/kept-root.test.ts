@@ -153,10 +153,11 @@ test('no symlink of the kept root leads to files outside of it', async () => {
 
 test('what was not used for long goes, what a build is still making stays', () => {
   const folder = bench.folder('kept');
-  for (const [age, name] of ['new', 'b', 'c', 'old', 'e', '.unfinished'].entries()) {
+  for (const [age, name] of ['new', 'b', 'c', 'old', 'e', '.killed'].entries()) {
     fs.mkdirSync(path.join(folder, name, 'inside'), { recursive: true });
     fs.utimesSync(path.join(folder, name), BUILD_EPOCH - age, BUILD_EPOCH - age);
   }
+  fs.mkdirSync(path.join(folder, '.unfinished/inside'), { recursive: true });
   keepLast(path.join(folder, 'old'));
   expect(fs.readdirSync(folder).sort()).toEqual(['.unfinished', 'b', 'c', 'new', 'old']);
 });
