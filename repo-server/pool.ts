@@ -99,7 +99,8 @@ export function writePool(repository: string, { records, staged, retired }: Pool
   writeDurably(file, Buffer.concat([HEAD, ...records.pieces(), TAIL, behind]));
 }
 
-const stageOf = ({ staged }: Pool, channel: string): Stage => staged.get(channel) ?? NOTHING_STAGED;
+/** What the next publish of a channel changes. */
+export const stageOf = ({ staged }: Pool, channel: string): Stage => staged.get(channel) ?? NOTHING_STAGED;
 
 type Records = ReadonlyMap<string, PackageRecord>;
 

@@ -4,6 +4,7 @@ import { withChannel, type ChangeOptions, type OpenChannel } from './change-chan
 import { brokenDependencies, newlyBroken, type BrokenDependency } from './closure.ts';
 import { diffIndexes, isEmptyDiff, type IndexDiff } from './index-diff.ts';
 import { DEFAULT_CHANNEL } from './layout.ts';
+import { stageOf } from './pool.ts';
 import { clearStage, sameTargets } from './publish.ts';
 import { recordsNamedBy } from './served.ts';
 import { signChannel } from './sign-channel.ts';
@@ -39,17 +40,23 @@ export interface Moved {
   readonly expires: string | undefined;
 }
 
+export interface Promoted extends Moved {
+  /** Packages that were added to the channel FROM, or removed from it, and never published there: they are not promoted. */
+  readonly unpublished: number;
+}
+
 /**
  * Lets a channel serve what another one serves, or a snapshot.
  * @throws IcepkgError `verify-failed` where dependencies would break, `usage`, `not-found`, `root-locked`, `trust-expired`
  */
-export async function promote(repository: string, options: PromoteOptions): Promise<Moved> {
+export async function promote(repository: string, options: PromoteOptions): Promise<Promoted> {
   return withChannel(repository, options, (open) => {
     const to = resolveIndex(repository, options.from);
     const moved = move(open, { ...options, to, type: 'promote' });
     if (moved.broken.length > 0 && options.dryRun !== true && options.allowBroken !== true)
       throw breaks(moved);
-    return moved.carryOut();
+    const { add, remove } = stageOf(open.pool, to.name);
+    return { ...moved.carryOut(), unpublished: add.length + remove.length };
   });
 }
 

@@ -10,6 +10,8 @@ import { diffSnapshots, diffStaged, promote, rollbackChannel } from '#repo-serve
 import { publish, takeSnapshot } from '#repo-server/publish';
 import { listSnapshots, readSnapshot } from '#repo-server/snapshots';
 import { canonicalJson } from '#schema/canonical-json';
+import { encodePrivateKey } from '#schema/keys';
+import { icepkg } from '../cli/icepkg.ts';
 import { makeDepot, type DeclaredPackage, type Depot } from '../support/repository.ts';
 
 let depot: Depot;
@@ -116,6 +118,25 @@ test('what was added and never published stops a promotion, and can be given up'
   await promote(depot.repository, { ...options, discardStaged: true });
   await publish(depot.repository, { keys });
   expect(await offered(depot.root())).toEqual(['bash-1.0.0-r0']);
+});
+
+test('what a channel never published is not promoted from it, and counted', async () => {
+  await publishTo('beta', { name: 'zlib' });
+  const key = join(depot.folder, 'publisher.key');
+  writeFileSync(key, encodePrivateKey(depot.key));
+  const words = ['repo', 'promote', depot.repository, 'beta', 'stable', '--key', key];
+  expect(icepkg(words)).toMatchObject({ status: 0, stderr: '' });
+  await add('beta', { name: 'bash' });
+  await removePackages(depot.repository, ['zlib'], { channel: 'beta' });
+  const { status, stdout, stderr } = icepkg(words);
+  expect([status, stdout]).toEqual([0, 'stable serves beta already\n']);
+  expect(stderr).toContain('beta has 2 packages to add or remove that it never published');
+  expect(stderr).toContain(`icepkg repo publish ${depot.repository} --channel beta`);
+  const options = { from: 'beta', channel: 'stable', keys };
+  expect(await promote(depot.repository, { ...options, dryRun: true })).toMatchObject({ unpublished: 2 });
+  expect(await promote(depot.repository, { ...options, from: '1' })).toMatchObject({ unpublished: 0 });
+  await publish(depot.repository, { keys, channel: 'beta' });
+  expect(await promote(depot.repository, options)).toMatchObject({ changed: true, unpublished: 0 });
 });
 
 test('a snapshot without a channel is seen by nobody until it is promoted', async () => {

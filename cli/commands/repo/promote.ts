@@ -1,11 +1,13 @@
 import { Args, Flags } from '#cli/oclif';
 import { BaseCommand } from '#cli/base-command';
 import { diffText, keyFlag, messageFlag, waitFlag, waiting } from '#cli/repo-flags';
+import { countText } from '#cli/size';
 
 export default class RepoPromote extends BaseCommand {
   static override summary = 'Let a channel serve what another one serves';
   static override description = `Points the channel TO at a snapshot: FROM is its number, or the channel that serves it. Nothing is copied or made
-anew. Refused where a package would lose what it depends on, and where TO has changes that were never published.
+anew; what was added to FROM and never published there is not promoted, and counted. Refused where a package would lose
+what it depends on, and where TO has changes that were never published.
 
 With --dry-run it tells what would change and which dependencies would break, and takes no key.`;
   static override examples = [
@@ -49,6 +51,11 @@ With --dry-run it tells what would change and which dependencies would break, an
     } else if (moved.changed)
       this.print(`${moved.channel} serves ${moved.from}, good until ${moved.expires}`);
     else this.print(`${moved.channel} serves ${moved.from} already`);
+    if (moved.unpublished > 0)
+      this.remark(
+        `${moved.from} has ${countText(moved.unpublished, 'package')} to add or remove that it never published: publish it first with \
+icepkg repo publish ${args.repository} --channel ${moved.from}, then promote again`,
+      );
     return moved;
   }
 }
