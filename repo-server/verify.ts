@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { folderTransport } from '#engine/client/folder';
 import { IcepkgError } from '#schema/error';
 import type { PackageRecord } from '#schema/index-shard';
-import { readRepositoryConfig } from './config.ts';
+import { readRepositoryConfig, ROLES } from './config.ts';
 import { hashFile } from './hash-file.ts';
 import { channelsOf } from './layout.ts';
 import {
@@ -13,7 +13,7 @@ import {
   rememberingReader,
   type IndexTargets,
 } from './served.ts';
-import { readChannel } from './metadata.ts';
+import { isSignedFor, readChannel, type ChannelMetadata } from './metadata.ts';
 import { mirroredPackages, mirroredShards, readMirrorSettings } from './mirror-settings.ts';
 import { carriedIndexes } from './older-snapshots.ts';
 import { listedPatches, type PatchFile } from './patches/patch-files.ts';
@@ -28,6 +28,8 @@ export interface VerifiedRepository {
   readonly bytes: number;
   /** Each names the thing. */
   readonly problems: readonly string[];
+  /** Channels that clients refuse until the next publish: nothing was published, or a role expired or lost its keys. */
+  readonly toPublish: readonly string[];
 }
 
 /** Reads everything; holds no lock, since what is published never changes. @throws IcepkgError `not-found` */
@@ -37,6 +39,7 @@ export async function verifyRepository(
 ): Promise<VerifiedRepository> {
   readRepositoryConfig(repository);
   const problems: string[] = [];
+  const toPublish: string[] = [];
   // By path and digest: where two indexes differ, what is there cannot be right for both.
   const files = new Map<string, PatchFile>();
   const settings = readMirrorSettings(repository);
@@ -62,7 +65,10 @@ export async function verifyRepository(
   for (const channel of channels) {
     await problemOf(problems, () => refreshAsClient({ transport, channel, now }));
     await problemOf(problems, () => {
-      const targets = readChannel(repository, channel).targets?.signed;
+      const metadata = readChannel(repository, channel);
+      // Nobody publishes in a mirror.
+      if (settings === undefined && isToPublish(metadata, now)) toPublish.push(channel);
+      const targets = metadata.targets?.signed;
       if (targets === undefined) return;
       addIndex(targets.targets);
       for (const older of carriedIndexes(repository, channel, { targets, settings })) addIndex(older.targets);
@@ -86,8 +92,17 @@ export async function verifyRepository(
     files: files.size,
     bytes,
     problems: [...new Set(problems)],
+    toPublish,
   };
 }
+
+const isToPublish = (metadata: ChannelMetadata, now: Date): boolean =>
+  metadata.timestamp === undefined ||
+  ROLES.some((role) => {
+    const of = metadata[role];
+    if (of === undefined || role === 'root') return false;
+    return !isSignedFor(metadata.root.signed, role, of) || Date.parse(of.signed.expires) <= now.getTime();
+  });
 
 /** Calls `work`, and notes what a user is told where it fails. */
 export async function problemOf(problems: string[], work: () => unknown): Promise<void> {

@@ -43,8 +43,12 @@ test('from a key to a root that sees a package', async () => {
   ok('key', 'generate', at('next'));
   ok('repo', 'rotate', at('repo'), '--key', at('next.key'), '--old-key', at('packager.key'));
   expect(icepkg(['repo', 'publish', at('repo'), '--key', at('packager.key')]).status).toBe(2);
+  const refused = icepkg(['repo', 'verify', at('repo')]);
+  expect(refused.status).toBe(16);
+  expect(refused.stderr).toContain(`hint: Sign anew: icepkg repo publish ${at('repo')} --channel stable\n`);
   ok('repo', 'remove', at('repo'), 'zlib');
   ok('repo', 'publish', at('repo'), '--key', at('next.key'));
+  expect(ok('repo', 'verify', at('repo'))).toContain('all well');
   expect(icepkg(['update', '--quiet', '--root', at('machine')]).status).toBe(0);
   expect(existsSync(at('repo/channels/stable/metadata/2.root.json'))).toBe(true);
 });

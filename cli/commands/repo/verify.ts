@@ -66,7 +66,7 @@ the environment, as for icepkg repo publish.`;
     for (const problem of problems) this.print(`problem: ${problem}`);
     if (problems.length > 0) {
       throw new IcepkgError('verify-failed', `${repository}: ${countText(problems.length, 'problem')}`, {
-        hint: 'Restore what is damaged or missing from a mirror or a backup',
+        hint: wayOut(repository, verified),
         data: { ...verified },
       });
     }
@@ -74,4 +74,18 @@ the environment, as for icepkg repo publish.`;
       `${countText(channels, 'channel')}, ${countText(snapshots, 'snapshot')}, ${countText(files, 'file')} (${sizeText(bytes)}): all well`,
     );
   }
+}
+
+/** What a publish mends needs no backup. */
+function wayOut(repository: string, verified: VerifiedRepository | VerifiedStore): string {
+  const toPublish = 'toPublish' in verified ? verified.toPublish : [];
+  const publish = toPublish.map((channel) => `icepkg repo publish ${repository} --channel ${channel}`);
+  const restore = 'restore what is damaged or missing from a mirror or a backup';
+  // Each of these channels is one problem, as clients see it.
+  const ways = [
+    ...(publish.length > 0 ? [`sign anew: ${publish.join(', ')}`] : []),
+    ...(verified.problems.length > publish.length ? [restore] : []),
+  ];
+  const text = ways.join('; then ');
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
