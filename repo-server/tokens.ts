@@ -75,21 +75,42 @@ export const listTokens = (repository: string): TokenDescription[] =>
     return token;
   });
 
-/** It counts no more, from the next request on. @throws IcepkgError `not-found` */
-export async function revokeToken(repository: string, id: string, now: Date = new Date()): Promise<void> {
+/**
+ * It counts no more, from the next request on.
+ * @param which its id, or its name where no other token that still counts has it
+ * @returns its id
+ * @throws IcepkgError `not-found`, `usage` where several have the name
+ */
+export async function revokeToken(
+  repository: string,
+  which: string,
+  now: Date = new Date(),
+): Promise<string> {
   readRepositoryConfig(repository);
-  await withLock(repository, () => {
+  return withLock(repository, () => {
     const tokens = readTokens(repository);
-    if (!tokens.some((token) => token.id === id)) {
-      throw new IcepkgError('not-found', `there is no token ${id}`, {
-        hint: 'See which there are: icepkg repo token list',
-      });
-    }
+    const id = idOf(tokens, which, now);
     const revoked = now.toISOString();
     writeTokens(
       repository,
       tokens.map((token) => (token.id === id ? Object.assign({}, token, { revoked }) : token)),
     );
+    return id;
+  });
+}
+
+function idOf(tokens: readonly Token[], which: string, now: Date): string {
+  if (tokens.some(({ id }) => id === which)) return which;
+  const named = tokens.filter((token) => token.name === which && counts(token, now));
+  const [first, ...others] = named.map(({ id }) => id);
+  if (first === undefined) {
+    throw new IcepkgError('not-found', `there is no token ${which}`, {
+      hint: 'See which there are: icepkg repo token list',
+    });
+  }
+  if (others.length === 0) return first;
+  throw new IcepkgError('usage', `${named.length} tokens are named ${which}`, {
+    hint: `Say which by its id: ${[first, ...others].join(', ')}`,
   });
 }
 
@@ -101,9 +122,11 @@ export function findToken(
 ): TokenDescription | undefined {
   const digest = Buffer.from(sha256(Buffer.from(presented)), 'hex');
   const token = readTokens(repository).find((of) => timingSafeEqual(Buffer.from(of.sha256, 'hex'), digest));
-  if (token === undefined || token.revoked !== undefined) return undefined;
-  return token.expires === undefined || Date.parse(token.expires) > now.getTime() ? token : undefined;
+  return token !== undefined && counts(token, now) ? token : undefined;
 }
+
+const counts = ({ revoked, expires }: Token, now: Date): boolean =>
+  revoked === undefined && (expires === undefined || Date.parse(expires) > now.getTime());
 
 export const allows = (
   { scopes }: TokenDescription,

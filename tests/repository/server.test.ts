@@ -169,6 +169,21 @@ test('who may: no token, a wrong one, without the scope, revoked, run out', asyn
   });
 });
 
+test('a token is revoked by its name where no other that counts has it, else by its id', async () => {
+  const make = async (name: string, created?: Date): Promise<string> =>
+    (await createToken(depot.repository, { name, scopes: ['upload:*'], days: 1 }, created)).id;
+  await make('builder', new Date(Date.now() - 2 * 86_400_000));
+  const [first, second] = [await make('builder'), await make('builder')];
+  await expect(revokeToken(depot.repository, 'builder')).rejects.toMatchObject({
+    code: 'usage',
+    hint: expect.stringContaining(`${first}, ${second}`),
+  });
+  expect(await revokeToken(depot.repository, first)).toBe(first);
+  expect(await revokeToken(depot.repository, 'builder')).toBe(second);
+  await expect(revokeToken(depot.repository, 'builder')).rejects.toMatchObject({ code: 'not-found' });
+  expect(listTokens(depot.repository).filter(({ revoked }) => revoked === undefined)).toHaveLength(1);
+});
+
 test('several repositories, each below its name', async () => {
   const extra = join(depot.folder, 'extra');
   await initRepository(extra, { name: 'extra', roles: sameKeys([depot.key.public]), keys: [depot.key] });
