@@ -84,7 +84,7 @@ const CheckSchema = v.strictObject({
 });
 
 const FILE_SYSTEMS = ['ext4', 'squashfs', 'erofs', 'vfat'] as const;
-export const FORMATS = ['tar', 'oci', 'rootfs', 'img', 'qcow2', 'iso'] as const;
+export const FORMATS = ['directory', 'tar', 'oci', 'rootfs', 'img', 'qcow2', 'iso'] as const;
 
 const PARTITIONS = ['esp', 'bios', 'boot', 'root', 'data', 'swap'] as const;
 

@@ -20,18 +20,22 @@ export function deliver(kept: string, output: string, keys: readonly PrivateKey[
   const name = descriptionName(description);
   if (!isDelivered(output, description)) {
     const copies = [
-      ...description.files.map(({ file }) => [file, file] as const),
-      [DESCRIPTION, name] as const,
+      ...description.files.map(({ file, format }) => ({ from: file, to: file, put: WAYS[format] ?? copy })),
+      { from: DESCRIPTION, to: name, put: copy },
     ];
     try {
-      for (const [from, to] of copies) copy(path.join(kept, from), aside(output, to));
+      for (const { from, to, put } of copies) put(path.join(kept, from), aside(output, to));
     } catch (error) {
-      for (const [, to] of copies) fs.rmSync(aside(output, to), { force: true });
+      for (const { to } of copies) remove(aside(output, to));
       throw error;
     }
     // What the description says holds at every moment.
     fs.rmSync(path.join(output, name), { force: true });
-    for (const [, to] of copies) fs.renameSync(aside(output, to), path.join(output, to));
+    for (const { to } of copies) {
+      const target = path.join(output, to);
+      if (isFolder(target)) remove(target);
+      fs.renameSync(aside(output, to), target);
+    }
   }
   writeSums(output, keys);
   return description;
@@ -40,9 +44,11 @@ export function deliver(kept: string, output: string, keys: readonly PrivateKey[
 function isDelivered(output: string, { key, files, ...named }: DescribedFiles): boolean {
   const name = descriptionName(named);
   if (present(output, name)?.key !== key) return false;
-  return files.every(
-    ({ file, size }) => fs.statSync(path.join(output, file), { throwIfNoEntry: false })?.size === size,
-  );
+  return files.every(({ format, file, size }) => {
+    const delivered = path.join(output, file);
+    if (format === 'directory') return isFolder(delivered);
+    return fs.statSync(delivered, { throwIfNoEntry: false })?.size === size;
+  });
 }
 
 /** What lies in the folder under the name of a description; nothing where it is no description of now. */
@@ -58,11 +64,34 @@ function present(output: string, name: string): DescribedFiles | undefined {
 
 const readFiles = (file: string): DescribedFiles => decodeFiles(fs.readFileSync(file), file);
 
+/** How a format gets out of the cache, where that is not by copying it. */
+const WAYS: Readonly<Record<string, typeof copy | undefined>> = { directory: unpack };
+
 const aside = (folder: string, name: string): string => path.join(folder, `.${name}.new`);
 
-function copy(from: string, to: string): void {
-  // Disks are mostly holes, which cp keeps.
-  const { status, stderr } = spawnSync('cp', ['--', from, to], { encoding: 'utf8' });
+// Disks are mostly holes, which cp keeps.
+const copy = (from: string, to: string): void => put(['cp', '--', from, to]);
+
+/** Only root may set owners; whoever is not gets the files as their own. */
+function unpack(from: string, to: string): void {
+  remove(to);
+  fs.mkdirSync(to, { mode: 0o755 });
+  const mayAll = process.geteuid?.() === 0;
+  const own = mayAll ? ['--same-owner', '--xattrs', '--xattrs-include=*'] : ['--no-same-owner'];
+  put(['tar', '-xpf', from, '-C', to, '--numeric-owner', ...own]);
+}
+
+const isFolder = (file: string): boolean =>
+  fs.lstatSync(file, { throwIfNoEntry: false })?.isDirectory() === true;
+
+/** Folders of an image may be closed to their own owner. */
+function remove(file: string): void {
+  if (isFolder(file)) spawnSync('chmod', ['-R', 'u+rwX', '--', file], { stdio: 'ignore' });
+  fs.rmSync(file, { recursive: true, force: true });
+}
+
+function put([program = '', ...words]: readonly string[]): void {
+  const { status, stderr } = spawnSync(program, words, { encoding: 'utf8' });
   if (status !== 0)
     throw new IcepkgError('io-failed', `the image cannot be delivered: ${stderr.trim()}`, {
       hint: 'See that there is room in the output folder, and that it is yours',
@@ -75,7 +104,8 @@ function writeSums(folder: string, keys: readonly PrivateKey[]): void {
     const description = name.endsWith('.json') ? present(folder, name) : undefined;
     if (description === undefined || descriptionName(description) !== name) continue;
     sums.set(name, sha256File(path.join(folder, name)));
-    for (const { file, sha256 } of description.files) sums.set(file, sha256);
+    for (const { format, file, sha256 } of description.files)
+      if (format !== 'directory') sums.set(file, sha256);
   }
   const lines = [...sums]
     .sort(([a], [b]) => (a < b ? -1 : 1))

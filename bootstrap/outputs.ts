@@ -68,12 +68,14 @@ export async function makeOutputs(request: OutputRequest): Promise<Outputs> {
       : add('kernel', 'vmlinuz', (file) => fs.copyFileSync(kernel, file));
   const wants = (...formats: readonly Format[]): boolean =>
     formats.some((format) => definition.formats.includes(format));
-  if (wants('tar', 'oci')) {
+  if (wants('directory', 'tar', 'oci')) {
     onStep('tar');
     const tar = path.join(request.scratch, 'root.tar');
     await makeTar(request, tar);
     if (wants('oci'))
       await add('oci', 'oci.tar', (output) => writeOci({ ...ociFacts(request), tar, output }));
+    // Kept as a tar, which has the owners that not everybody may set; whoever delivers it unpacks it.
+    if (wants('directory')) await add('directory', 'root', (file) => fs.copyFileSync(tar, file));
     if (wants('tar')) await add('tar', 'tar', (file) => fs.renameSync(tar, file));
   }
   const { hardware } = definition;

@@ -208,6 +208,28 @@ test.each([0o002, 0o077])('the umask %o of who composes changes nothing', async 
   }
 });
 
+test('the root as a folder is what the tar holds, and takes the place of the one before', async () => {
+  const output = fs.mkdtempSync(path.join(scratch, 'out-'));
+  const board = { formats: ['directory', 'tar'] };
+  const closed = [{ path: 'srv/closed', mode: '0500' }];
+  const overlay = { 'srv/closed/file': 'x', 'etc/before': 'x' };
+  const built = await bench.build(define({ board, overlay, system: { owners: closed } }), { output });
+  const folder = path.join(output, 'small-box.x86_64.root');
+  const unpacked = fs.mkdtempSync(path.join(scratch, 'unpacked-'));
+  tool('tar', '-xpf', built.path('tar'), '-C', unpacked);
+  expect(tool('diff', '-r', '--no-dereference', folder, unpacked)).toBe('');
+  const listed = (top: string): string =>
+    tool('sh', '-c', `cd '${top}' && find . -printf '%p %m %l %T@\\n' | sort`);
+  expect(listed(folder)).toBe(listed(unpacked));
+  fs.chmodSync(path.join(unpacked, 'srv/closed'), 0o700);
+  if (process.geteuid?.() === 0) expect(fs.statSync(path.join(folder, 'usr/bin/tool')).uid).toBe(210);
+  expect(fs.readFileSync(path.join(output, 'SHA256SUMS'), 'utf8')).not.toContain('.root');
+  await bench.build(define({ board, overlay: { 'etc/after': 'x' } }), { output });
+  expect(fs.existsSync(path.join(folder, 'etc/before'))).toBe(false);
+  expect(fs.existsSync(path.join(folder, 'etc/after'))).toBe(true);
+  expect(fs.readdirSync(output).filter((name) => name.startsWith('.'))).toEqual([]);
+});
+
 test('users of one name are one, with the keys and groups of all', async () => {
   const [first, second] = ['ssh-ed25519 AAAAone a', 'restrict ssh-rsa AAAAtwo b'];
   const definition = define({
