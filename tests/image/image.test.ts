@@ -230,29 +230,6 @@ test('the root as a folder is what the tar holds, and takes the place of the one
   expect(fs.readdirSync(output).filter((name) => name.startsWith('.'))).toEqual([]);
 });
 
-test('users of one name are one, with the keys and groups of all', async () => {
-  const [first, second] = ['ssh-ed25519 AAAAone a', 'restrict ssh-rsa AAAAtwo b'];
-  const definition = define({
-    board: { formats: ['tar'] },
-    system: { users: [{ name: 'anna', uid: 1234, groups: ['lake'], sshKeys: [first] }, { name: 'ben' }] },
-    image: { users: [{ name: 'anna', shell: '/bin/tool', groups: ['pond'], sshKeys: [second] }] },
-  });
-  const built = await build(definition);
-  const cat = (file: string): string => tool('tar', '-xOf', built.path('tar'), `./${file}`);
-  expect(cat('etc/passwd')).toMatch(/^anna:x:1234:1234::\/home\/anna:\/bin\/tool\nben:x:1000:/m);
-  expect(cat('etc/group')).toMatch(/^lake:.*:anna$[^]*^pond:.*:anna$/m);
-  expect(cat('home/anna/.ssh/authorized_keys')).toBe(`${first}\n${second}\n`);
-});
-
-test.each(['not a key', 'ssh-ed25519', 'AAAAC3Nz anna', '# ssh-ed25519 AAAA'])(
-  'a line that opens no account is refused: %s',
-  (line) => {
-    expect(() => define({ system: { users: [{ name: 'anna', sshKeys: [line] }] } })).toThrow(
-      expectError('format-invalid', /expected the line of a public key, such as ssh-ed25519/),
-    );
-  },
-);
-
 test('what was built is kept: a change makes it anew, none costs nothing', async () => {
   const cache = fs.mkdtempSync(path.join(scratch, 'cache-'));
   const first = await build(define({}), cache);
